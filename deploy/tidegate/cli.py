@@ -1,0 +1,195 @@
+"""The `tidegate` command. Each command reads its options into one settings object and runs one service; no logic stands here.
+
+Errors a person can mend come out as one line on standard error and exit status 2; anything else is a defect and shows whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from autoscaler.errors import AutoscalerError
+from rulebook import DocumentErrors
+from tidegate import __version__
+from tidegate.addresses import parse_address
+from tidegate.demo.errors import DemoError
+from tidegate.logs import configure_logs
+from waitingroom.errors import WaitingRoomError
+
+app = typer.Typer(
+    name="tidegate",
+    help="A waiting room and an autoscaler in one control loop.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+queue_app = typer.Typer(help="The waiting room.", no_args_is_help=True)
+scaler_app = typer.Typer(help="The scaler.", no_args_is_help=True)
+app.add_typer(queue_app, name="queue")
+app.add_typer(scaler_app, name="scaler")
+
+_INTERRUPTED = 130
+_MISTAKE = 2
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        sys.exit(_MISTAKE)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"tidegate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Tidegate: a virtual waiting room and a metrics-driven autoscaler in one control loop."""
+
+
+def _address(text: str, option: str) -> tuple[str, int]:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+JsonLogs = Annotated[bool, typer.Option("--json-logs", envvar="TIDEGATE_JSON_LOGS", help="Log JSON lines.")]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store", envvar="TIDEGATE_STORE", help="The store: redis://, rediss:// or unix:// address."
+    ),
+]
+
+
+@queue_app.command("serve")
+def queue_serve(
+    onsales: Annotated[
+        Path, typer.Option("--onsales", envvar="TIDEGATE_ONSALES", help="File or folder of Onsale documents.")
+    ],
+    keys: Annotated[
+        Path,
+        typer.Option("--keys", envvar="TIDEGATE_KEYS", help="Folder of key files, made on the first start."),
+    ],
+    room_url: Annotated[
+        str,
+        typer.Option("--room-url", envvar="TIDEGATE_ROOM_URL", help="The room's address as buyers see it."),
+    ],
+    store: Store = "redis://127.0.0.1:6379/0",
+    listen: Annotated[
+        str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
+    ] = "127.0.0.1:8080",
+    gate: Annotated[
+        str | None,
+        typer.Option("--gate", envvar="TIDEGATE_GATE", help="Where the reverse-proxy gate listens."),
+    ] = None,
+    upstream: Annotated[
+        list[str] | None, typer.Option("--upstream", help="The shop behind the gate; repeatable.")
+    ] = None,
+    upstream_file: Annotated[
+        Path | None,
+        typer.Option("--upstream-file", help="A file with one shop address a line, followed as it changes."),
+    ] = None,
+    poll_budget: Annotated[
+        float,
+        typer.Option("--poll-budget", min=1, help="Status requests/s all waiting buyers may make together."),
+    ] = 1000.0,
+    insecure_cookies: Annotated[
+        bool,
+        typer.Option(
+            "--insecure-cookies", help="Cookies without Secure, for plain http on a developer's machine."
+        ),
+    ] = False,
+    json_logs: JsonLogs = False,
+) -> None:
+    """Serve the waiting room, and with --gate a reverse proxy in front of the shop."""
+    from waitingroom.serve import run_queue
+    from waitingroom.settings import ListenAddress, QueueSettings
+
+    if gate and not upstream and not upstream_file:
+        raise typer.BadParameter(
+            "needs --upstream or --upstream-file: where is the shop?", param_hint="--gate"
+        )
+    if upstream and upstream_file:
+        raise typer.BadParameter("give either --upstream or --upstream-file", param_hint="--upstream")
+    settings = QueueSettings(
+        onsales=onsales,
+        store=store,
+        keys=keys,
+        listen=ListenAddress(*_address(listen, "--listen")),
+        room_url=room_url,
+        gate=ListenAddress(*_address(gate, "--gate")) if gate else None,
+        upstreams=tuple(upstream or ()),
+        upstream_file=upstream_file,
+        poll_budget_per_s=poll_budget,
+        secure_cookies=not insecure_cookies,
+    )
+    configure_logs(json=json_logs)
+    _run(run_queue, settings)
+
+
+def _run(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any:
+    import uvloop
+
+    try:
+        return uvloop.run(service(settings))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+@scaler_app.command("run")
+def scaler_run(
+    rules: Annotated[
+        list[Path], typer.Option("--rules", envvar="TIDEGATE_RULES", help="File or folder of documents; repeatable.")
+    ],
+    store: Store = "redis://127.0.0.1:6379/0",
+    listen: Annotated[
+        str, typer.Option("--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served.")
+    ] = "127.0.0.1:9190",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
+    logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path("out/logs"),
+    json_logs: JsonLogs = False,
+) -> None:
+    """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
+    from autoscaler.service import run_scaler
+    from autoscaler.settings import ScalerSettings
+
+    host, port = _address(listen, "--listen")
+    settings = ScalerSettings(
+        rules=tuple(rules), store_url=store, host=host, port=port, dry_run=dry_run, once=once, logs=logs
+    )
+    configure_logs(json=json_logs)
+    _run(run_scaler, settings)
+
+
+@app.command("demo")
+def demo(
+    buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
+    seconds: Annotated[float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")] = 45,
+    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path("out"),
+    headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of the live table.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="The crowd's seed: the same seed, the same crowd.")] = 1,
+) -> None:
+    """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
+    from tidegate.demo.options import DemoOptions
+    from tidegate.demo.run import run_demo
+
+    options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
+    configure_logs(json=False, level="warning")
+    raise typer.Exit(_run(run_demo, options))

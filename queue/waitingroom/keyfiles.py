@@ -1,0 +1,99 @@
+"""Reads and, on a first start, writes the key folder: one secret a file, readable by its owner alone.
+
+`place.<kid>.key` and `draw.<onsale>.seed` hold base64 of 32 random bytes, `pass.<kid>.jwk` an Ed25519 private key as JWK.
+Files are created with O_EXCL, so that several processes starting at once agree on one key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from waitingroom.errors import ConfigurationError
+from waitingroom.keyring import Keyring
+
+_SECRET_BYTES = 32
+
+
+def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -> Keyring:
+    """Read all keys of `folder`; with `create`, make those which are missing.
+
+    Raises:
+        ConfigurationError: the folder or a file cannot be read or written, or holds no key of the expected form.
+    """
+    try:
+        if create:
+            _create_missing(folder, onsales)
+        places = {_middle(path): _read_secret(path) for path in sorted(folder.glob("place.*.key"))}
+        passes = {_middle(path): _read_pass_key(path) for path in sorted(folder.glob("pass.*.jwk"))}
+        seeds = {_middle(path): _read_secret(path) for path in sorted(folder.glob("draw.*.seed"))}
+    except OSError as error:
+        raise ConfigurationError(f"key folder {folder}: {error.strerror or error}") from error
+    if not places or not passes:
+        raise ConfigurationError(
+            f"key folder {folder}: needs at least one place.<kid>.key and one pass.<kid>.jwk; "
+            "start once with a writable folder to have them made"
+        )
+    return Keyring(places, passes, seeds)
+
+
+def _create_missing(folder: Path, onsales: Iterable[str]) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not any(folder.glob("place.*.key")):
+        _write_new(folder / "place.1.key", _new_secret())
+    if not any(folder.glob("pass.*.jwk")):
+        key = OKPKey.generate_key("Ed25519", private=True)
+        _write_new(folder / "pass.1.jwk", json.dumps(key.as_dict(private=True)).encode())
+    for onsale in onsales:
+        if not (folder / f"draw.{onsale}.seed").exists():
+            _write_new(folder / f"draw.{onsale}.seed", _new_secret())
+
+
+def _new_secret() -> bytes:
+    return base64.b64encode(secrets.token_bytes(_SECRET_BYTES)) + b"\n"
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file which appears whole or not at all, and leave one that is there alone."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        with contextlib.suppress(FileExistsError):  # another process was first: its key is the key
+            os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _middle(path: Path) -> str:
+    return path.name.split(".", 1)[1].rsplit(".", 1)[0]
+
+
+def _read_secret(path: Path) -> bytes:
+    try:
+        secret = base64.b64decode(path.read_bytes().strip(), validate=True)
+    except binascii.Error as error:
+        raise ConfigurationError(f"key file {path}: not base64") from error
+    if len(secret) < _SECRET_BYTES:
+        raise ConfigurationError(f"key file {path}: {len(secret)} bytes, needs {_SECRET_BYTES} or more")
+    return secret
+
+
+def _read_pass_key(path: Path) -> OKPKey:
+    try:
+        key = OKPKey.import_key(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, KeyError, JoseError) as error:
+        raise ConfigurationError(f"key file {path}: not an Ed25519 private key as JWK") from error
+    if not key.is_private or key.curve_name != "Ed25519":
+        raise ConfigurationError(f"key file {path}: not an Ed25519 private key as JWK")
+    return key

@@ -1,0 +1,27 @@
+"""When a waiting buyer should ask again, so that all of them together stay within the poll budget whatever their number.
+
+A buyer with `ahead` people in front asks again after c x (ahead + near) seconds: the further away, the less often. Summed over
+a line of `waiting` people the rate of questions is the integral of 1 / (c x (a + near)) = ln(1 + waiting / near) / c, so
+c = ln(1 + waiting / near) / budget holds it at the budget exactly. `near` is one second's worth of the budget.
+"""
+
+from __future__ import annotations
+
+import math
+
+MIN_INTERVAL_S = 1.0
+_JITTER = 0.2
+_GOLDEN = 0.6180339887498949
+
+
+def retry_after_s(ahead: int, waiting: int, budget_per_s: float, salt: int) -> float:
+    """Return the seconds until the next question of a buyer with `ahead` people in front, in a line of `waiting`.
+
+    `salt` (the place's number) spreads buyers of one arrival evenly over +-20 %, so that they don't come back together.
+    """
+    near = budget_per_s * MIN_INTERVAL_S
+    scale = math.log1p(max(waiting, ahead) / near) / budget_per_s
+    interval = scale * (ahead + near)
+    # Fractions of multiples of the golden ratio are spread evenly for any run of numbers.
+    spread = 1.0 + _JITTER * (2.0 * ((salt * _GOLDEN) % 1.0) - 1.0)
+    return max(MIN_INTERVAL_S, interval) * spread

@@ -1,0 +1,165 @@
+"""One onsale's room in this process: its copy of the counters, its draw, and the moves a buyer can make.
+
+Status reads the copy alone; join and claim go to the store. HTTP, cookies and languages are `web`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import structlog
+
+from rulebook import Onsale
+from waitingroom.draw import Draw
+from waitingroom.drawrecord import DrawRecord, sign_record, verify_record
+from waitingroom.errors import InvalidToken, StoreUnavailable
+from waitingroom.joiner import Joiner
+from waitingroom.keyring import Keyring
+from waitingroom.memo import Memo
+from waitingroom.places import Place, session_id, sign_place, verify_place
+from waitingroom.roomsettings import room_settings
+from waitingroom.snapshot import Snapshot
+from waitingroom.standing import Standing, position_of, stand
+from waitingroom.store.client import Claim, ClaimOutcome, OnsaleStore
+
+STALE_AFTER_S = 2.0
+_PLACES_REMEMBERED = 100_000
+
+log = structlog.get_logger(__name__)
+
+
+class Room:
+    """The waiting room of one onsale. Call `refresh` a few times a second."""
+
+    def __init__(
+        self, onsale: Onsale, store: OnsaleStore, keyring: Keyring, *, poll_budget_per_s: float
+    ) -> None:
+        self.onsale = onsale
+        self.name = onsale.name
+        self.drawn = onsale.spec.order == "draw"
+        self.snapshot: Snapshot | None = None
+        self._store = store
+        self._keyring = keyring
+        self._poll_budget_per_s = poll_budget_per_s
+        self._joiner = Joiner(store.join)
+        self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
+        self._draw: Draw | None = None
+        self._refreshed_at = 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Tell whether the copy of the counters is older than it should be: the store does not answer."""
+        return time.monotonic() - self._refreshed_at > STALE_AFTER_S
+
+    @property
+    def commitment(self) -> str | None:
+        """The hash of the draw's seed, public from the day the onsale is announced."""
+        return self._keyring.commitment(self.name) if self.drawn else None
+
+    async def configure(self) -> None:
+        """Put the document's settings in force in the store.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        await self._accept(await self._store.configure(room_settings(self.onsale)))
+
+    async def refresh(self) -> None:
+        """Release what is due and take a new copy of the counters.
+
+        Raises:
+            StoreUnavailable: the store did not answer; the last copy stays.
+        """
+        await self._accept(await self._store.advance())
+
+    async def join(self, device: str) -> tuple[str, Place]:
+        """Give `device` (a nonce) a place; a device which just joined gets the same one.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            JoinRefused: joining has not begun or is over.
+        """
+        numbered = await self._joiner.number_for(device)
+        place = Place(self.name, numbered.epoch, numbered.number, numbered.at_ms, device.encode())
+        kid = self._keyring.signing_place_kid
+        token = sign_place(place, kid, self._keyring.place_keys[kid])
+        self._places.put(token, place)
+        return token, place
+
+    def place(self, token: str) -> Place:
+        """Return the place in a buyer's token.
+
+        Raises:
+            InvalidToken: it is not one of ours, or of another onsale.
+        """
+        place = self._places.get(token)
+        if place is None:
+            place = verify_place(token, self.name, self._keyring.place_keys)
+            self._places.put(token, place)
+        return place
+
+    def standing(self, place: Place) -> Standing:
+        """Tell where a place stands, from this process's copy of the counters.
+
+        Raises:
+            StoreUnavailable: there is no copy yet.
+        """
+        if self.snapshot is None:
+            raise StoreUnavailable("the room has not reached its store yet")
+        return stand(
+            place, self.snapshot, self._draw, drawn=self.drawn, poll_budget_per_s=self._poll_budget_per_s
+        )
+
+    def session_of(self, place: Place) -> str:
+        """Return the id of the session which this place opens."""
+        return session_id(place, self._keyring.session_key)
+
+    async def claim(self, place: Place) -> Claim:
+        """Exchange a released place for its session.
+
+        Raises:
+            StoreUnavailable: the store did not answer; claiming again is safe.
+        """
+        line = self.snapshot.line(place.epoch) if self.snapshot else None
+        position = position_of(place, line, self._draw, drawn=self.drawn) if line else None
+        if position is None:
+            return Claim(ClaimOutcome.WAITING, 0.0, self.snapshot.at_s if self.snapshot else 0.0)
+        session = self.onsale.spec.session
+        return await self._store.claim(
+            place.epoch, position, self.session_of(place), session.length_s, session.max_s
+        )
+
+    async def renew(self, sessions: dict[str, float]) -> dict[str, bool]:
+        """Move the ends of live sessions (unix seconds); False for one that is over.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        return await self._store.renew(sessions)
+
+    async def _accept(self, snapshot: Snapshot) -> None:
+        self._refreshed_at = time.monotonic()
+        if self.drawn and self._draw is None:
+            snapshot = await self._draw_or_wait(snapshot)
+        if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
+            self.snapshot = snapshot
+
+    async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:
+        """Publish the draw once the size of the pre-queue is frozen; no position is shown before."""
+        line = snapshot.lines[-1]
+        if line.drawn is None:
+            return snapshot
+        text = snapshot.draw_record
+        if not text:
+            seed = self._keyring.draw_seeds[self.name].hex()
+            record = DrawRecord(self.name, line.epoch, line.drawn, seed)
+            text = await self._store.publish_draw(sign_record(record, self._keyring))
+        try:
+            record = verify_record(text, self._keyring.pass_keys)
+        except InvalidToken as error:
+            log.error("draw_record_refused", onsale=self.name, reason=str(error))
+            return snapshot
+        self._draw = record.draw()
+        log.info("draw_published", onsale=self.name, size=record.size)
+        return replace(snapshot, draw_record=text)

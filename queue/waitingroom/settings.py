@@ -1,0 +1,45 @@
+"""The room's settings, read once at the edge (flags, or environment variables TIDEGATE_... of the same names)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """Everything `tidegate queue serve` needs.
+
+    Attributes:
+        onsales: file or folder of Onsale documents.
+        store: address of the store (`redis://`, `rediss://`, `unix://`).
+        keys: folder of the key files, made on the first start.
+        listen: where buyers reach the room.
+        room_url: the room's public address, to which the gate sends buyers.
+        gate: where the reverse-proxy gate listens; None for no gate.
+        upstreams: base URLs of the shop behind the gate.
+        upstream_file: a file with one base URL a line, read again when it changes; instead of `upstreams`.
+        poll_budget_per_s: status requests per second that all waiting buyers of an onsale may make together.
+        refresh_every_s: how often this process releases and takes a new copy of the counters.
+        secure_cookies: mark cookies `Secure`; off only for plain http on a developer's machine.
+    """
+
+    onsales: Path
+    store: str
+    keys: Path
+    listen: ListenAddress
+    room_url: str
+    gate: ListenAddress | None = None
+    upstreams: tuple[str, ...] = ()
+    upstream_file: Path | None = None
+    poll_budget_per_s: float = 1000.0
+    refresh_every_s: float = 0.2
+    secure_cookies: bool = True

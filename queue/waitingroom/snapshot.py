@@ -1,0 +1,127 @@
+"""The counters of one onsale at one moment of the store's clock: what every answer to a buyer is computed from.
+
+A process refreshes its copy a few times a second and serves every status from it. Frozen: a new state is a new value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rulebook.coupling import US_PER_S
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The counters of one epoch: last number issued, highest position released, highest whose claim window has passed.
+
+    `drawn` is N, the size of the pre-queue, once the first call past the opening has frozen it; None before.
+    """
+
+    epoch: int
+    tail: int
+    released: int
+    settled: int
+    drawn: int | None
+
+    @property
+    def waiting(self) -> int:
+        """Places issued and not yet released."""
+        return self.tail - self.released
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One onsale at store time `at_s`; rates in buyers/s."""
+
+    at_s: float
+    lines: tuple[Line, ...]
+    rate_per_s: float
+    rate_reason: str
+    burst: int
+    capacity: int | None
+    tokens: float
+    sessions: int
+    outstanding: int
+    claimed: int
+    no_shows: int
+    late: int
+    arrivals_per_s: float
+    released_per_s: float
+    claimed_per_s: float
+    opens_at_s: float | None
+    closes_at_s: float | None
+    hold: str
+    draw_record: str
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in which numbers are issued now."""
+        return self.lines[-1].epoch
+
+    @property
+    def waiting(self) -> int:
+        """Buyers in line, over all epochs."""
+        return sum(line.waiting for line in self.lines)
+
+    @property
+    def tail(self) -> int:
+        """Places issued, over all epochs."""
+        return sum(line.tail for line in self.lines)
+
+    @property
+    def released(self) -> int:
+        """Places whose turn has come, over all epochs."""
+        return sum(line.released for line in self.lines)
+
+    def line(self, epoch: int) -> Line | None:
+        """Return the line of `epoch`, or None if it is unknown here."""
+        for line in self.lines:
+            if line.epoch == epoch:
+                return line
+        return None
+
+
+def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
+    """Build a snapshot from the flat reply of the store's scripts.
+
+    Raises:
+        KeyError, ValueError: the reply is not of this version of the scripts.
+    """
+    lines = tuple(_read_line(int(epoch), fields) for epoch in fields["epochs"].split(",") if epoch)
+    return Snapshot(
+        at_s=_seconds(fields["at_us"]),
+        lines=lines,
+        rate_per_s=float(fields["rate_now"]),
+        rate_reason=fields["rate_reason"],
+        burst=int(float(fields["burst"])),
+        capacity=int(float(fields["capacity_now"])) if fields["capacity_now"] else None,
+        tokens=float(fields["tokens"]),
+        sessions=int(fields["sessions"]),
+        outstanding=int(float(fields["outstanding"])),
+        claimed=int(float(fields["claimed"])),
+        no_shows=int(float(fields["no_shows"])),
+        late=int(fields["late"]),
+        arrivals_per_s=float(fields["arrivals_per_s"]),
+        released_per_s=float(fields["released_per_s"]),
+        claimed_per_s=float(fields["claimed_per_s"]),
+        opens_at_s=_seconds(fields["opens_us"]) or None,
+        closes_at_s=_seconds(fields["closes_us"]) or None,
+        hold=fields["hold"],
+        draw_record=fields["draw"],
+    )
+
+
+def _read_line(epoch: int, fields: Mapping[str, str]) -> Line:
+    drawn = fields.get(f"drawn:{epoch}", "")
+    return Line(
+        epoch=epoch,
+        tail=int(float(fields.get(f"tail:{epoch}", "0"))),
+        released=int(float(fields.get(f"released:{epoch}", "0"))),
+        settled=int(float(fields.get(f"settled:{epoch}", "0"))),
+        drawn=int(float(drawn)) if drawn else None,
+    )
+
+
+def _seconds(microseconds: str) -> float:
+    return float(microseconds) / US_PER_S

@@ -1,0 +1,103 @@
+"""Where a place stands: the buyer's state, position, expected wait and next question, from a place and a snapshot alone.
+
+Pure, and on the hot path of every status request. It doesn't know the store, cookies or languages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from waitingroom.draw import Draw
+from waitingroom.places import Place
+from waitingroom.polling import retry_after_s
+from waitingroom.snapshot import Line, Snapshot
+
+_ETA_SPREAD = 0.25
+_LATE_RETRY_S = 3.0
+
+
+class State(StrEnum):
+    """What a buyer is told."""
+
+    PREQUEUE = "prequeue"
+    WAITING = "waiting"
+    RELEASED = "released"
+    LATE = "late"
+    ADMITTED = "admitted"
+    HELD = "held"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One buyer's answer. `position` and `ahead` are None where none is known yet; times in seconds."""
+
+    state: State
+    position: int | None
+    ahead: int | None
+    eta_s: tuple[float, float] | None
+    retry_after_s: float
+
+
+def position_of(place: Place, line: Line, draw: Draw | None, *, drawn: bool) -> int | None:
+    """Return the place's position, None while its draw has not been published.
+
+    In a room with a draw (`drawn`) the numbers joined before the opening are permuted; the others follow in order.
+    """
+    if not drawn:
+        return place.number
+    if line.drawn is None or (draw is None and place.number <= line.drawn):
+        return None
+    return draw.position(place.number) if draw is not None else place.number
+
+
+def stand(
+    place: Place, snapshot: Snapshot, draw: Draw | None, *, drawn: bool, poll_budget_per_s: float
+) -> Standing:
+    """Tell where `place` stands in `snapshot`."""
+    line = snapshot.line(place.epoch)
+    salt = place.number
+    if line is None:
+        return Standing(
+            State.WAITING, None, None, None, retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
+        )
+    position = position_of(place, line, draw, drawn=drawn)
+    if position is not None and position <= line.released:
+        if position <= line.settled:
+            return Standing(State.LATE, position, 0, None, _LATE_RETRY_S)
+        return Standing(
+            State.RELEASED, position, 0, None, retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
+        )
+    if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
+        return Standing(State.CLOSED, position, None, None, 60.0)
+    if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
+        return _before_opening(snapshot, salt, poll_budget_per_s)
+    ahead = None if position is None else _ahead(position, line, snapshot)
+    retry = retry_after_s(ahead or 0, snapshot.waiting, poll_budget_per_s, salt)
+    state = State.HELD if snapshot.hold else State.WAITING
+    return Standing(state, position, ahead, None if ahead is None else _eta(ahead, snapshot), retry)
+
+
+def _before_opening(snapshot: Snapshot, salt: int, poll_budget_per_s: float) -> Standing:
+    opens_in_s = (snapshot.opens_at_s or 0.0) - snapshot.at_s
+    # Nobody stands nearer than another before the draw: each asks at the mean pace the budget leaves, and again soon after the
+    # opening, when there is something to tell.
+    pace = max(
+        retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt), snapshot.waiting / poll_budget_per_s
+    )
+    spread = pace * ((salt * 0.6180339887498949) % 1.0)
+    return Standing(State.PREQUEUE, None, None, None, min(pace, opens_in_s + 0.5 + spread))
+
+
+def _ahead(position: int, line: Line, snapshot: Snapshot) -> int:
+    older = sum(other.waiting for other in snapshot.lines if other.epoch < line.epoch)
+    return older + position - line.released - 1
+
+
+def _eta(ahead: int, snapshot: Snapshot) -> tuple[float, float] | None:
+    rate = snapshot.released_per_s or snapshot.rate_per_s
+    if snapshot.hold or rate <= 0.0:
+        return None
+    wait_s = (ahead + 1) / rate
+    return wait_s * (1.0 - _ETA_SPREAD), wait_s * (1.0 + _ETA_SPREAD)

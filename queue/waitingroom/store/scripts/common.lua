@@ -1,0 +1,79 @@
+-- Shared by every script of the room; `scripts.py` puts it before each.
+-- KEYS[1] is '{onsale}:room'. All other keys share its prefix, and so its hash slot.
+--
+-- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, drawn
+-- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular) or l(ate)
+-- claimed:E bitmap  bit position-1 is set once the place at that position of epoch E has been claimed
+-- sessions  zset    live sessions by the time (us) at which they end
+-- late      list    'epoch:position' of late buyers who came back, in the order in which they did
+-- latecomer hash    'epoch:position' -> w(aiting in `late`) or s(erved, may claim)
+-- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
+-- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
+-- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
+-- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
+local PREFIX = string.sub(KEYS[1], 1, -5)
+local SECOND = 1000000
+local LATE_PER_CALL = 1000
+
+local clock = redis.call('TIME')
+local NOW = tonumber(clock[1]) * SECOND + tonumber(clock[2])
+
+local room = {}
+local changed = {}
+
+local function key(name)
+  return PREFIX .. name
+end
+
+-- Doubles hold every number here exactly (microseconds stay below 2^53); 17 digits carry a double there and back.
+local function text(value)
+  if type(value) == 'number' then
+    return string.format('%.17g', value)
+  end
+  return value
+end
+
+local function set(field, value)
+  room[field] = text(value)
+  changed[field] = true
+end
+
+local function number(field)
+  return tonumber(room[field] or '0') or 0
+end
+
+local function load_room()
+  local flat = redis.call('HGETALL', KEYS[1])
+  for i = 1, #flat, 2 do
+    room[flat[i]] = flat[i + 1]
+  end
+  return room.config ~= nil and room.epoch ~= nil
+end
+
+local function save_room()
+  local flat = {}
+  for field in pairs(changed) do
+    flat[#flat + 1] = field
+    flat[#flat + 1] = room[field]
+  end
+  if #flat > 0 then
+    redis.call('HSET', KEYS[1], unpack(flat))
+  end
+  changed = {}
+end
+
+local function epochs()
+  local list = {}
+  for epoch in string.gmatch(room.epochs or '', '[^,]+') do
+    list[#list + 1] = epoch
+  end
+  return list
+end
+
+-- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are.
+local function freeze_draw()
+  local opens = number('opens_us')
+  if opens > 0 and NOW >= opens and not room['drawn:' .. room.epoch] then
+    set('drawn:' .. room.epoch, number('tail:' .. room.epoch))
+  end
+end

@@ -1,0 +1,48 @@
+-- Gives the next numbers to devices which arrive together; a device that joined within the last two minutes gets its own again.
+-- ARGV: device nonces. Reply: time, then epoch and number of each device.
+local SLOT = 60 * SECOND
+
+if not load_room() then
+  return redis.error_reply('UNCONFIGURED the store knows no settings of this onsale')
+end
+local starts, closes = number('prequeue_us'), number('closes_us')
+if starts > 0 and NOW < starts then
+  return redis.error_reply('NOTYET joining has not begun')
+end
+if closes > 0 and NOW >= closes then
+  return redis.error_reply('CLOSED the onsale is over')
+end
+freeze_draw()
+
+local slot = math.floor(NOW / SLOT)
+local function devices(at)
+  return key('devices:' .. string.format('%.0f', at))
+end
+
+local earlier = {}
+for _, at in ipairs({ slot, slot - 1, slot - 2 }) do
+  earlier[#earlier + 1] = redis.call('HMGET', devices(at), unpack(ARGV))
+end
+
+local reply = { text(NOW) }
+local fresh = {}
+local tail = number('tail:' .. room.epoch)
+local given = {}
+for i, device in ipairs(ARGV) do
+  local place = given[device] or earlier[1][i] or earlier[2][i] or earlier[3][i]
+  if not place then
+    tail = tail + 1
+    place = string.format('%s:%.0f', room.epoch, tail)
+    fresh[#fresh + 1] = device
+    fresh[#fresh + 1] = place
+  end
+  given[device] = place
+  reply[#reply + 1] = place
+end
+if #fresh > 0 then
+  set('tail:' .. room.epoch, tail)
+  redis.call('HSET', devices(slot), unpack(fresh))
+  redis.call('EXPIRE', devices(slot), 180)
+  save_room()
+end
+return reply

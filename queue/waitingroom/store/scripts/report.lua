@@ -1,0 +1,60 @@
+-- What a script tells its caller, and what it publishes for the scaler.
+local SAMPLES = 6
+
+local function total(name)
+  local sum = 0
+  for _, epoch in ipairs(epochs()) do
+    sum = sum + number(name .. ':' .. epoch)
+  end
+  return sum
+end
+
+local function late_waiting()
+  return redis.call('LLEN', key('late'))
+end
+
+-- About once a second: a sample, and the means over those of the last seconds.
+local function publish()
+  if NOW - number('published_us') < SECOND then
+    return
+  end
+  set('published_us', NOW)
+  local tail, released, claimed = total('tail'), total('released'), number('claimed')
+  redis.call('RPUSH', key('samples'), string.format('%.0f:%.0f:%.0f:%.0f', NOW, tail, released, claimed))
+  redis.call('LTRIM', key('samples'), -SAMPLES, -1)
+  local at, tail_then, released_then, claimed_then =
+    string.match(redis.call('LINDEX', key('samples'), 0), '^(%d+):(%d+):(%d+):(%d+)$')
+  local seconds = (NOW - tonumber(at)) / SECOND
+  local function per_second(count, before)
+    return seconds > 0 and (count - tonumber(before)) / seconds or 0
+  end
+  set('arrivals_per_s', per_second(tail, tail_then))
+  set('released_per_s', per_second(released, released_then))
+  set('claimed_per_s', per_second(claimed, claimed_then))
+  redis.call('HSET', key('figures'),
+    'at_us', text(NOW), 'waiting', text(tail - released), 'late', late_waiting(), 'tail', text(tail),
+    'released', text(released), 'claimed', text(claimed), 'sessions', live_sessions(),
+    'arrivals_per_s', room.arrivals_per_s, 'released_per_s', room.released_per_s, 'claimed_per_s', room.claimed_per_s,
+    'opens_us', room.opens_us)
+end
+
+-- A flat list of field and value, read by waitingroom.snapshot.read_snapshot.
+local function snapshot()
+  local rate, reason, capacity = rate_at(NOW)
+  local reply = {
+    'at_us', text(NOW), 'rate_now', text(rate), 'rate_reason', reason,
+    'capacity_now', capacity and text(capacity) or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
+  }
+  for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
+    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'draw', 'config' }) do
+    reply[#reply + 1] = field
+    reply[#reply + 1] = room[field] or ((field == 'hold' or field == 'draw') and '' or '0')
+  end
+  for _, epoch in ipairs(epochs()) do
+    for _, name in ipairs({ 'tail:', 'released:', 'settled:', 'drawn:' }) do
+      reply[#reply + 1] = name .. epoch
+      reply[#reply + 1] = room[name .. epoch] or (name == 'drawn:' and '' or '0')
+    end
+  end
+  return reply
+end

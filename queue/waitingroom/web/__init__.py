@@ -1,0 +1,1 @@
+"""HTTP for buyers: routes, cookies, content negotiation, problems. Decisions are made in the pure modules above."""

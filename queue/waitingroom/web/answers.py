@@ -1,0 +1,68 @@
+"""The bodies of JSON answers, formatted by hand: every field is a number, a flag or a text known to need no escaping."""
+
+from __future__ import annotations
+
+import json
+
+from waitingroom.room import Room
+from waitingroom.snapshot import Snapshot
+from waitingroom.standing import Standing
+
+
+def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, standing: Standing) -> str:
+    """Return the members of a buyer's status, without braces."""
+    eta = standing.eta_s
+    return (
+        f'"onsale":"{room.name}","state":"{standing.state}","number":{number},"epoch":{epoch},'
+        f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
+        f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
+        f'"retry_after":{standing.retry_after_s:.2f},"as_of":{snapshot.at_s:.6f},'
+        f'"stale":{"true" if room.stale else "false"},"rate_per_s":{snapshot.rate_per_s:.3f},'
+        f'"waiting":{snapshot.waiting}'
+    )
+
+
+def state_document(room: Room, snapshot: Snapshot) -> str:
+    """Return the onsale's public state: the same for everyone, and so cacheable."""
+    return json.dumps(
+        {
+            "onsale": room.name,
+            "title": dict(room.onsale.spec.title),
+            "phase": phase(snapshot),
+            "as_of": snapshot.at_s,
+            "stale": room.stale,
+            "epoch": snapshot.epoch,
+            "tail": snapshot.tail,
+            "released": snapshot.released,
+            "claimed": snapshot.claimed,
+            "no_shows": snapshot.no_shows,
+            "waiting": snapshot.waiting,
+            "late": snapshot.late,
+            "sessions": snapshot.sessions,
+            "capacity": snapshot.capacity,
+            "rate_per_s": snapshot.rate_per_s,
+            "rate_reason": snapshot.rate_reason,
+            "burst": snapshot.burst,
+            "arrivals_per_s": snapshot.arrivals_per_s,
+            "released_per_s": snapshot.released_per_s,
+            "claimed_per_s": snapshot.claimed_per_s,
+            "opens": snapshot.opens_at_s,
+            "closes": snapshot.closes_at_s,
+            "draw": {"commitment": room.commitment, "record": snapshot.draw_record or None}
+            if room.drawn
+            else None,
+        }
+    )
+
+
+def phase(snapshot: Snapshot) -> str:
+    """Name where the onsale is: prequeue, open, held or closed."""
+    if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
+        return "closed"
+    if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
+        return "prequeue"
+    return "held" if snapshot.hold else "open"
+
+
+def _number(value: int | None) -> str:
+    return "null" if value is None else str(value)

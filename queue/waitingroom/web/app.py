@@ -1,0 +1,66 @@
+"""The room's aiohttp application: buyers' routes, health, metrics, keys and static files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from waitingroom.keyring import Keyring
+from waitingroom.pages import STATIC_FOLDER, Pages
+from waitingroom.passes import public_keys
+from waitingroom.room import Room
+from waitingroom.web.buyers import BuyerHandlers, answer_errors
+
+_MAX_BODY_BYTES = 16_384
+
+
+class Operations:
+    """What machines ask for: health, readiness, metrics, the public keys of passes."""
+
+    def __init__(self, rooms: Mapping[str, Room], keyring: Keyring, registry: CollectorRegistry) -> None:
+        self._rooms = rooms
+        self._registry = registry
+        self._keys = public_keys(keyring).as_dict(private=False)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this group."""
+        return [
+            web.get("/healthz", self.healthz),
+            web.get("/readyz", self.readyz),
+            web.get("/metrics", self.metrics),
+            web.get("/.well-known/jwks.json", self.keys),
+        ]
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """The process answers."""
+        return web.Response(text="ok\n")
+
+    async def readyz(self, request: web.Request) -> web.Response:
+        """Every room has seen its store; a store that fails later leaves us ready, as status goes on from the last copy."""
+        missing = [name for name, room in self._rooms.items() if room.snapshot is None]
+        if missing:
+            return web.Response(status=503, text=f"no copy yet of: {', '.join(missing)}\n")
+        return web.Response(text="ok\n")
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus' exposition of this process."""
+        return web.Response(
+            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    async def keys(self, request: web.Request) -> web.Response:
+        """The public keys with which a shop checks passes by itself."""
+        return web.json_response(self._keys, headers={"Cache-Control": "public, max-age=300"})
+
+
+def make_room_app(
+    rooms: Mapping[str, Room], keyring: Keyring, registry: CollectorRegistry, *, secure_cookies: bool
+) -> web.Application:
+    """Assemble the application."""
+    app = web.Application(middlewares=[answer_errors], client_max_size=_MAX_BODY_BYTES)
+    app.add_routes(Operations(rooms, keyring, registry).routes())
+    app.router.add_static("/static", STATIC_FOLDER)
+    app.add_routes(BuyerHandlers(rooms, keyring, Pages(), secure_cookies=secure_cookies).routes())
+    return app

@@ -1,0 +1,251 @@
+"""What a buyer can ask for: the page, join, status, enter, the public state and the draw."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
+from waitingroom.keyring import Keyring
+from waitingroom.pages import Pages, PageView
+from waitingroom.passes import Pass, device_hash, sign_pass
+from waitingroom.places import Place
+from waitingroom.room import Room
+from waitingroom.standing import Standing, State
+from waitingroom.store.client import Claim, ClaimOutcome
+from waitingroom.web.answers import state_document, status_fields
+from waitingroom.web.cookies import (
+    DEVICE_COOKIE,
+    PLACE_COOKIE,
+    YEAR_S,
+    find_cookie,
+    find_device,
+    pass_cookie,
+    set_cookie,
+)
+from waitingroom.web.negotiation import problem, wants_html
+
+_NO_STORE = {"Cache-Control": "no-store"}
+_STORE_RETRY_S = 2.0
+
+
+class BuyerHandlers:
+    """Handlers over the rooms by name. All answers about one buyer are `no-store`."""
+
+    def __init__(
+        self, rooms: Mapping[str, Room], keyring: Keyring, pages: Pages, *, secure_cookies: bool
+    ) -> None:
+        self._rooms = rooms
+        self._keyring = keyring
+        self._pages = pages
+        self._secure = secure_cookies
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this group."""
+        return [
+            web.get("/{onsale}/", self.page),
+            web.post("/{onsale}/join", self.join),
+            web.get("/{onsale}/status", self.status),
+            web.get("/{onsale}/enter", self.enter),
+            web.post("/{onsale}/enter", self.enter),
+            web.get("/{onsale}/state", self.state),
+            web.get("/{onsale}/draw", self.draw),
+        ]
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place."""
+        room = self._room(request)
+        cookie = request.headers.get("Cookie")
+        device = find_device(cookie)
+        place = self._find_place(room, cookie)
+        standing = room.standing(place) if place else None
+        if standing is not None and self._find_session(room, cookie):
+            standing = Standing(State.ADMITTED, standing.position, 0, None, standing.retry_after_s)
+        view = PageView(
+            room.onsale, room.snapshot, standing, place.number if place else None, stale=room.stale
+        )
+        response = web.Response(
+            body=self._pages.render(view), content_type="text/html", charset="utf-8", headers=_NO_STORE
+        )
+        response.headers.update(self._pages.security_headers)
+        if device is None:
+            self._set_device(response, new_device())
+        return response
+
+    async def join(self, request: web.Request) -> web.StreamResponse:
+        """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie."""
+        room = self._room(request)
+        cookie = request.headers.get("Cookie")
+        place = self._find_place(room, cookie)
+        device = find_device(cookie) or new_device()
+        token = find_cookie(cookie, PLACE_COOKIE)
+        if place is None or token is None:
+            token, place = await room.join(device)
+        if wants_html(request):
+            response = web.Response(
+                status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"}
+            )
+        else:
+            body = f'{{"place":"{token}",{self._status_fields(room, place)}}}'
+            response = web.Response(body=body, content_type="application/json", headers=_NO_STORE)
+        response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
+        self._set_device(response, device)
+        return response
+
+    async def status(self, request: web.Request) -> web.StreamResponse:
+        """Tell the buyer where they stand, from this process's copy of the counters."""
+        room = self._room(request)
+        cookie = request.headers.get("Cookie")
+        place = self._find_place(room, cookie)
+        if place is None:
+            return problem(
+                HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
+            )
+        body = "{" + self._status_fields(room, place, self._find_session(room, cookie)) + "}"
+        return web.Response(body=body, content_type="application/json", headers=_NO_STORE)
+
+    async def enter(self, request: web.Request) -> web.StreamResponse:
+        """Claim: exchange a released place for a pass, and go on to the shop."""
+        room = self._room(request)
+        cookie = request.headers.get("Cookie")
+        place = self._find_place(room, cookie)
+        device = find_device(cookie)
+        if place is None or device is None or device.encode() != place.device:
+            return problem(
+                HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
+            )
+        claim = await room.claim(place)
+        if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
+            return self._admit(request, room, place, device, claim)
+        if wants_html(request):
+            return web.Response(
+                status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"}
+            )
+        standing = room.standing(place)
+        return problem(
+            HTTPStatus.CONFLICT,
+            "Not your turn",
+            _REASONS[claim.outcome],
+            retry_after_s=standing.retry_after_s,
+            state=claim.outcome.value,
+        )
+
+    async def state(self, request: web.Request) -> web.StreamResponse:
+        """The onsale's public state."""
+        room = self._room(request)
+        if room.snapshot is None:
+            raise StoreUnavailable("the room has not reached its store yet")
+        return web.Response(
+            body=state_document(room, room.snapshot),
+            content_type="application/json",
+            headers={"Cache-Control": "public, max-age=1", "Access-Control-Allow-Origin": "*"},
+        )
+
+    async def draw(self, request: web.Request) -> web.StreamResponse:
+        """The draw's commitment and, from the opening on, its signed record."""
+        room = self._room(request)
+        if not room.drawn:
+            return problem(HTTPStatus.NOT_FOUND, "No draw", "This line is served in the order of arrival.")
+        record = room.snapshot.draw_record if room.snapshot else ""
+        return web.json_response(
+            {"onsale": room.name, "commitment": room.commitment, "record": record or None}
+        )
+
+    def _admit(
+        self, request: web.Request, room: Room, place: Place, device: str, claim: Claim
+    ) -> web.Response:
+        # The pass is dated by this host's clock, as gates check it by theirs; the length is what the store granted.
+        now = int(time.time())
+        length = max(1, int(claim.expires_at_s - claim.at_s))
+        ends = now + int(room.onsale.spec.session.max_s)
+        session = room.session_of(place)
+        admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
+        shop = room.onsale.spec.shop
+        if wants_html(request):
+            response = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": shop})
+        else:
+            response = web.json_response(
+                {
+                    "state": "admitted",
+                    "location": shop,
+                    "session": session,
+                    "expires": admission.expires_at_s,
+                },
+                headers=_NO_STORE,
+            )
+        token = sign_pass(admission, self._keyring)
+        response.headers.add("Set-Cookie", self._cookie(pass_cookie(room.name), token, "/", ends - now))
+        return response
+
+    def _status_fields(self, room: Room, place: Place, session: str | None = None) -> str:
+        standing = room.standing(place)
+        if session is not None and standing.state in {State.RELEASED, State.LATE}:
+            standing = Standing(State.ADMITTED, standing.position, 0, None, 30.0)
+        assert room.snapshot is not None  # noqa: S101 - `standing` raises without one
+        return status_fields(room, room.snapshot, place.number, place.epoch, standing)
+
+    def _room(self, request: web.Request) -> Room:
+        room = self._rooms.get(request.match_info["onsale"])
+        if room is None:
+            raise web.HTTPNotFound(text="no such onsale")
+        return room
+
+    def _find_place(self, room: Room, cookie: str | None) -> Place | None:
+        token = find_cookie(cookie, PLACE_COOKIE)
+        if not token:
+            return None
+        try:
+            return room.place(token)
+        except InvalidToken:
+            return None
+
+    def _find_session(self, room: Room, cookie: str | None) -> str | None:
+        """Tell which session the buyer's pass names; it only changes what is shown, the gate is who checks it."""
+        return find_cookie(cookie, pass_cookie(room.name)) or None
+
+    def _set_device(self, response: web.Response, device: str) -> None:
+        response.headers.add("Set-Cookie", self._cookie(DEVICE_COOKIE, device, "/", YEAR_S))
+
+    def _cookie(self, name: str, value: str, path: str, max_age_s: int) -> str:
+        return set_cookie(name, value, path=path, max_age_s=max_age_s, secure=self._secure)
+
+
+_REASONS = {
+    ClaimOutcome.WAITING: "Others are before you.",
+    ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",
+    ClaimOutcome.ENDED: "This place was used, and its stay in the shop is over.",
+}
+
+
+def new_device() -> str:
+    """Make a device nonce: 128 random bits as 22 characters."""
+    return secrets.token_urlsafe(16)
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn this package's errors into problems; the page retries by itself."""
+    try:
+        return await handler(request)
+    except StoreUnavailable:
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Please wait a moment",
+            "The waiting room cannot give out places just now. Your place, if you have one, is safe.",
+            retry_after_s=_STORE_RETRY_S,
+        )
+    except JoinRefused as refused:
+        return problem(
+            HTTPStatus.FORBIDDEN,
+            "Not open",
+            f"Joining is {refused.reason}.",
+            retry_after_s=30.0,
+            reason=refused.reason,
+        )
+    except web.HTTPNotFound as missing:
+        return problem(HTTPStatus.NOT_FOUND, "Not found", missing.text or "Nothing is here.")

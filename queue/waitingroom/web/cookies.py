@@ -1,0 +1,51 @@
+"""Reading and writing our cookies.
+
+Read by a plain scan of the header: `http.cookies` alone would halve the rate of a status request.
+"""
+
+from __future__ import annotations
+
+import re
+
+DEVICE_COOKIE = "tidegate_device"
+PLACE_COOKIE = "tidegate_place"
+_ADMISSION_PREFIX = "tidegate_pass_"
+_DEVICE_FORM = re.compile(r"[A-Za-z0-9_-]{22}")
+YEAR_S = 31_536_000
+
+
+def pass_cookie(onsale: str) -> str:
+    """Name the cookie which holds the pass of an onsale."""
+    return _ADMISSION_PREFIX + onsale
+
+
+def find_cookie(header: str | None, name: str) -> str | None:
+    """Return the value of a cookie in a `Cookie` header; the first one counts, as the most specific path comes first."""
+    if not header:
+        return None
+    wanted = name + "="
+    if header.startswith(wanted):
+        start = len(wanted)
+    else:
+        found = header.find("; " + wanted)
+        if found < 0:
+            return None
+        start = found + 2 + len(wanted)
+    end = header.find(";", start)
+    return header[start:] if end < 0 else header[start:end]
+
+
+def find_device(header: str | None) -> str | None:
+    """Return the device nonce in a `Cookie` header, None where there is none of our form."""
+    device = find_cookie(header, DEVICE_COOKIE)
+    return device if device is not None and _DEVICE_FORM.fullmatch(device) else None
+
+
+def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool) -> str:
+    """Format a `Set-Cookie` header; values are our own tokens, which need no quoting."""
+    return f"{name}={value}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+
+
+def expire_cookie(name: str, *, path: str, secure: bool) -> str:
+    """Format a `Set-Cookie` header which removes a cookie."""
+    return set_cookie(name, "", path=path, max_age_s=0, secure=secure)

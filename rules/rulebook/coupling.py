@@ -1,0 +1,121 @@
+"""What the room and the scaler tell each other through the store: names of keys and fields, and the values they carry.
+
+The two packages never import each other; they agree on this module alone. It knows formats, and no client of the store.
+Numbers travel as decimal strings, times as whole microseconds of the *store's* clock (`TIME`), the only clock that counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+US_PER_S = 1_000_000
+
+
+def figures_key(onsale: str) -> str:
+    """Name the hash in which the room publishes its figures, written about once a second."""
+    return f"{{{onsale}}}:figures"
+
+
+def targets_key(onsale: str) -> str:
+    """Name the list of admission-target segments (JSON, oldest first), appended to by the scaler."""
+    return f"{{{onsale}}}:targets"
+
+
+@dataclass(frozen=True, slots=True)
+class RoomFigures:
+    """What the room knows of one onsale at store time `at_s`.
+
+    `waiting` counts places issued and not yet released (before the opening: the pre-queue); `late` counts late buyers
+    whose claim is registered. Rates are means over the last few seconds.
+    """
+
+    at_s: float
+    waiting: int
+    late: int
+    tail: int
+    released: int
+    claimed: int
+    sessions: int
+    arrivals_per_s: float
+    released_per_s: float
+    claimed_per_s: float
+    opens_at_s: float | None
+
+    @classmethod
+    def from_hash(cls, fields: Mapping[str, str]) -> RoomFigures | None:
+        """Read the published hash; None where nothing has been published yet.
+
+        Raises:
+            ValueError: a field is not a number.
+        """
+        if "at_us" not in fields:
+            return None
+        opens_us = int(fields.get("opens_us") or 0)
+        return cls(
+            at_s=int(fields["at_us"]) / US_PER_S,
+            waiting=int(fields["waiting"]),
+            late=int(fields["late"]),
+            tail=int(fields["tail"]),
+            released=int(fields["released"]),
+            claimed=int(fields["claimed"]),
+            sessions=int(fields["sessions"]),
+            arrivals_per_s=float(fields["arrivals_per_s"]),
+            released_per_s=float(fields["released_per_s"]),
+            claimed_per_s=float(fields["claimed_per_s"]),
+            opens_at_s=opens_us / US_PER_S if opens_us else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSegment:
+    """An admission target in force from `from_us` until `until_us`, unless a later segment of the same rule begins.
+
+    `rate_per_s` is in buyers/s; `capacity` bounds live sessions + released-unclaimed (None: no bound by this rule);
+    `term` is the writer's lease transitions: a segment of a lower term than one already there is refused.
+    """
+
+    rule: str
+    from_us: int
+    until_us: int
+    rate_per_s: float
+    capacity: int | None
+    reason: str
+    term: int
+
+    def to_json(self) -> str:
+        """Encode for the store; numbers as strings, because a Lua `cjson` keeps only 14 digits of a number."""
+        return json.dumps(
+            {
+                "rule": self.rule,
+                "from_us": str(self.from_us),
+                "until_us": str(self.until_us),
+                "rate": repr(self.rate_per_s),
+                "capacity": "" if self.capacity is None else str(self.capacity),
+                "reason": self.reason,
+                "term": str(self.term),
+            },
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> TargetSegment:
+        """Decode what `to_json` or the writer's script encoded.
+
+        Raises:
+            ValueError: not such a document.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(
+                rule=fields["rule"],
+                from_us=int(fields["from_us"]),
+                until_us=int(fields["until_us"]),
+                rate_per_s=float(fields["rate"]),
+                capacity=int(fields["capacity"]) if fields["capacity"] else None,
+                reason=fields["reason"],
+                term=int(fields["term"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not a target segment: {str(text)[:80]!r}") from error

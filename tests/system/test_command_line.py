@@ -1,0 +1,89 @@
+"""Mistakes on the command line: one clear line, a status that is not 0, no traceback."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ONSALE = """
+apiVersion: tidegate.dev/v1
+kind: Onsale
+metadata: {name: cactus}
+spec:
+  shop: https://shop.example.org/
+  admission: {rate: 5/s}
+"""
+
+
+def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tidegate", *arguments], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def serve(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    base = ["--onsales", str(folder), "--keys", str(folder / "keys"), "--room-url", "http://127.0.0.1:1"]
+    return tidegate("queue", "serve", *base, *arguments)
+
+
+def assert_mistake(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode not in {0, 1, -15}, done.stderr
+    assert "Traceback" not in done.stderr
+    flat = " ".join(done.stderr.replace("│", " ").split())
+    for word in words:
+        assert word in flat, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["demo", "--buyers", "-1"], ["buyers"], id="buyers below 1"),
+        pytest.param(["demo", "--buyers", "many"], ["--buyers", "many"], id="buyers no number"),
+        pytest.param(["demo", "--seconds", "0"], ["seconds"], id="no time"),
+        pytest.param(["scaler", "run", "--rules", "/nowhere"], ["/nowhere"], id="no rules"),
+        pytest.param(["scaler", "run", "--rules", ".", "--listen", "here"], ["--listen", "HOST:PORT"], id="no address"),
+        pytest.param(["nonsense"], ["nonsense"], id="no such command"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(arguments: list[str], words: list[str]) -> None:
+    assert_mistake(tidegate(*arguments), *words)
+
+
+def test_a_broken_document_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "onsale.yaml").write_text(ONSALE.replace("rate: 5/s", "rat: 5/s"))
+    assert_mistake(serve(tmp_path), "onsale.yaml:7:", "rate")
+
+
+def test_an_unreadable_document_is_named(tmp_path: Path) -> None:
+    (tmp_path / "onsale.yaml").write_bytes(b"\xff\xfe\x00")
+    assert_mistake(serve(tmp_path), "onsale.yaml")
+
+
+def test_a_folder_without_onsales_is_named(tmp_path: Path) -> None:
+    assert_mistake(serve(tmp_path), str(tmp_path), "Onsale")
+
+
+def test_a_busy_port_is_named(tmp_path: Path) -> None:
+    (tmp_path / "onsale.yaml").write_text(ONSALE)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert_mistake(serve(tmp_path, "--listen", address), address, "in use")
+
+
+def test_a_store_address_of_no_known_form_is_named_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "onsale.yaml").write_text(ONSALE)
+    done = serve(tmp_path, "--store", "http://user:secret@example.org")
+    assert_mistake(done, "store", "example.org")
+    assert "secret" not in done.stderr
+
+
+def test_a_gate_needs_a_shop(tmp_path: Path) -> None:
+    assert_mistake(serve(tmp_path, "--gate", "127.0.0.1:1"), "--upstream")
+
+
+def test_the_version_is_printed() -> None:
+    done = tidegate("--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("tidegate ")

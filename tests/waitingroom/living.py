@@ -1,0 +1,81 @@
+"""A whole waiting room with its gate and a small shop behind it, on free ports, for tests over real HTTP."""
+
+import json
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from rulebook import Onsale
+
+from waitingroom.room import Room
+from waitingroom.serve import serving
+from waitingroom.settings import ListenAddress, QueueSettings
+
+JSON = {"Accept": "application/json"}
+HTML = {"Accept": "text/html"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Living:
+    """Addresses of what runs, and the rooms by name."""
+
+    room: str
+    gate: str
+    rooms: Mapping[str, Room]
+
+    def buyer(self) -> aiohttp.ClientSession:
+        """Return a new buyer's client: a cookie jar of its own."""
+        return aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), headers=JSON)
+
+
+async def echo(request: web.Request) -> web.StreamResponse:
+    """The shop: tells what reached it."""
+    if request.path.endswith("/stream"):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        async for chunk in request.content.iter_any():
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+    return web.json_response(
+        {"path": request.raw_path, "headers": dict(request.headers), "body": (await request.read()).decode()},
+        headers={"X-Shop": "yes", "Connection": "X-Hop", "X-Hop": "secret"},
+    )
+
+
+@asynccontextmanager
+async def living(folder: Path, store_url: str, *onsales: Onsale) -> AsyncIterator[Living]:
+    documents = folder / "onsales"
+    documents.mkdir(exist_ok=True)
+    for onsale in onsales:
+        fields: dict[str, Any] = onsale.model_dump(mode="json", by_alias=True, exclude_none=True)
+        (documents / f"{onsale.name}.yaml").write_text(json.dumps(fields))
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", echo)
+    room, gate = free_port(), free_port()
+    async with TestServer(app) as shop:
+        settings = QueueSettings(
+            onsales=documents,
+            store=store_url,
+            keys=folder / "keys",
+            listen=ListenAddress("127.0.0.1", room),
+            room_url=f"http://127.0.0.1:{room}",
+            gate=ListenAddress("127.0.0.1", gate),
+            upstreams=(str(shop.make_url("/")),),
+            refresh_every_s=0.05,
+            secure_cookies=False,
+        )
+        async with serving(settings) as rooms:
+            yield Living(f"http://127.0.0.1:{room}", f"http://127.0.0.1:{gate}", rooms)

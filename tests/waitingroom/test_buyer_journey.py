@@ -1,0 +1,157 @@
+"""A buyer's way over real HTTP: page, join, status, enter, shop."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from redis.asyncio import Redis
+from yarl import URL
+
+from tests.waitingroom.living import HTML, Living, living
+from tests.waitingroom.samples import onsale
+
+FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}
+SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "30s"}
+
+
+async def join(buyer: aiohttp.ClientSession, here: Living) -> dict[str, Any]:
+    async with buyer.post(f"{here.room}/cactus/join") as answer:
+        assert answer.status == 200, await answer.text()
+        return dict(await answer.json())
+
+
+async def wait_for_turn(buyer: aiohttp.ClientSession, here: Living) -> dict[str, Any]:
+    for _ in range(200):
+        async with buyer.get(f"{here.room}/cactus/status") as answer:
+            status = dict(await answer.json())
+        if status["state"] == "released":
+            return status
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the turn never came: {status}")
+
+
+async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+        async with buyer.get(f"{here.gate}/seats?row=1") as turned_away:
+            assert turned_away.status == 429
+            assert turned_away.headers["Retry-After"] == "5"
+            assert (await turned_away.json())["location"] == f"{here.room}/cactus/"
+        joined = await join(buyer, here)
+        assert joined["number"] == 1
+        await wait_for_turn(buyer, here)
+        async with buyer.post(f"{here.room}/cactus/enter") as entered:
+            assert entered.status == 200
+            admission = await entered.json()
+        assert admission["location"] == "https://shop.example.org/cactus"
+        async with buyer.post(f"{here.gate}/seats?row=1", data="two", headers={"X-Tidegate-Session": "forged"}) as shop:
+            assert shop.status == 200
+            assert shop.headers["X-Shop"] == "yes"
+            assert "X-Hop" not in shop.headers
+            seen = await shop.json()
+        assert seen["path"] == "/seats?row=1"
+        assert seen["body"] == "two"
+        assert seen["headers"]["X-Tidegate-Session"] == admission["session"]
+        assert seen["headers"]["X-Tidegate-Onsale"] == "cactus"
+        async with buyer.post(f"{here.room}/cactus/enter") as again:
+            assert (await again.json())["session"] == admission["session"]
+
+
+async def test_who_joins_again_keeps_the_number(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer, here.buyer() as other:
+        first = await join(buyer, here)
+        assert (await join(other, here))["number"] == 2
+        assert (await join(buyer, here))["number"] == first["number"]
+        # A lost reply: the place never arrived, the device cookie had been set before.
+        buyer.cookie_jar.clear(lambda cookie: cookie.key == "tidegate_place")
+        assert (await join(buyer, here))["number"] == first["number"]
+
+
+async def test_two_tabs_at_once_get_one_number(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:
+            assert page.status == 200
+        tabs = await asyncio.gather(*(join(buyer, here) for _ in range(5)))
+        assert {tab["number"] for tab in tabs} == {1}
+
+
+async def test_nobody_enters_before_their_turn(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        await join(buyer, here)
+        async with buyer.post(f"{here.room}/cactus/enter") as refused:
+            assert refused.status == 409
+            problem = await refused.json()
+        assert (problem["state"], problem["status"]) == ("waiting", 409)
+        async with buyer.get(f"{here.gate}/", headers=HTML, allow_redirects=False) as turned_away:
+            assert turned_away.status == 303
+            assert turned_away.headers["Location"] == f"{here.room}/cactus/"
+
+
+async def test_a_copied_pass_admits_no_second_device(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer, here.buyer() as thief:
+        await join(buyer, here)
+        await wait_for_turn(buyer, here)
+        async with buyer.post(f"{here.room}/cactus/enter") as entered:
+            assert entered.status == 200
+        cookies = buyer.cookie_jar.filter_cookies(URL(here.room))
+        thief.cookie_jar.update_cookies({"tidegate_pass_cactus": cookies["tidegate_pass_cactus"].value}, URL(here.gate))
+        async with thief.get(f"{here.gate}/seats") as refused:
+            assert refused.status == 429
+        async with buyer.get(f"{here.gate}/seats") as allowed:
+            assert allowed.status == 200
+
+
+async def test_the_opening_draws_the_prequeue_and_publishes_the_record(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    sale = onsale(opens_in_s=1.5, order="draw", admission=FAST)
+    async with living(tmp_path, store_url, sale) as here:
+        buyers = [here.buyer() for _ in range(8)]
+        try:
+            joined = [await join(buyer, here) for buyer in buyers]
+            assert {status["state"] for status in joined} == {"prequeue"}
+            assert {status["position"] for status in joined} == {None}
+            async with buyers[0].get(f"{here.room}/cactus/draw") as answer:
+                before = await answer.json()
+            assert before["record"] is None
+            statuses = [await wait_for_turn(buyer, here) for buyer in buyers]
+            assert sorted(status["position"] for status in statuses) == list(range(1, 9))
+            async with buyers[0].get(f"{here.room}/cactus/draw") as answer:
+                after = await answer.json()
+            assert after["commitment"] == before["commitment"]
+            assert after["record"]
+        finally:
+            for buyer in buyers:
+                await buyer.close()
+
+
+async def test_bodies_stream_through_the_gate(tmp_path: Path, store_url: str, client: Redis) -> None:
+    sale = onsale(admission=FAST, bypass=[{"path": "/open"}])
+    async with living(tmp_path, store_url, sale) as here, here.buyer() as buyer:
+        body = b"tide" * 500_000
+        async with buyer.post(f"{here.gate}/open/stream", data=io.BytesIO(body)) as answer:
+            assert await answer.read() == body
+
+
+async def test_a_status_without_a_place_says_to_join(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale()) as here, here.buyer() as buyer:
+        async with buyer.get(f"{here.room}/cactus/status") as answer:
+            assert answer.status == 404
+            assert answer.content_type == "application/problem+json"
+        async with buyer.get(f"{here.room}/nothing/status") as answer:
+            assert answer.status == 404
+        async with buyer.get(f"{here.room}/metrics") as answer:
+            assert 'tidegate_queue_waiting{onsale="cactus"}' in await answer.text()
+
+
+async def test_the_page_needs_no_javascript(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:
+            assert 'action="/cactus/join"' in await page.text()
+            assert "unsafe" not in page.headers["Content-Security-Policy"]
+        async with buyer.post(f"{here.room}/cactus/join", headers=HTML) as page:
+            text = await page.text()
+        assert page.url.path == "/cactus/"
+        assert "You are in line." in text
+        assert '<dd id="number">1</dd>' in text

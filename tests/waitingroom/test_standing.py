@@ -1,0 +1,105 @@
+"""Where a place stands: the buyer's state, position and wait from a snapshot alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from waitingroom.draw import make_draw
+from waitingroom.places import Place
+from waitingroom.snapshot import Line, Snapshot
+from waitingroom.standing import State, stand
+
+OPEN = Snapshot(
+    at_s=1_000.0,
+    lines=(Line(epoch=1, tail=100, released=40, settled=20, drawn=None),),
+    rate_per_s=2.0,
+    rate_reason="ceiling",
+    burst=5,
+    capacity=None,
+    tokens=0.0,
+    sessions=0,
+    outstanding=0,
+    claimed=0,
+    no_shows=0,
+    late=0,
+    arrivals_per_s=0.0,
+    released_per_s=0.0,
+    claimed_per_s=0.0,
+    opens_at_s=None,
+    closes_at_s=None,
+    hold="",
+    draw_record="",
+)
+
+
+def place(number: int, epoch: int = 1) -> Place:
+    return Place("cactus", epoch, number, 0, b"device")
+
+
+def state_of(number: int, snapshot: Snapshot = OPEN) -> State:
+    return stand(place(number), snapshot, None, drawn=False, poll_budget_per_s=1_000).state
+
+
+@pytest.mark.parametrize(
+    ("number", "state"),
+    [(1, State.LATE), (20, State.LATE), (21, State.RELEASED), (40, State.RELEASED), (41, State.WAITING), (100, State.WAITING)],
+)
+def test_released_numbers_may_enter_until_their_window_has_passed(number: int, state: State) -> None:
+    assert state_of(number) is state
+
+
+def test_a_number_issued_after_the_copy_was_taken_waits_at_the_end() -> None:
+    standing = stand(place(105), OPEN, None, drawn=False, poll_budget_per_s=1_000)
+    assert (standing.state, standing.ahead) == (State.WAITING, 64)
+
+
+def test_the_wait_follows_the_measured_release_rate_and_else_the_rate_in_force() -> None:
+    measured = stand(place(60), replace(OPEN, released_per_s=4.0), None, drawn=False, poll_budget_per_s=1_000)
+    assert measured.ahead == 19
+    assert measured.eta_s == (3.75, 6.25)
+    configured = stand(place(60), OPEN, None, drawn=False, poll_budget_per_s=1_000)
+    assert configured.eta_s == (7.5, 12.5)
+
+
+def test_a_held_line_names_no_wait_but_lets_released_buyers_in() -> None:
+    held = replace(OPEN, hold="the payment provider is down", rate_per_s=0.0)
+    assert stand(place(60), held, None, drawn=False, poll_budget_per_s=1_000).eta_s is None
+    assert state_of(60, held) is State.HELD
+    assert state_of(40, held) is State.RELEASED
+
+
+def test_after_the_closing_nobody_waits() -> None:
+    closed = replace(OPEN, closes_at_s=999.0)
+    assert state_of(60, closed) is State.CLOSED
+    assert state_of(40, closed) is State.RELEASED
+
+
+def test_before_the_opening_no_position_is_shown_and_the_next_question_comes_after_it() -> None:
+    early = replace(OPEN, opens_at_s=1_004.0, lines=(Line(1, 100, 0, 0, None),))
+    standing = stand(place(7), early, None, drawn=True, poll_budget_per_s=1_000)
+    assert (standing.state, standing.position, standing.ahead) == (State.PREQUEUE, None, None)
+    assert standing.retry_after_s <= 6.0
+
+
+def test_between_the_opening_and_the_published_draw_buyers_wait_without_a_position() -> None:
+    undrawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0, 90),))
+    standing = stand(place(7), undrawn, None, drawn=True, poll_budget_per_s=1_000)
+    assert (standing.state, standing.position) == (State.WAITING, None)
+
+
+def test_who_came_after_the_opening_stands_behind_the_draw_in_order() -> None:
+    drawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0, 90),))
+    draw = make_draw(b"s" * 32, "cactus", 90)
+    positions = [stand(place(n), drawn, draw, drawn=True, poll_budget_per_s=1_000).position for n in range(1, 101)]
+    assert sorted(p for p in positions[:90] if p) == list(range(1, 91))
+    assert positions[90:] == list(range(91, 101))
+
+
+def test_a_place_of_an_epoch_not_known_here_yet_waits() -> None:
+    standing = stand(place(1, epoch=7), OPEN, None, drawn=False, poll_budget_per_s=1_000)
+    assert (standing.state, standing.position) == (State.WAITING, None)
+
+
+def test_older_epochs_come_first() -> None:
+    both = replace(OPEN, lines=(Line(1, 100, 40, 20, None), Line(2, 10, 0, 0, None)))
+    assert stand(place(3, epoch=2), both, None, drawn=False, poll_budget_per_s=1_000).ahead == 62
