@@ -155,15 +155,21 @@ def _run(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any
 @scaler_app.command("run")
 def scaler_run(
     rules: Annotated[
-        list[Path], typer.Option("--rules", envvar="TIDEGATE_RULES", help="File or folder of documents; repeatable.")
+        list[Path],
+        typer.Option("--rules", envvar="TIDEGATE_RULES", help="File or folder of documents; repeatable."),
     ],
     store: Store = "redis://127.0.0.1:6379/0",
     listen: Annotated[
-        str, typer.Option("--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served.")
+        str,
+        typer.Option(
+            "--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served."
+        ),
     ] = "127.0.0.1:9190",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
-    logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path("out/logs"),
+    logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
+        "out/logs"
+    ),
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
@@ -181,9 +187,15 @@ def scaler_run(
 @app.command("demo")
 def demo(
     buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
-    seconds: Annotated[float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")] = 45,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path("out"),
-    headless: Annotated[bool, typer.Option("--headless", help="Plain lines instead of the live table.")] = False,
+    seconds: Annotated[
+        float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")
+    ] = 45,
+    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
+        "out"
+    ),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Plain lines instead of the live table.")
+    ] = False,
     seed: Annotated[int, typer.Option("--seed", help="The crowd's seed: the same seed, the same crowd.")] = 1,
 ) -> None:
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""

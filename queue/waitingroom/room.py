@@ -6,6 +6,7 @@ Status reads the copy alone; join and claim go to the store. HTTP, cookies and l
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 import structlog
@@ -137,6 +138,14 @@ class Room:
             StoreUnavailable: the store did not answer.
         """
         return await self._store.renew(sessions)
+
+    async def end(self, sessions: Iterable[str]) -> dict[str, bool]:
+        """End sessions and free their capacity; False for one that was not live.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        return await self._store.end(list(sessions))
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()

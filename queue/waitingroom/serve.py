@@ -17,7 +17,7 @@ from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.proxy import ProxyGate
-from waitingroom.gate.renewals import Renewals
+from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.keyfiles import load_keyring
 from waitingroom.metrics import room_registry
@@ -68,10 +68,10 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             )
             for name, onsale in onsales.items()
         }
-        renewals = Renewals(rooms)
+        sessions = Sessions(rooms)
         for room in rooms.values():
             _in_background(stack, _keep_moving(room, settings.refresh_every_s))
-        _in_background(stack, renewals.run())
+        _in_background(stack, sessions.run())
 
         app = make_room_app(rooms, keyring, room_registry(rooms), secure_cookies=settings.secure_cookies)
         await _listen(stack, app, settings.listen)
@@ -89,8 +89,9 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             await stack.enter_async_context(session)
             gate = ProxyGate(
                 Guard(onsales.values()),
-                Checkpoint(keyring, renewals),
+                Checkpoint(keyring, sessions),
                 rooms,
+                sessions,
                 upstreams,
                 session,
                 room_url=settings.room_url,
@@ -101,7 +102,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             await _listen(stack, gate_app, settings.gate)
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
         yield rooms
-        await renewals.flush()
+        await sessions.flush()
 
 
 def _load_onsales(settings: QueueSettings) -> Mapping[str, Onsale]:

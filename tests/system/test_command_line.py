@@ -19,7 +19,11 @@ spec:
 
 def tidegate(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "tidegate", *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "tidegate", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -43,7 +47,9 @@ def assert_mistake(done: subprocess.CompletedProcess[str], *words: str) -> None:
         pytest.param(["demo", "--buyers", "many"], ["--buyers", "many"], id="buyers no number"),
         pytest.param(["demo", "--seconds", "0"], ["seconds"], id="no time"),
         pytest.param(["scaler", "run", "--rules", "/nowhere"], ["/nowhere"], id="no rules"),
-        pytest.param(["scaler", "run", "--rules", ".", "--listen", "here"], ["--listen", "HOST:PORT"], id="no address"),
+        pytest.param(
+            ["scaler", "run", "--rules", ".", "--listen", "here"], ["--listen", "HOST:PORT"], id="no address"
+        ),
         pytest.param(["nonsense"], ["nonsense"], id="no such command"),
     ],
 )

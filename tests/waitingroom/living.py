@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from rulebook import Onsale
 
+from rulebook import Onsale
 from waitingroom.room import Room
 from waitingroom.serve import serving
 from waitingroom.settings import ListenAddress, QueueSettings
@@ -49,9 +49,12 @@ async def echo(request: web.Request) -> web.StreamResponse:
             await response.write(chunk)
         await response.write_eof()
         return response
+    headers = {"X-Shop": "yes", "Connection": "X-Hop", "X-Hop": "secret"}
+    if request.path == "/end":
+        headers["X-Tidegate-End"] = "complete"
     return web.json_response(
         {"path": request.raw_path, "headers": dict(request.headers), "body": (await request.read()).decode()},
-        headers={"X-Shop": "yes", "Connection": "X-Hop", "X-Hop": "secret"},
+        headers=headers,
     )
 
 

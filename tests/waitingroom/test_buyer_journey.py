@@ -45,7 +45,9 @@ async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: s
             assert entered.status == 200
             admission = await entered.json()
         assert admission["location"] == "https://shop.example.org/cactus"
-        async with buyer.post(f"{here.gate}/seats?row=1", data="two", headers={"X-Tidegate-Session": "forged"}) as shop:
+        async with buyer.post(
+            f"{here.gate}/seats?row=1", data="two", headers={"X-Tidegate-Session": "forged"}
+        ) as shop:
             assert shop.status == 200
             assert shop.headers["X-Shop"] == "yes"
             assert "X-Hop" not in shop.headers
@@ -59,13 +61,39 @@ async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: s
 
 
 async def test_who_joins_again_keeps_the_number(tmp_path: Path, store_url: str, client: Redis) -> None:
-    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer, here.buyer() as other:
+    async with (
+        living(tmp_path, store_url, onsale(admission=SHUT)) as here,
+        here.buyer() as buyer,
+        here.buyer() as other,
+    ):
         first = await join(buyer, here)
         assert (await join(other, here))["number"] == 2
         assert (await join(buyer, here))["number"] == first["number"]
         # A lost reply: the place never arrived, the device cookie had been set before.
         buyer.cookie_jar.clear(lambda cookie: cookie.key == "tidegate_place")
         assert (await join(buyer, here))["number"] == first["number"]
+
+
+async def test_the_shop_ends_a_session_with_a_header(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+        await join(buyer, here)
+        await wait_for_turn(buyer, here)
+        async with buyer.post(f"{here.room}/cactus/enter") as entered:
+            assert entered.status == 200
+        cookies = buyer.cookie_jar.filter_cookies(URL(here.gate))
+        async with buyer.get(f"{here.gate}/end") as done:
+            assert done.status == 200
+            assert "X-Tidegate-End" not in done.headers
+        buyer.cookie_jar.update_cookies(cookies, URL(here.gate))
+        async with buyer.get(f"{here.gate}/seats") as refused:
+            assert refused.status == 429
+        for _ in range(100):
+            async with buyer.get(f"{here.room}/cactus/state") as answer:
+                if (await answer.json())["sessions"] == 0:
+                    break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("the session's capacity was not freed")
 
 
 async def test_two_tabs_at_once_get_one_number(tmp_path: Path, store_url: str, client: Redis) -> None:
@@ -89,13 +117,19 @@ async def test_nobody_enters_before_their_turn(tmp_path: Path, store_url: str, c
 
 
 async def test_a_copied_pass_admits_no_second_device(tmp_path: Path, store_url: str, client: Redis) -> None:
-    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer, here.buyer() as thief:
+    async with (
+        living(tmp_path, store_url, onsale(admission=FAST)) as here,
+        here.buyer() as buyer,
+        here.buyer() as thief,
+    ):
         await join(buyer, here)
         await wait_for_turn(buyer, here)
         async with buyer.post(f"{here.room}/cactus/enter") as entered:
             assert entered.status == 200
         cookies = buyer.cookie_jar.filter_cookies(URL(here.room))
-        thief.cookie_jar.update_cookies({"tidegate_pass_cactus": cookies["tidegate_pass_cactus"].value}, URL(here.gate))
+        thief.cookie_jar.update_cookies(
+            {"tidegate_pass_cactus": cookies["tidegate_pass_cactus"].value}, URL(here.gate)
+        )
         async with thief.get(f"{here.gate}/seats") as refused:
             assert refused.status == 429
         async with buyer.get(f"{here.gate}/seats") as allowed:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from waitingroom.gate.guard import Guard
-
 from tests.waitingroom.samples import onsale
+from waitingroom.gate.guard import Guard
 
 CACTUS = onsale(
     "cactus",
@@ -37,6 +36,8 @@ GUARD = Guard([CACTUS, VIP])
         ("GET", "tickets.example.org", "/x/..\\cactus\\seats", "cactus"),
     ],
 )
-def test_a_request_is_guarded_by_its_longest_match(method: str, host: str, path: str, expected: str | None) -> None:
+def test_a_request_is_guarded_by_its_longest_match(
+    method: str, host: str, path: str, expected: str | None
+) -> None:
     found = GUARD.find(method, host, path)
     assert (found.name if found else None) == expected

@@ -42,7 +42,14 @@ def state_of(number: int, snapshot: Snapshot = OPEN) -> State:
 
 @pytest.mark.parametrize(
     ("number", "state"),
-    [(1, State.LATE), (20, State.LATE), (21, State.RELEASED), (40, State.RELEASED), (41, State.WAITING), (100, State.WAITING)],
+    [
+        (1, State.LATE),
+        (20, State.LATE),
+        (21, State.RELEASED),
+        (40, State.RELEASED),
+        (41, State.WAITING),
+        (100, State.WAITING),
+    ],
 )
 def test_released_numbers_may_enter_until_their_window_has_passed(number: int, state: State) -> None:
     assert state_of(number) is state
@@ -90,7 +97,9 @@ def test_between_the_opening_and_the_published_draw_buyers_wait_without_a_positi
 def test_who_came_after_the_opening_stands_behind_the_draw_in_order() -> None:
     drawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0, 90),))
     draw = make_draw(b"s" * 32, "cactus", 90)
-    positions = [stand(place(n), drawn, draw, drawn=True, poll_budget_per_s=1_000).position for n in range(1, 101)]
+    positions = [
+        stand(place(n), drawn, draw, drawn=True, poll_budget_per_s=1_000).position for n in range(1, 101)
+    ]
     assert sorted(p for p in positions[:90] if p) == list(range(1, 91))
     assert positions[90:] == list(range(91, 101))
 

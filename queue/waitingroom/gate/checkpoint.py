@@ -1,7 +1,7 @@
 """The check itself: is there a pass, ours, current, for this onsale, and bound to this device?
 
 A pass seen before costs a look-up; the signature is verified once. No store is asked: a pass is renewed on its own signature,
-and the store hears of it in batches (`renewals`), so that buyers inside go on shopping while the store is away.
+and the store hears of it in batches (`sessions`), so that buyers inside go on shopping while the store is away.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rulebook import Onsale
 from waitingroom.errors import InvalidToken
-from waitingroom.gate.renewals import Renewals
+from waitingroom.gate.sessions import Sessions
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, device_hash, sign_pass, verify_pass
@@ -31,9 +31,9 @@ class Allowed:
 class Checkpoint:
     """Checks the passes of all onsales."""
 
-    def __init__(self, keyring: Keyring, renewals: Renewals) -> None:
+    def __init__(self, keyring: Keyring, sessions: Sessions) -> None:
         self._keyring = keyring
-        self._renewals = renewals
+        self._sessions = sessions
         self._passes: Memo[Pass] = Memo(_PASSES_REMEMBERED)
         self._devices: Memo[str] = Memo(_PASSES_REMEMBERED)
 
@@ -46,7 +46,7 @@ class Checkpoint:
         admission = self._verify(token, onsale.name)
         if admission is None or not admission.is_current(now_s) or self._hash(device) != admission.device:
             return None
-        if self._renewals.is_over(admission.session):
+        if self._sessions.is_over(admission.session):
             return None
         return Allowed(admission, self._renew(onsale, admission, now_s))
 
@@ -76,5 +76,5 @@ class Checkpoint:
         ):
             return None
         renewed = admission.renewed(now_s, length)
-        self._renewals.add(onsale.name, renewed.session, renewed.expires_at_s)
+        self._sessions.renew(onsale.name, renewed.session, renewed.expires_at_s)
         return sign_pass(renewed, self._keyring)

@@ -21,13 +21,17 @@ from yarl import URL
 from rulebook import Onsale
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
 from waitingroom.gate.guard import Guard
+from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.room import Room
-from waitingroom.web.cookies import pass_cookie, set_cookie
+from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 from waitingroom.web.negotiation import problem, wants_html
 
 SESSION_HEADER = "X-Tidegate-Session"
 ONSALE_HEADER = "X-Tidegate-Onsale"
+END_HEADER = "X-Tidegate-End"
+"""A shop's answer with this header (`complete` or `abandon`) ends the buyer's session; it goes no further than the gate."""
+
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -40,6 +44,7 @@ _HOP_BY_HOP = frozenset(
         "trailer",
         "transfer-encoding",
         "upgrade",
+        END_HEADER.lower(),
     }
 )
 _OURS = frozenset(
@@ -61,6 +66,7 @@ class ProxyGate:
         guard: Guard,
         checkpoint: Checkpoint,
         rooms: Mapping[str, Room],
+        sessions: Sessions,
         upstreams: Upstreams,
         session: aiohttp.ClientSession,
         *,
@@ -70,6 +76,7 @@ class ProxyGate:
         self._guard = guard
         self._checkpoint = checkpoint
         self._rooms = rooms
+        self._sessions = sessions
         self._upstreams = upstreams
         self._session = session
         self._room_url = room_url.rstrip("/")
@@ -143,7 +150,7 @@ class ProxyGate:
         ) as answer:
             response = web.StreamResponse(status=answer.status, reason=answer.reason)
             _copy_headers(answer.headers, response.headers)
-            self._renew_cookie(response, allowed)
+            self._follow_session(response, allowed, answer.headers.get(END_HEADER))
             try:
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():
@@ -156,10 +163,20 @@ class ProxyGate:
                     request.transport.close()
             return response
 
-    def _renew_cookie(self, response: web.StreamResponse, allowed: Allowed | None) -> None:
-        if allowed is None or allowed.renewed is None:
+    def _follow_session(
+        self, response: web.StreamResponse, allowed: Allowed | None, ended: str | None
+    ) -> None:
+        """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
+        if allowed is None:
             return
         admission = allowed.admission
+        if ended is not None:
+            self._sessions.end(admission.onsale, admission.session)
+            cookie = expire_cookie(pass_cookie(admission.onsale), path="/", secure=self._secure)
+            response.headers.add("Set-Cookie", cookie)
+            return
+        if allowed.renewed is None:
+            return
         cookie = set_cookie(
             pass_cookie(admission.onsale),
             allowed.renewed,

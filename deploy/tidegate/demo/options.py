@@ -1,0 +1,39 @@
+"""What a person can ask of the demo, checked once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from tidegate.demo.errors import DemoError
+
+MAX_BUYERS = 100_000
+MIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """How large the crowd is, over how many seconds it arrives after the opening, and where the report goes.
+
+    Without `report` it goes to a new folder among the temporary ones. `headless` prints a line every few seconds instead of
+    the live table.
+
+    Raises:
+        DemoError: a value is out of its range.
+    """
+
+    buyers: int = 1500
+    seconds: float = 90.0
+    report: Path | None = None
+    headless: bool = False
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Check all values."""
+        if not 1 <= self.buyers <= MAX_BUYERS:
+            raise DemoError(f"--buyers must be from 1 to {MAX_BUYERS}, not {self.buyers}")
+        if not (self.seconds >= MIN_SECONDS and math.isfinite(self.seconds)):
+            raise DemoError(f"--seconds must be {MIN_SECONDS:g} or more, not {self.seconds:g}")
+        if self.report is not None and self.report.exists() and not self.report.is_dir():
+            raise DemoError(f"--report must name a folder, and {self.report} is a file")

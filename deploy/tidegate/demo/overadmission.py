@@ -1,0 +1,83 @@
+"""How many more sessions the shop saw than the token bucket allows (promise P4), from the outside.
+
+From the opening until any t no more than
+
+    max(burst, 1 s x rate at the opening) + integral of the rate + places given back
+
+may have been released. A place is given back only after it was released and nobody claimed it, so each refund stands for a
+release that became no session; sessions alone are therefore bound by the first two terms, without the third. A session seen at
+the shop by t was released before t. Between two samples the higher rate counts, so that a correct queue is never blamed.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from tidegate.demo.records import RateSample, ServedEntry
+
+CLOCK_SLACK_S = 0.05
+"""Clocks are read a moment before what they date: the integral runs this much longer."""
+
+_ROUNDING = 1e-6
+
+
+def over_admitted(served: Iterable[ServedEntry], rates: Sequence[RateSample], opens_s: float) -> int:
+    """Return by how many sessions the bound was exceeded when it was exceeded most; 0 where it never was.
+
+    Raises:
+        ValueError: sessions were seen and no rate was ever sampled.
+    """
+    seen = sorted(first_seen(served).values())
+    if not seen:
+        return 0
+    if not rates:
+        raise ValueError("no sample of the rate: what may be admitted is unknown")
+    allowance = Allowance(rates, opens_s)
+    excess = (count - math.floor(allowance.by(at_s) + _ROUNDING) for count, at_s in enumerate(seen, start=1))
+    return max(0, *excess)
+
+
+def first_seen(served: Iterable[ServedEntry]) -> dict[str, float]:
+    """Return when each session was first seen at the shop."""
+    seen: dict[str, float] = {}
+    for entry in served:
+        if entry.session is not None:
+            seen[entry.session] = min(entry.at_s, seen.get(entry.session, math.inf))
+    return seen
+
+
+class Allowance:
+    """The bucket's size at the opening and the integral of the highest rate that can have been in force since."""
+
+    def __init__(self, rates: Sequence[RateSample], opens_s: float) -> None:
+        samples = sorted(rates, key=lambda sample: sample.as_of_s)
+        self._edges = [opens_s]
+        self._slopes: list[float] = []
+        around = [samples[0]]
+        for before, after in pairwise(samples):
+            if after.as_of_s <= opens_s:
+                around = [after]
+                continue
+            if before.as_of_s <= opens_s:
+                around = [before, after]
+            self._edges.append(after.as_of_s)
+            self._slopes.append(max(before.rate_per_s, after.rate_per_s))
+        if samples[0].as_of_s > opens_s:
+            self._edges.insert(1, samples[0].as_of_s)
+            self._slopes.insert(0, samples[0].rate_per_s)
+        self._slopes.append(samples[-1].rate_per_s)
+        self._at_opening = max(max(float(sample.burst), sample.rate_per_s) for sample in around)
+        self._integrals = [0.0]
+        for (begin, end), slope in zip(pairwise(self._edges), self._slopes, strict=False):
+            self._integrals.append(self._integrals[-1] + slope * (end - begin))
+
+    def by(self, at_s: float) -> float:
+        """Return how many places may have been released by `at_s`; none before the opening."""
+        at_s += CLOCK_SLACK_S
+        if at_s < self._edges[0]:
+            return 0.0
+        index = bisect_right(self._edges, at_s) - 1
+        return self._at_opening + self._integrals[index] + self._slopes[index] * (at_s - self._edges[index])

@@ -1,0 +1,52 @@
+"""What is left of a run: report.json, report.png, and a few lines for the terminal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tidegate.demo.errors import PlotsMissing
+from tidegate.demo.figures import Evidence, Figures, Terms
+from tidegate.demo.options import DemoOptions
+from tidegate.demo.plot import plot
+
+
+def write_report(
+    folder: Path, options: DemoOptions, evidence: Evidence, terms: Terms, figures: Figures
+) -> list[str]:
+    """Write the files into `folder`; return what there is to say about them."""
+    document = {
+        **asdict(figures),
+        "kept_promises": figures.kept_promises,
+        "seconds": options.seconds,
+        "seed": options.seed,
+        "opened": datetime.fromtimestamp(terms.opens_s, UTC).isoformat(),
+        "capacity": asdict(terms.capacity),
+    }
+    report, picture = folder / "report.json", folder / "report.png"
+    report.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    title = f"Tidegate: {options.buyers} buyers, arriving over {options.seconds:g} s"
+    try:
+        plot(evidence, terms.opens_s, title, picture)
+    except PlotsMissing as error:
+        return [f"report: {report} (no picture: {error})"]
+    return [f"report: {report}, {picture}"]
+
+
+def summary(figures: Figures) -> list[str]:
+    """Say in a few lines how the run went."""
+    stayed = figures.buyers - figures.left
+    return [
+        f"served {figures.served} of {stayed} buyers who stayed ({figures.left} left) in {_text(figures.seconds_to_serve)} s; "
+        f"the optimum was {_text(figures.seconds_optimum)} s (ratio {_text(figures.ratio)})",
+        f"lost places {figures.lost_places}, over-admitted {figures.over_admitted}, "
+        f"double claims {figures.double_claims}, order violations {figures.order_violations}",
+        f"replicas {_text(figures.replicas_min)} to {_text(figures.replicas_max)}, checkout p95 {_text(figures.shop_p95_ms)} ms "
+        f"(objective {figures.slo_ms:g} ms), shop errors {figures.shop_errors} of {figures.shop_requests} requests",
+    ]
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:g}"

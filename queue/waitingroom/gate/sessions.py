@@ -1,0 +1,72 @@
+"""What a gate has to tell the store of sessions, in batches: which go on, which the shop has ended; and which are over.
+
+A session ended here is refused here at once; the store frees its capacity with the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+
+import structlog
+
+from waitingroom.errors import StoreUnavailable
+from waitingroom.memo import Memo
+from waitingroom.room import Room
+
+FLUSH_EVERY_S = 0.5
+_OVER_REMEMBERED = 50_000
+
+log = structlog.get_logger(__name__)
+
+
+class Sessions:
+    """Renewals and ends of all onsales on their way to the store; `run` sends them."""
+
+    def __init__(self, rooms: Mapping[str, Room]) -> None:
+        self._rooms = rooms
+        self._renewed: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        self._ended: defaultdict[str, set[str]] = defaultdict(set)
+        self._over: Memo[bool] = Memo(_OVER_REMEMBERED)
+
+    def renew(self, onsale: str, session: str, ends_at_s: float) -> None:
+        """Note that a session goes on until `ends_at_s` (unix seconds)."""
+        self._renewed[onsale][session] = ends_at_s
+
+    def end(self, onsale: str, session: str) -> None:
+        """Note that the shop has ended a session."""
+        self._renewed[onsale].pop(session, None)
+        self._ended[onsale].add(session)
+        self._over.put(session, True)
+
+    def is_over(self, session: str) -> bool:
+        """Tell whether this session is known to have ended."""
+        return self._over.get(session) is not None
+
+    async def flush(self) -> None:
+        """Send what has gathered; what cannot be sent is kept for the next time."""
+        renewed, self._renewed = self._renewed, defaultdict(dict)
+        ended, self._ended = self._ended, defaultdict(set)
+        for onsale, room in self._rooms.items():
+            try:
+                if ended[onsale]:
+                    await room.end(ended[onsale])
+                    ended[onsale].clear()
+                if renewed[onsale]:
+                    for session, live in (await room.renew(renewed[onsale])).items():
+                        if not live:
+                            self._over.put(session, True)
+            except StoreUnavailable as error:
+                log.warning("sessions_kept", onsale=onsale, reason=str(error))
+                self._ended[onsale] |= ended[onsale]
+                self._renewed[onsale] = {**renewed[onsale], **self._renewed[onsale]}
+
+    async def run(self) -> None:
+        """Flush for as long as the task lives."""
+        while True:
+            await asyncio.sleep(FLUSH_EVERY_S)
+            try:
+                await self.flush()
+            except Exception:  # renewals must go on for as long as buyers are inside
+                log.exception("sessions_failed")

@@ -1,0 +1,42 @@
+"""The crowd before an onsale, as buyers/s: what it takes to serve the backlog by its deadline, and when that is.
+
+Demand = arrivals + backlog / max(interval, deadline - begin). The deadline is set when a backlog begins, to begin + drainWithin,
+and cleared when it is empty; past it everything there is goes to work until it is empty. Begin is now, or the opening while that
+lies ahead: a pre-queue asks from its first minute for what it takes once the doors open, so that this is ready by then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rulebook.observation import Crowd
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Buyers/s to be served; `overdue` when the deadline has passed; `deadline_s` None while there is no backlog."""
+
+    per_s: float
+    overdue: bool
+    deadline_s: float | None
+    detail: str
+
+
+def demand_of(
+    crowd: Crowd, deadline_s: float | None, drain_within_s: float, interval_s: float, now_s: float
+) -> Demand:
+    """Work out what the crowd asks for, given the deadline that was set before, if any."""
+    arrivals, backlog = max(crowd.arrivals_per_s, 0.0), min(crowd.backlog, 2**53)
+    if backlog <= 0:
+        return Demand(arrivals, False, None, f"nobody waits, {arrivals:g}/s arrive")
+    opens_s = crowd.opens_at_s
+    if deadline_s is None or (opens_s is not None and now_s < opens_s):
+        # Before the opening nothing drains; following `opens` here keeps the deadline right when the sale is moved.
+        deadline_s = max(now_s, opens_s if opens_s is not None else now_s) + drain_within_s
+    left_s = deadline_s - max(now_s, opens_s if opens_s is not None else now_s)
+    waiting = f"{backlog} wait, {arrivals:g}/s arrive"
+    if left_s <= 0:
+        per_s = arrivals + backlog / interval_s
+        return Demand(per_s, True, deadline_s, f"{waiting}, {-left_s:.0f} s past the deadline: all there is")
+    per_s = arrivals + backlog / max(interval_s, left_s)
+    return Demand(per_s, False, deadline_s, f"{waiting}, due in {left_s:.0f} s")

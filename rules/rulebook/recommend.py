@@ -1,0 +1,146 @@
+"""What each signal of a rule asks for on its own: a count, or nothing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from rulebook.crowd import demand_of
+from rulebook.memory import CrowdDeadline, Memory
+from rulebook.observation import Crowd, Missing, Observation, Reading, Value, usable
+from rulebook.ratio import MAX_AMOUNT, Tolerance, Usage, of_share, of_total
+from rulebook.rule import RuleSpec
+from rulebook.signals import SignalSpec
+
+# Metrics arrive as floats with noise in their last bits (150.00000000000003), which a ceiling would turn into a whole
+# replica. As the HPA counts thousandths, we count millionths: fine enough for latencies of a few microseconds.
+MICRO: Final = 1_000_000
+_SMALLEST_TARGET: Final = 1e-3
+_LARGEST_VALUE: Final = 2.0**53 / MICRO
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The replicas one signal asks for; None where it asks for nothing. `target` is what `value` is compared with."""
+
+    signal: str
+    replicas: int | None
+    value: float | None
+    target: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendations:
+    """One recommendation a signal, in the document's order; `missing` says why for those that could not be read."""
+
+    each: tuple[Recommendation, ...]
+    missing: tuple[tuple[str, str], ...]
+    deadlines: tuple[CrowdDeadline, ...]
+
+
+def recommend(
+    spec: RuleSpec, observation: Observation, memory: Memory, tolerance: Tolerance, now_s: float
+) -> Recommendations:
+    """Ask every signal."""
+    each, missing, deadlines = [], [], []
+    for signal in spec.signals:
+        reading = read(signal, observation, now_s)
+        deadline_s = memory.deadline(signal.name)
+        if isinstance(reading, Missing):
+            missing.append((signal.name, reading.reason))
+            each.append(_without_data(signal, reading))
+        elif isinstance(reading, Crowd):
+            recommendation, deadline_s = _of_crowd(
+                signal, reading, spec, observation, deadline_s, tolerance, now_s
+            )
+            each.append(recommendation)
+        else:
+            each.append(_of_value(signal, reading.value, observation, tolerance))
+        if deadline_s is not None and signal.onsale is not None:
+            deadlines.append(CrowdDeadline(signal.name, deadline_s))
+    return Recommendations(tuple(each), tuple(missing), tuple(deadlines))
+
+
+def read(signal: SignalSpec, observation: Observation, now_s: float) -> Reading:
+    """Give a signal's reading, `Missing` where it cannot be used: stale, not a number, or of the wrong kind."""
+    reading = usable(observation.readings.get(signal.name), now_s, signal.max_age_s)
+    wanted = Crowd if signal.onsale is not None else Value
+    if not isinstance(reading, Missing | wanted):
+        return Missing(f"a reading of another kind: {type(reading).__name__}")
+    return reading
+
+
+def _without_data(signal: SignalSpec, missing: Missing) -> Recommendation:
+    reason = missing.reason[:200]
+    if signal.on_missing == "zero":
+        return Recommendation(signal.name, 0, 0.0, signal.reference, f"missing ({reason}), counts as zero")
+    effect = {"hold": "holds: no scale-down", "ignore": "ignored", "fail": "no change at all"}[
+        signal.on_missing
+    ]
+    return Recommendation(signal.name, None, None, signal.reference, f"missing ({reason}), {effect}")
+
+
+def _of_crowd(
+    signal: SignalSpec,
+    crowd: Crowd,
+    spec: RuleSpec,
+    observation: Observation,
+    deadline_s: float | None,
+    tolerance: Tolerance,
+    now_s: float,
+) -> tuple[Recommendation, float | None]:
+    assert signal.onsale is not None  # noqa: S101  # `read` gives a Crowd to no other signal
+    demand = demand_of(crowd, deadline_s, signal.onsale.drain_within_s, spec.interval_s, now_s)
+    if demand.overdue:
+        replicas, detail = spec.replicas.max, demand.detail
+    else:
+        usage = _scaled(_share(observation, tolerance), demand.per_s, signal.reference)
+        replicas, detail = (
+            usage.replicas,
+            f"{demand.detail}: {demand.per_s:.4g}/s over {signal.reference:g}/s a replica",
+        )
+    return Recommendation(signal.name, replicas, demand.per_s, signal.reference, detail), demand.deadline_s
+
+
+def _of_value(
+    signal: SignalSpec, value: float, observation: Observation, tolerance: Tolerance
+) -> Recommendation:
+    target = signal.reference
+    if signal.per_replica is not None:
+        usage = _scaled(_share(observation, tolerance), value, target)
+        share = f", {value / observation.current:.4g} each" if observation.current else ""
+        detail = f"{value:.4g} over {target:g} a replica{share}"
+    else:
+        usage = _scaled(_total(observation, tolerance), value, target)
+        detail = f"{value:.4g} against {target:g}, ratio {value / target:.4g} x {observation.ready} ready"
+    if usage.replicas == observation.current:
+        detail += " (no change)"
+    return Recommendation(signal.name, max(usage.replicas, 0), value, target, detail)
+
+
+def _share(observation: Observation, tolerance: Tolerance) -> Callable[[int, int], Usage]:
+    return lambda usage, target: of_share(usage, target, observation.current, tolerance)
+
+
+def _total(observation: Observation, tolerance: Tolerance) -> Callable[[int, int], Usage]:
+    return lambda usage, target: of_total(usage, target, observation.current, observation.ready, tolerance)
+
+
+def _scaled(calculate: Callable[[int, int], Usage], value: float, target: float) -> Usage:
+    """Calculate in millionths, or finer where the target is tiny, or coarser where the value is huge."""
+    scale = float(MICRO)
+    if target < _SMALLEST_TARGET:
+        scale = min(1e3 / target, 1e30)
+    elif abs(value) > _LARGEST_VALUE:
+        scale = min(MAX_AMOUNT / abs(value), MICRO)
+    target_amount = max(round(target * scale), 1)
+    amount = max(min(round(value * scale), MAX_AMOUNT), -MAX_AMOUNT)
+    return calculate(amount, target_amount)
+
+
+def highest(recommendations: Sequence[Recommendation]) -> Recommendation | None:
+    """Find the one that asks for most; the first of equals."""
+    asking = [entry for entry in recommendations if entry.replicas is not None]
+    return max(asking, key=lambda entry: entry.replicas or 0, default=None)

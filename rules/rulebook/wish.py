@@ -1,0 +1,71 @@
+"""What all signals of a rule together ask for, by formula or the highest; and what missing data forbids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rulebook.errors import FormulaError
+from rulebook.formula import evaluate, used_signals
+from rulebook.observation import Observation
+from rulebook.ratio import ceil_count
+from rulebook.recommend import Recommendation, Recommendations, highest
+from rulebook.rule import RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The count that is asked for (None: nothing asks), and why no scale-down (`hold`) or no change at all (`fail`)."""
+
+    source: str
+    replicas: int | None
+    detail: str
+    hold: str | None
+    fail: str | None
+
+    @property
+    def blind(self) -> bool:
+        """Whether data is missing that the decision needs."""
+        return self.hold is not None or self.fail is not None
+
+
+def combine(spec: RuleSpec, observation: Observation, asked: Recommendations) -> Wish:
+    """Combine the recommendations. Signals that a formula does not use forbid nothing."""
+    names = [signal.name for signal in spec.signals]
+    used = frozenset(names) if spec.decide is None else used_signals(spec.decide, names)
+    missing = {name: reason for name, reason in asked.missing if name in used}
+    modes = {signal.name: signal.on_missing for signal in spec.signals}
+    hold = _reasons({name: reason for name, reason in missing.items() if modes[name] == "hold"})
+    fail = _reasons({name: reason for name, reason in missing.items() if modes[name] == "fail"})
+    if hold is None and used and len(missing) == len(used):
+        hold = f"no signal at all ({_reasons(missing)})"  # whatever `onMissing` says: an outage is not an empty shop
+    relevant = [entry for entry in asked.each if entry.signal in used]
+    if spec.decide is None:
+        return _highest("signals", relevant, "", hold, fail)
+    if any(entry.replicas is None for entry in relevant):
+        return _highest("formula", relevant, "data is missing for the formula; ", hold, fail)
+    try:
+        number = evaluate(
+            spec.decide,
+            {entry.signal: entry.replicas or 0 for entry in asked.each if entry.signal in used},
+            {entry.signal: entry.value for entry in relevant if entry.value is not None},
+            observation.current,
+            observation.ready,
+        )
+    except FormulaError as error:
+        return _highest("formula", relevant, f"the formula {error}; ", hold, fail)
+    return Wish("formula", max(ceil_count(number), 0), f"{spec.decide} gives {number:g}", hold, fail)
+
+
+def _highest(
+    source: str, entries: list[Recommendation], prefix: str, hold: str | None, fail: str | None
+) -> Wish:
+    top = highest(entries)
+    if top is None:
+        return Wish(source, None, f"{prefix}no signal asks for anything", hold, fail)
+    return Wish(
+        source, top.replicas, f"{prefix}{top.signal} asks for {top.replicas}: {top.detail}", hold, fail
+    )
+
+
+def _reasons(missing: dict[str, str]) -> str | None:
+    return ", ".join(f"{name}: {reason[:200]}" for name, reason in missing.items()) or None

@@ -1,0 +1,139 @@
+"""The events, one frozen value each, and the small protocol of whoever wants to hear of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from autoscaler.sources.base import Answer
+from autoscaler.store.target_writer import AdmissionTarget, Written
+from rulebook.decision import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDecided:
+    """A rule has been evaluated; nothing has been changed yet."""
+
+    rule: str
+    decision: Decision
+    answers: Mapping[str, Answer]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScaled:
+    """A target was asked for another number of replicas."""
+
+    rule: str
+    target: str
+    before: int
+    after: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionWritten:
+    """An admission target went to the store, which took or refused it."""
+
+    target: AdmissionTarget
+    written: Written
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """One step of a round failed; the loop goes on."""
+
+    rule: str
+    step: str
+    error: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEnded:
+    """All steps of a round are done, `ok` if none of them failed."""
+
+    rule: str
+    ok: bool
+    at_s: float
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaStarted:
+    """A process of a pool was started."""
+
+    pool: str
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaNotStarted:
+    """A process of a pool could not be started; it is tried again."""
+
+    pool: str
+    error: str
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReadiness:
+    """A replica became ready, or ceased to be."""
+
+    pool: str
+    url: str
+    ready: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaExited:
+    """A process of a pool ended; `restart_in_s` is None where we wanted it to."""
+
+    pool: str
+    url: str
+    code: int
+    restart_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsNotWritten:
+    """The endpoints file of a pool could not be replaced; the old one stands."""
+
+    pool: str
+    error: str
+
+
+Event: TypeAlias = (
+    RuleDecided
+    | RuleScaled
+    | AdmissionWritten
+    | StepFailed
+    | RoundEnded
+    | ReplicaStarted
+    | ReplicaNotStarted
+    | ReplicaReadiness
+    | ReplicaExited
+    | EndpointsNotWritten
+)
+
+
+class Instrument(Protocol):
+    """Hears of events. It must not raise, nor wait."""
+
+    def record(self, event: Event) -> None:
+        """Take note of an event."""
+        ...
+
+
+class Instruments:
+    """Several instruments as one."""
+
+    def __init__(self, instruments: Sequence[Instrument]) -> None:
+        self._instruments = tuple(instruments)
+
+    def record(self, event: Event) -> None:
+        """Pass an event to each."""
+        for instrument in self._instruments:
+            instrument.record(event)

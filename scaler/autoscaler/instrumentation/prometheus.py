@@ -1,0 +1,133 @@
+"""Events as Prometheus metrics, `tidegate_scaler_...`.
+
+What has no value now has no series: a gauge that stays at its last number while its signal is missing would be a lie.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from autoscaler.instrumentation.events import (
+    AdmissionWritten,
+    Event,
+    ReplicaExited,
+    ReplicaStarted,
+    RoundEnded,
+    RuleDecided,
+    RuleScaled,
+    StepFailed,
+)
+from rulebook.observation import Crowd, Missing
+
+_DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class PrometheusInstrument:
+    """Keeps the metrics of one scaler in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._last_bound_by: dict[str, str] = {}
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
+
+        self._value = gauge("signal_value", "Value that a signal was compared by, in its own unit.", "signal")
+        self._backlog = gauge(
+            "crowd_backlog", "Buyers waiting, those whose claim is late included.", "signal"
+        )
+        self._arrivals = gauge("crowd_arrivals_per_second", "Buyers who join, a second.", "signal")
+        self._missing = counter("signal_missing", "Rounds without a value of this signal.", "rule", "signal")
+        self._recommended = gauge("recommended_replicas", "Replicas that one signal asks for.", "signal")
+        self._desired = gauge("desired_replicas", "Replicas decided on.")
+        self._current = gauge("current_replicas", "Replicas wanted of the target before the decision.")
+        self._ready = gauge("ready_replicas", "Replicas that are ready.")
+        self._bound_by = gauge("bound_by", "1 for the step that bound the last decision.", "step")
+        self._scaled = counter("scale_writes", "Changes of replica counts.", "rule", "direction")
+        self._rate = gauge(
+            "admission_rate_per_second", "Buyers a second that the target in force admits.", "onsale"
+        )
+        self._capacity = gauge(
+            "admission_capacity", "Live sessions that the target in force admits.", "onsale"
+        )
+        self._refused = counter(
+            "admission_refused", "Admission targets refused for a newer term.", "rule", "onsale"
+        )
+        self._success = gauge("last_success_timestamp_seconds", "When a round last ended without a failure.")
+        self._failed = counter("failures", "Steps that failed.", "rule", "step")
+        self._started = counter("pool_starts", "Processes started.", "pool")
+        self._crashed = counter("pool_crashes", "Processes that ended by themselves.", "pool")
+        self._duration = Histogram(
+            "tidegate_scaler_loop_duration_seconds",
+            "Time a round takes.",
+            ("rule",),
+            buckets=_DURATIONS_S,
+            registry=self.registry,
+        )
+
+    def record(self, event: Event) -> None:
+        """Update the metrics which an event concerns."""
+        match event:
+            case RuleDecided():
+                self._record_decision(event)
+            case RuleScaled():
+                self._scaled.labels(event.rule, "up" if event.after > event.before else "down").inc()
+                self._desired.labels(event.rule).set(event.after)
+            case AdmissionWritten():
+                self._record_admission(event)
+            case StepFailed():
+                self._failed.labels(event.rule, event.step).inc()
+            case RoundEnded():
+                self._duration.labels(event.rule).observe(event.took_s)
+                if event.ok:
+                    self._success.labels(event.rule).set(event.at_s)
+            case ReplicaStarted():
+                self._started.labels(event.pool).inc()
+            case ReplicaExited(restart_in_s=float()):
+                self._crashed.labels(event.pool).inc()
+            case _:
+                pass
+
+    def _record_decision(self, event: RuleDecided) -> None:
+        rule, decision = event.rule, event.decision
+        self._desired.labels(rule).set(decision.desired)
+        self._current.labels(rule).set(decision.current)
+        self._ready.labels(rule).set(decision.ready)
+        _forget(self._bound_by, rule, self._last_bound_by.get(rule, ""))
+        self._last_bound_by[rule] = decision.bound_by
+        self._bound_by.labels(rule, decision.bound_by).set(1)
+        for recommendation in decision.recommendations:
+            _show(self._value, recommendation.value, rule, recommendation.signal)
+            _show(self._recommended, recommendation.replicas, rule, recommendation.signal)
+        for signal, answer in event.answers.items():
+            missing = self._missing.labels(rule, signal)
+            if isinstance(answer.reading, Missing):
+                missing.inc()
+            crowd = answer.reading if isinstance(answer.reading, Crowd) else None
+            _show(self._backlog, None if crowd is None else crowd.backlog, rule, signal)
+            _show(self._arrivals, None if crowd is None else crowd.arrivals_per_s, rule, signal)
+
+    def _record_admission(self, event: AdmissionWritten) -> None:
+        target, written = event.target, event.written
+        if not written.accepted:
+            self._refused.labels(target.rule, target.onsale).inc()
+            return
+        self._rate.labels(target.rule, target.onsale).set(target.rate_per_s)
+        _show(self._capacity, target.capacity, target.rule, target.onsale)
+
+
+def _show(gauge: Gauge, value: float | None, *labels: str) -> None:
+    if value is None:
+        _forget(gauge, *labels)
+    else:
+        gauge.labels(*labels).set(value)
+
+
+def _forget(gauge: Gauge, *labels: str) -> None:
+    with suppress(KeyError):
+        gauge.remove(*labels)

@@ -1,0 +1,83 @@
+"""Events as structured log lines, by structlog; how they are rendered is up to the command line."""
+
+from __future__ import annotations
+
+import structlog
+
+from autoscaler.instrumentation.events import (
+    AdmissionWritten,
+    EndpointsNotWritten,
+    Event,
+    ReplicaExited,
+    ReplicaNotStarted,
+    ReplicaReadiness,
+    ReplicaStarted,
+    RoundEnded,
+    RuleDecided,
+    RuleScaled,
+    StepFailed,
+)
+
+
+class StructlogInstrument:
+    """Logs what changes at info, what fails at warning, and what repeats itself each round at debug."""
+
+    def __init__(self) -> None:
+        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
+
+    def record(self, event: Event) -> None:
+        """Log an event."""
+        log = self._log
+        match event:
+            case RuleDecided(rule=rule, decision=decision):
+                log.debug(
+                    "decided", rule=rule, desired=decision.desired, current=decision.current, ready=decision.ready,
+                    bound_by=decision.bound_by, reason=decision.reason,
+                )  # fmt: skip
+                for signal, answer in event.answers.items():
+                    if answer.note:
+                        log.info("signal incomplete", rule=rule, signal=signal, note=answer.note)
+            case RuleScaled():
+                log.info(
+                    "scaled",
+                    rule=event.rule,
+                    target=event.target,
+                    before=event.before,
+                    after=event.after,
+                    reason=event.reason,
+                )
+            case AdmissionWritten(target=target, written=written):
+                names = {"rule": target.rule, "onsale": target.onsale}
+                if written.accepted:
+                    log.debug(
+                        "admission target",
+                        **names,
+                        rate_per_s=target.rate_per_s,
+                        capacity=target.capacity,
+                        reason=target.reason,
+                    )
+                else:
+                    log.warning(
+                        "admission target refused", **names, term=target.term, newest_term=written.term
+                    )
+            case StepFailed():
+                log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
+            case RoundEnded():
+                log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+            case ReplicaStarted():
+                log.info("replica started", pool=event.pool, url=event.url, pid=event.pid)
+            case ReplicaReadiness():
+                log.info(
+                    "replica ready" if event.ready else "replica not ready", pool=event.pool, url=event.url
+                )
+            case ReplicaExited(restart_in_s=None):
+                log.info("replica stopped", pool=event.pool, url=event.url, code=event.code)
+            case ReplicaExited():
+                log.warning("replica ended by itself", pool=event.pool, url=event.url, code=event.code,
+                            restart_in_s=event.restart_in_s)  # fmt: skip
+            case ReplicaNotStarted():
+                log.warning(
+                    "replica not started", pool=event.pool, error=event.error, retry_in_s=event.retry_in_s
+                )
+            case EndpointsNotWritten():
+                log.warning("endpoints file not written", pool=event.pool, error=event.error)

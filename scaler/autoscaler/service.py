@@ -1,0 +1,94 @@
+"""One scaler process from start to stop: settings in, documents checked, port bound, scaler run until a signal comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from aiohttp import web
+
+from autoscaler.clock import SystemClock
+from autoscaler.errors import ConfigurationError, brief
+from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.prometheus import PrometheusInstrument
+from autoscaler.instrumentation.structured import StructlogInstrument
+from autoscaler.plan import make_plan
+from autoscaler.scaler import open_scaler
+from autoscaler.server import make_app
+from autoscaler.settings import ScalerSettings
+from autoscaler.status import RuleStatus
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
+
+
+async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | None = None) -> None:
+    """Run until SIGTERM or SIGINT, or until cancelled; pools are stopped at the end. With `once`, until each rule is evaluated.
+
+    `listening` is told the port once the scaler serves HTTP.
+
+    Raises:
+        AutoscalerError: it cannot start; the message is one line.
+    """
+    if settings.once:
+        await run_once(settings)
+        return
+    plan = make_plan(settings)
+    clock = SystemClock()
+    metrics = PrometheusInstrument()
+    instrument = Instruments((metrics, StructlogInstrument()))
+    # Bound before anything is started: a busy port must not cost a round of starting and stopping replicas.
+    with _bind(settings.host, settings.port) as listener, _stop_signals() as stop:
+        app = make_app(lambda: open_scaler(settings, plan, instrument, clock), metrics.registry)
+        runner = web.AppRunner(app, handle_signals=False, access_log=None)
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+            port: int = listener.getsockname()[1]
+            _log.info("scaler runs", host=settings.host, port=port, rules=[rule.name for rule in plan.rules])
+            if listening is not None:
+                listening.set_result(port)
+            await stop.wait()
+            _log.info("scaler stops")
+        finally:
+            await runner.cleanup()
+
+
+async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:
+    """Evaluate each rule once and return what came of it; pools live for as long as that takes.
+
+    Raises:
+        AutoscalerError: it cannot start; the message is one line.
+    """
+    plan = make_plan(settings)
+    async with open_scaler(settings, plan, StructlogInstrument(), SystemClock()) as scaler:
+        return tuple(loop.status for loop in scaler.loops.values())
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        # Python adds the address to `strerror`; names that do not resolve have numbers of their own, below zero.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else brief(error)
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {reason}") from error
+
+
+@contextmanager
+def _stop_signals() -> Iterator[asyncio.Event]:
+    """Turn SIGTERM and SIGINT into an event for the time of the context."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

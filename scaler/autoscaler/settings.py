@@ -1,0 +1,67 @@
+"""What an operator sets for a scaler process, read once at the edge. It knows no documents and opens nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoscaler.errors import ConfigurationError
+
+MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class ScalerSettings:
+    """Settings of one scaler process; `TIDEGATE_...` variables and flags of the command line carry the same names."""
+
+    rules: tuple[Path, ...]
+    """Files or folders with rules, pools and onsales."""
+
+    store_url: str = "redis://127.0.0.1:6379"
+    """Valkey or Redis which the room uses too: `redis://`, `rediss://` or `unix://`."""
+
+    host: str = "127.0.0.1"
+    """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""
+
+    port: int = 9190
+    """0 lets the system choose."""
+
+    dry_run: bool = False
+    """A dry run of every rule: decide and show everything, write neither replicas nor admission targets."""
+
+    once: bool = False
+    """Evaluate each rule once and return, without serving HTTP."""
+
+    lease_s: float = 15.0
+    """Seconds a leader's lease lasts. An admission target is valid for this + 2 intervals, so that a takeover fits in."""
+
+    term: int = 0
+    """Lease transitions up to this process; the store refuses admission targets of a lower term than the newest one."""
+
+    logs: Path = Path("out/logs")
+    """Folder for what the replicas of local pools print, a file for each pool and port."""
+
+    def __post_init__(self) -> None:
+        if not self.rules:
+            raise ConfigurationError("no rules given: name at least one file or folder")
+        if not 0 <= self.port <= MAX_PORT:
+            raise ConfigurationError(f"port {self.port} is not between 0 and {MAX_PORT}")
+        if not self.lease_s > 0:
+            raise ConfigurationError(f"a lease of {self.lease_s:g} s is not positive")
+
+    def validity_s(self, interval_s: float) -> float:
+        """Return for how long an admission target counts which a rule with this interval writes."""
+        return self.lease_s + 2 * interval_s
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Split `HOST:PORT`; an IPv6 address stands in brackets.
+
+    Raises:
+        ConfigurationError: there is no host, or no port number.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > MAX_PORT:
+        raise ConfigurationError(f"{text!r} is not an address like 127.0.0.1:9190")
+    return host, int(port)

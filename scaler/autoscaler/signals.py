@@ -1,0 +1,81 @@
+"""Reads all signals of a rule at once: each source is asked for its queries together, and equal queries once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+from autoscaler.errors import ConfigurationError, brief
+from autoscaler.sources.base import Answer, Source
+from rulebook.observation import Missing
+from rulebook.rule import ScalingRule
+from rulebook.signals import ExpositionQuery, OnsaleSignal
+
+QueryT = TypeVar("QueryT")
+
+# Sources get a little less than the whole time, so that they can tell what was late; we cut off those which cannot.
+_SHARE_OF_SOURCES = 0.9
+
+
+def check_sources(rule: ScalingRule) -> None:
+    """See that every signal has a source that can be read.
+
+    Raises:
+        ConfigurationError: there is a signal whose source is not supported yet.
+    """
+    for signal in rule.spec.signals:
+        if signal.prometheus is not None:
+            raise ConfigurationError(
+                f"rule {rule.name}, signal {signal.name}: the source `prometheus` is not supported yet; "
+                "use `exposition`, which reads the replicas' own /metrics pages, or `onsale`"
+            )
+
+
+class SignalReader:
+    """Reads the signals of one rule."""
+
+    def __init__(
+        self, rule: ScalingRule, *, exposition: Source[ExpositionQuery], room: Source[OnsaleSignal]
+    ) -> None:
+        signals = rule.spec.signals
+        self._exposition = _Batch(
+            exposition, ((signal.name, signal.exposition) for signal in signals if signal.exposition)
+        )
+        self._room = _Batch(room, ((signal.name, signal.onsale) for signal in signals if signal.onsale))
+
+    async def read(self, replicas: Sequence[str], deadline_s: float) -> Mapping[str, Answer]:
+        """Return an answer for each signal by name, within the deadline; what fails is missing, and nothing is raised."""
+        batches = (self._exposition, self._room)
+        answers: dict[str, Answer] = {}
+        for some in await asyncio.gather(*(batch.read(replicas, deadline_s) for batch in batches)):
+            answers.update(some)
+        return answers
+
+
+class _Batch(Generic[QueryT]):
+    """The queries to one source, and the signals which each of them is for."""
+
+    def __init__(self, source: Source[QueryT], named: Iterable[tuple[str, QueryT]]) -> None:
+        self._source = source
+        self._queries: list[QueryT] = []
+        self._index: dict[str, int] = {}
+        for name, query in named:
+            if query not in self._queries:
+                self._queries.append(query)
+            self._index[name] = self._queries.index(query)
+
+    async def read(self, replicas: Sequence[str], deadline_s: float) -> Mapping[str, Answer]:
+        if not self._queries:
+            return {}
+        try:
+            async with asyncio.timeout(deadline_s):
+                answers = await self._source.read(self._queries, replicas, deadline_s * _SHARE_OF_SOURCES)
+        except TimeoutError:
+            return self._all_missing(f"no answer within {deadline_s:g} s")
+        except Exception as error:  # a source's own mistake must not take the other signals with it
+            return self._all_missing(f"{type(error).__name__}: {brief(error)}")
+        return {name: answers[index] for name, index in self._index.items()}
+
+    def _all_missing(self, reason: str) -> Mapping[str, Answer]:
+        return dict.fromkeys(self._index, Answer(Missing(reason)))

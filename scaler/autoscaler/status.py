@@ -1,0 +1,118 @@
+"""What is known of a rule at one moment, as a frozen value, and as the JSON of /status. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
+from autoscaler.sources.base import Answer
+from autoscaler.targets.base import TargetState
+from rulebook.decision import Decision
+from rulebook.observation import Crowd, Value
+
+Json: TypeAlias = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """The last round of a rule, whatever came of it, and the latest failures (oldest first)."""
+
+    rule: str
+    target: str
+    interval_s: float
+    dry_run: bool
+    rounds: int = 0
+    last_round_at_s: float | None = None
+    last_success_at_s: float | None = None
+    state: TargetState | None = None
+    decision: Decision | None = None
+    decided_at_s: float | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    admission: AdmissionWritten | None = None
+    failures: tuple[StepFailed, ...] = ()
+
+
+def status_json(status: RuleStatus) -> Json:
+    """Encode all of it; what is not known is null."""
+    state = status.state
+    return {
+        "target": status.target,
+        "interval_s": status.interval_s,
+        "dry_run": status.dry_run,
+        "rounds": status.rounds,
+        "last_round_at": status.last_round_at_s,
+        "last_success_at": status.last_success_at_s,
+        "replicas": None if state is None else state.replicas,
+        "ready": None if state is None else state.ready,
+        "endpoints": [] if state is None else list(state.endpoints),
+        "signals": {name: _answer_json(answer) for name, answer in status.answers.items()},
+        "decision": None if status.decision is None else _decision_json(status.decision, status.decided_at_s),
+        "admission": None if status.admission is None else _admission_json(status.admission),
+        "errors": [
+            {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
+        ],
+    }
+
+
+def _answer_json(answer: Answer) -> Json:
+    reading = answer.reading
+    found: Json
+    if isinstance(reading, Value):
+        found = {"value": _finite(reading.value), "at": reading.at_s}
+    elif isinstance(reading, Crowd):
+        found = {
+            "arrivals_per_s": reading.arrivals_per_s,
+            "backlog": reading.backlog,
+            "opens_at": reading.opens_at_s,
+            "at": reading.at_s,
+        }
+    else:
+        found = {"missing": reading.reason}
+    return {**found, "note": answer.note}
+
+
+def _decision_json(decision: Decision, at_s: float | None) -> Json:
+    return {
+        "at": at_s,
+        "desired": decision.desired,
+        "current": decision.current,
+        "ready": decision.ready,
+        "bound_by": decision.bound_by,
+        "reason": decision.reason,
+        "recommendations": [
+            {
+                "signal": recommendation.signal,
+                "replicas": recommendation.replicas,
+                "value": _finite(recommendation.value),
+                "target": recommendation.target,
+                "detail": recommendation.detail,
+            }
+            for recommendation in decision.recommendations
+        ],
+        "steps": [
+            {"name": step.name, "replicas": step.replicas, "detail": step.detail} for step in decision.steps
+        ],
+    }
+
+
+def _admission_json(admission: AdmissionWritten) -> Json:
+    target, written = admission.target, admission.written
+    return {
+        "onsale": target.onsale,
+        "rate_per_s": target.rate_per_s,
+        "capacity": target.capacity,
+        "reason": target.reason,
+        "term": target.term,
+        "accepted": written.accepted,
+        "store_now": written.store_now_s,
+        "valid_from": written.from_s,
+        "valid_until": written.until_s,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows no NaN."""
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""What is scaled: today a pool of processes on this host."""

@@ -1,0 +1,190 @@
+"""Stand-ins which keep the loop's protocols, and a few helpers. Time stands still in them until a test moves it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from autoscaler.instrumentation.events import Event
+from autoscaler.loop import Decide, LoopParts, RuleLoop
+from autoscaler.settings import ScalerSettings
+from autoscaler.signals import SignalReader
+from autoscaler.sources.base import Answer
+from autoscaler.store.target_writer import AdmissionTarget, Written
+from autoscaler.targets.base import Target, TargetState
+from rulebook.decision import decide
+from rulebook.observation import Missing, Reading, Value
+from rulebook.pool import ProcessPool
+from rulebook.rule import ScalingRule
+
+T = TypeVar("T", bound=Event)
+QueryT = TypeVar("QueryT")
+START_S = 1_800_000_000.0
+
+
+class ManualClock:
+    """Stands still until `advance`."""
+
+    def __init__(self) -> None:
+        self._elapsed_s = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now_s(self) -> float:
+        return START_S + self._elapsed_s
+
+    def monotonic_s(self) -> float:
+        return self._elapsed_s
+
+    @property
+    def sleeping_until_s(self) -> list[float]:
+        return sorted(wake_s for wake_s, sleeper in self._sleepers if not sleeper.done())
+
+    async def sleep(self, seconds: float) -> None:
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._elapsed_s + seconds, sleeper))
+        await sleeper
+
+    def advance(self, seconds: float) -> None:
+        self._elapsed_s += seconds
+        for wake_s, sleeper in self._sleepers:
+            if wake_s <= self._elapsed_s + 1e-9 and not sleeper.done():
+                sleeper.set_result(None)
+
+
+class Recorder:
+    """An instrument that keeps all events."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, kind: type[T]) -> list[T]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+class FakeTarget:
+    """A target whose replicas are ready at once, unless the test says otherwise."""
+
+    name = "ProcessPool shop"
+
+    def __init__(self, replicas: int = 2) -> None:
+        self.state = TargetState(replicas, replicas, ())
+        self.scaled: list[int] = []
+        self.error: Exception | None = None
+        self._changes: asyncio.Queue[TargetState | Exception] = asyncio.Queue()
+
+    def become(self, *, ready: int) -> None:
+        self.state = TargetState(self.state.replicas, ready, ())
+        self._changes.put_nowait(self.state)
+
+    def break_watch(self) -> None:
+        self._changes.put_nowait(RuntimeError("the watch broke"))
+
+    async def current(self) -> TargetState:
+        if self.error is not None:
+            raise self.error
+        return self.state
+
+    async def scale(self, replicas: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.scaled.append(replicas)
+        self.state = TargetState(replicas, replicas, ())
+
+    async def watch(self) -> AsyncIterator[TargetState]:
+        yield self.state
+        while True:
+            change = await self._changes.get()
+            if isinstance(change, Exception):
+                raise change
+            yield change
+
+
+class FakeSource(Generic[QueryT]):
+    """Gives each query the same reading, and remembers what was asked."""
+
+    def __init__(self, reading: Reading | Exception) -> None:
+        self.reading = reading
+        self.asked: list[list[QueryT]] = []
+
+    async def read(
+        self, queries: Sequence[QueryT], replicas: Sequence[str], deadline_s: float
+    ) -> Sequence[Answer]:
+        self.asked.append(list(queries))
+        if isinstance(self.reading, Exception):
+            raise self.reading
+        return [Answer(self.reading) for _ in queries]
+
+
+class FakeWriter:
+    """Takes every admission target."""
+
+    def __init__(self) -> None:
+        self.targets: list[AdmissionTarget] = []
+        self.error: Exception | None = None
+        self.accepts = True
+
+    async def write(self, target: AdmissionTarget) -> Written:
+        if self.error is not None:
+            raise self.error
+        self.targets.append(target)
+        return Written(self.accepts, 0.0, 0.0, target.validity_s, target.term)
+
+
+def make_rule(**spec: Any) -> ScalingRule:
+    """A rule that scales pool `shop` by a gauge `busy`, 10 a replica; keywords replace fields of its spec."""
+    fields: dict[str, Any] = {
+        "target": {"apiVersion": "tidegate.dev/v1", "kind": "ProcessPool", "name": "shop"},
+        "replicas": {"min": 1, "max": 10},
+        "interval": 15.0,
+        "signals": [{"name": "busy", "exposition": {"gauge": "busy"}, "perReplica": 10.0}],
+        **spec,
+    }
+    return ScalingRule.model_validate({"metadata": {"name": "web"}, "spec": fields})
+
+
+def make_pool(first: int, last: int, command: Sequence[str], **spec: Any) -> ProcessPool:
+    fields = {"command": tuple(command), "ports": {"from": first, "to": last}, **spec}
+    return ProcessPool.model_validate({"metadata": {"name": "shop"}, "spec": fields})
+
+
+def make_loop(
+    rule: ScalingRule,
+    *,
+    target: Target,
+    clock: ManualClock,
+    recorder: Recorder,
+    writer: FakeWriter | None = None,
+    exposition: FakeSource[Any] | None = None,
+    room: FakeSource[Any] | None = None,
+    decide_by: Decide = decide,
+) -> RuleLoop:
+    signals = SignalReader(
+        rule,
+        exposition=exposition or FakeSource(Value(20.0, clock.now_s())),
+        room=room or FakeSource(Missing("no room")),
+    )
+    parts = LoopParts(
+        rule=rule,
+        target=target,
+        signals=signals,
+        writer=writer or FakeWriter(),
+        instrument=recorder,
+        clock=clock,
+        settings=ScalerSettings(rules=(Path("rules"),)),
+        decide=decide_by,
+    )
+    return RuleLoop(parts)
+
+
+async def until(condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
+    """Wait until a condition holds, by looking again and again; the deadline only ends a test that is lost."""
+    end_s = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < end_s, "the condition did not come true in time"
+        await asyncio.sleep(0.01)
