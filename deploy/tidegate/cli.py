@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.exceptions
 
 from autoscaler.errors import AutoscalerError
 from rulebook import DocumentErrors
@@ -40,10 +41,22 @@ _MISTAKE = 2
 def main() -> None:
     """Run the command line."""
     try:
-        app()
+        status = app(standalone_mode=False)
+    except typer.exceptions.TyperException as error:
+        _explain(error)
+        sys.exit(_MISTAKE)
+    except typer.Abort:
+        sys.exit(_INTERRUPTED)
     except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(_MISTAKE)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: typer.exceptions.TyperException) -> None:
+    """Say what was wrong in one line; a command without arguments shows its help instead."""
+    message: str = error.format_message()
+    print(message if "\n" in message else f"tidegate: {message}", file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -69,9 +70,6 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             for name, onsale in onsales.items()
         }
         sessions = Sessions(rooms)
-        for room in rooms.values():
-            _in_background(stack, _keep_moving(room, settings.refresh_every_s))
-        _in_background(stack, sessions.run())
 
         app = make_room_app(rooms, keyring, room_registry(rooms), secure_cookies=settings.secure_cookies)
         await _listen(stack, app, settings.listen)
@@ -101,6 +99,9 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             gate_app.router.add_route("*", "/{path:.*}", gate.handle)
             await _listen(stack, gate_app, settings.gate)
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
+        for room in rooms.values():
+            _in_background(stack, _keep_moving(room, settings.refresh_every_s))
+        _in_background(stack, sessions.run())
         yield rooms
         await sessions.flush()
 
@@ -129,8 +130,9 @@ async def _listen(stack: AsyncExitStack, app: web.Application, address: ListenAd
     try:
         await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError(
-            f"cannot listen on {address.host}:{address.port}: {error.strerror or error}; choose another port"
+            f"cannot listen on {address.host}:{address.port}: {reason}; choose another address"
         ) from error
 
 
