@@ -1,5 +1,6 @@
 """A whole waiting room with its gate and a small shop behind it, on free ports, for tests over real HTTP."""
 
+import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -81,4 +82,7 @@ async def living(folder: Path, store_url: str, *onsales: Onsale) -> AsyncIterato
             secure_cookies=False,
         )
         async with serving(settings) as rooms:
+            async with asyncio.timeout(20):
+                while any(each.snapshot is None for each in rooms.values()):
+                    await asyncio.sleep(0.01)
             yield Living(f"http://127.0.0.1:{room}", f"http://127.0.0.1:{gate}", rooms)
