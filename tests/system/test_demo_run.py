@@ -37,8 +37,9 @@ async def a_demo(report: Path, *arguments: str) -> AsyncIterator[Process]:
 
 async def read_until(process: Process, text: str) -> None:
     assert process.stdout is not None
+    assert process.stderr is not None
     while text not in (line := (await asyncio.wait_for(process.stdout.readline(), 60)).decode()):
-        assert line, f"the demo ended before it said {text!r}"
+        assert line, f"the demo ended before it said {text!r}: {(await process.stderr.read()).decode()}"
 
 
 async def test_everyone_who_stays_is_served_and_every_promise_kept(tmp_path: Path) -> None:

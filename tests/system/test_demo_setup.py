@@ -41,17 +41,12 @@ def test_the_bounds_themselves_are_allowed() -> None:
 def test_a_busy_port_is_gone_around() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
-        assert port < free_port(port, []) <= port + 100
-
-
-def test_a_port_promised_to_another_part_is_gone_around() -> None:
-    first = free_port(18080, [])
-    assert free_port(first, [first]) > first
+        assert port < free_port(port) <= port + 100
 
 
 def test_where_all_ports_are_taken_that_is_told() -> None:
-    with pytest.raises(DemoError, match="no free port from 18080 to 18179"):
-        free_port(18080, range(18080, 18180))
+    with pytest.raises(DemoError, match="no free port from 65536 to 65635"):
+        free_port(65536)
 
 
 def test_the_examples_are_found_in_a_source_checkout() -> None:

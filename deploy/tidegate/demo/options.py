@@ -23,8 +23,8 @@ class DemoOptions:
         DemoError: a value is out of its range.
     """
 
-    buyers: int = 1500
-    seconds: float = 90.0
+    buyers: int = 800
+    seconds: float = 45.0
     report: Path | None = None
     headless: bool = False
     seed: int = 1

@@ -7,7 +7,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.errors import ChildDied
@@ -15,7 +14,7 @@ from tidegate.demo.figures import Evidence, Terms
 from tidegate.demo.limits import STARTUP_S
 from tidegate.demo.optimum import Capacity, optimum_seconds
 from tidegate.demo.options import DemoOptions
-from tidegate.demo.progress import Progress
+from tidegate.demo.progress import WINDOW_S, Progress
 from tidegate.demo.records import BuyerRecord, ServedEntry, read_records, write_records
 from tidegate.demo.sampling import EVERY_S, Sampler
 from tidegate.demo.screen import Screen
@@ -123,17 +122,17 @@ class Performance:
                 "--seed",
                 str(options.seed),
             ),
-            *("--out", str(Path(self._records))),
+            *("--out", str(self._records)),
         ]
 
     def _snapshot(self, phase: str) -> Snapshot:
-        since = time.time() - self.terms.opens_s
+        now = time.time()
         rate = self._sampler.rates[-1] if self._sampler.rates else None
         replicas = self._sampler.replicas[-1] if self._sampler.replicas else None
         progress, endpoints = self._progress, self._stack.endpoints
         return Snapshot(
-            since_opening_s=since,
-            phase=phase or ("the onsale is open" if since >= 0 else "the pre-queue fills"),
+            since_opening_s=now - self.terms.opens_s,
+            phase=phase or ("the onsale is open" if now >= self.terms.opens_s else "the pre-queue fills"),
             page_url=f"{endpoints.room}/{self._stack.documents.onsale.name}/",
             gate_url=f"{endpoints.gate}/",
             status_url=f"{endpoints.scaler}/status",
@@ -149,5 +148,5 @@ class Performance:
             ready=replicas.ready if replicas else None,
             rate_per_s=rate.rate_per_s if rate else None,
             rate_reason=rate.reason if rate else "",
-            p95_ms=progress.p95_ms,
+            p95_ms=progress.p95_ms if now - progress.at_s < WINDOW_S else None,
         )

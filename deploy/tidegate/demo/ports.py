@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Container
 
 from tidegate.demo.errors import DemoError
 
@@ -11,14 +10,14 @@ HOST = "127.0.0.1"
 _TRIES = 100
 
 
-def free_port(preferred: int, taken: Container[int]) -> int:
-    """Return the first free port from `preferred` on which is not in `taken`.
+def free_port(preferred: int) -> int:
+    """Return the first free port from `preferred` on.
 
     Raises:
         DemoError: there is none among the next hundred.
     """
     for port in range(preferred, preferred + _TRIES):
-        if port not in taken and _is_free(port):
+        if _is_free(port):
             return port
     raise DemoError(f"no free port from {preferred} to {preferred + _TRIES - 1}")
 
@@ -29,6 +28,6 @@ def _is_free(port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
+        except (OSError, OverflowError):
             return False
     return True

@@ -35,24 +35,24 @@ _GRACE_S = 10.0
 _SCALER_GRACE_S = 20.0  # it waits for its replicas, and they for their checkouts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Endpoints:
-    """Where the parts of the stack listen."""
+    """Where the parts of the stack listen; known from the moment they are started."""
 
-    room: str
-    gate: str
-    scaler: str
-    store: str
+    room: str = ""
+    gate: str = ""
+    scaler: str = ""
+    store: str = ""
 
 
 @dataclass(slots=True)
 class Stack:
     """A running stack; `documents` are those in force, `opens_s` is in unix seconds."""
 
-    endpoints: Endpoints
     documents: DemoDocuments
     folder: Path
     http: aiohttp.ClientSession
+    endpoints: Endpoints = field(default_factory=Endpoints)
     opens_s: float = 0.0
     children: list[Child] = field(default_factory=list)
 
@@ -92,24 +92,6 @@ class Stack:
             return False
 
 
-def choose_endpoints() -> Endpoints:
-    """Pick free ports near the ones people expect.
-
-    Raises:
-        DemoError: there are none.
-    """
-    ports: list[int] = []
-    for preferred in (ROOM_PORT, GATE_PORT, SCALER_PORT, STORE_PORT):
-        ports.append(free_port(preferred, ports))
-    room, gate, scaler, store = ports
-    return Endpoints(
-        f"http://{HOST}:{room}",
-        f"http://{HOST}:{gate}",
-        f"http://{HOST}:{scaler}",
-        f"redis://{HOST}:{store}/0",
-    )
-
-
 @asynccontextmanager
 async def running_stack(documents: DemoDocuments, folder: Path) -> AsyncIterator[Stack]:
     """Have everything up, the shop's replicas ready and the opening a few seconds ahead; stop it all in the end.
@@ -117,11 +99,10 @@ async def running_stack(documents: DemoDocuments, folder: Path) -> AsyncIterator
     Raises:
         DemoError: a part does not start.
     """
-    endpoints = choose_endpoints()
     async with AsyncExitStack() as closing:
         http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         await closing.enter_async_context(http)
-        stack = Stack(endpoints, documents.with_shop(f"{endpoints.gate}/"), folder, http)
+        stack = Stack(documents, folder, http)
         stack.documents = stack.documents.with_folders(stack.served_log, stack.endpoints_file)
         await _start_store(stack, closing)
         await _start_scaler(stack, closing)
@@ -134,8 +115,9 @@ async def _start_store(stack: Stack, closing: AsyncExitStack) -> None:
         program = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
         raise DemoError(f"there is no embedded store for this machine: {error}") from error
-    port = stack.endpoints.store.rpartition(":")[2].partition("/")[0]
-    command = [str(program), "--port", port, "--bind", HOST, "--save", "", "--appendonly", "no"]
+    port = free_port(STORE_PORT)
+    stack.endpoints.store = f"redis://{HOST}:{port}/0"
+    command = [str(program), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
     child = await _start(stack, closing, "store", command, _GRACE_S)
     async with Redis.from_url(stack.endpoints.store) as client:
 
@@ -152,6 +134,7 @@ async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
     rules = stack.folder / "rules"
     write_document(stack.documents.rule, rules)
     write_document(stack.documents.pool, rules)
+    stack.endpoints.scaler = _url(free_port(SCALER_PORT))
     command = [
         *_tidegate("scaler", "run"),
         *(
@@ -174,12 +157,15 @@ async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
 
 
 async def _start_room(stack: Stack, closing: AsyncExitStack) -> None:
+    endpoints = stack.endpoints
+    room = free_port(ROOM_PORT)
+    endpoints.room, endpoints.gate = _url(room), _url(free_port(max(GATE_PORT, room + 1)))
+    stack.documents = stack.documents.with_shop(f"{endpoints.gate}/")
     now = time.time()
     stack.opens_s = now + _ROOM_START_S + OPENS_AFTER_S
     stack.documents = stack.documents.with_times(now, stack.opens_s, stack.opens_s + _OPEN_FOR_S)
     onsales = stack.folder / "onsales"
     write_document(stack.documents.onsale, onsales)
-    endpoints = stack.endpoints
     command = [
         *_tidegate("queue", "serve"),
         *("--onsales", str(onsales), "--store", endpoints.store, "--keys", str(stack.folder / "keys")),
@@ -217,6 +203,10 @@ async def _start(
 
 def _tidegate(*command: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "tidegate", *command)
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
 def _listen(url: str) -> str:

@@ -45,9 +45,9 @@ def render(snapshot: Snapshot) -> Group:
     table = Table(
         title=f"{clock(snapshot.since_opening_s)}: {snapshot.phase}", title_justify="left", min_width=60
     )
-    table.add_column("")
-    table.add_column("now", justify="right")
-    table.add_column("")
+    table.add_column()
+    table.add_column(justify="right", min_width=8)
+    table.add_column(ratio=1)
     table.add_row(
         "waiting", _number(snapshot.waiting), f"{snapshot.joined} of {snapshot.buyers} buyers have joined"
     )
