@@ -23,17 +23,41 @@ VERSION = "tidegate draw v1"
 
 @dataclass(frozen=True, slots=True)
 class DrawRecord:
-    """What was drawn: the pre-queue of `epoch` with `size` buyers, by `seed` (hex)."""
+    """What was drawn: the pre-queues of `pool` (epoch and size of each, oldest first) as one, by `seed` (hex).
+
+    The drawn stand in the line of the last epoch of the pool.
+    """
 
     onsale: str
-    epoch: int
-    size: int
+    pool: tuple[tuple[int, int], ...]
     seed: str
     algorithm: str = VERSION
 
-    def draw(self) -> Draw:
-        """Table the permutation of this record."""
-        return make_draw(bytes.fromhex(self.seed), self.onsale, self.size)
+    @property
+    def size(self) -> int:
+        """How many took part."""
+        return sum(size for _, size in self.pool)
+
+
+class DrawnPool:
+    """A record with its permutation tabled: tells where a place that took part stands."""
+
+    __slots__ = ("_draw", "_offsets", "epoch", "record")
+
+    def __init__(self, record: DrawRecord) -> None:
+        self.record = record
+        self.epoch = record.pool[-1][0]
+        self._draw: Draw = make_draw(bytes.fromhex(record.seed), record.onsale, record.size)
+        self._offsets: dict[int, tuple[int, int]] = {}
+        offset = 0
+        for epoch, size in record.pool:
+            self._offsets[epoch] = (offset, size)
+            offset += size
+
+    def position(self, epoch: int, number: int) -> int | None:
+        """Return the drawn position of a place, None if it took no part."""
+        offset, size = self._offsets.get(epoch, (0, 0))
+        return self._draw.position(offset + number) if number <= size else None
 
 
 def sign_record(record: DrawRecord, keyring: Keyring) -> str:
@@ -60,10 +84,11 @@ def verify_record(text: str, keys: Mapping[str, OKPKey]) -> DrawRecord:
 
     try:
         fields = json.loads(jws.deserialize_compact(text, find_key, registry=REGISTRY).payload)
-        record = DrawRecord(**fields)
+        pool = tuple((int(epoch), int(size)) for epoch, size in fields.pop("pool"))
+        record = DrawRecord(pool=pool, **fields)
         bytes.fromhex(record.seed)
-    except (JoseError, ValueError, TypeError) as error:
+    except (JoseError, KeyError, ValueError, TypeError) as error:
         raise InvalidToken(f"draw record: {type(error).__name__}") from error
-    if record.algorithm != VERSION:
-        raise InvalidToken("draw record: unknown algorithm")
+    if record.algorithm != VERSION or not record.pool:
+        raise InvalidToken("draw record: unknown algorithm or empty")
     return record

@@ -12,8 +12,7 @@ from dataclasses import replace
 import structlog
 
 from rulebook import Onsale
-from waitingroom.draw import Draw
-from waitingroom.drawrecord import DrawRecord, sign_record, verify_record
+from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
 from waitingroom.errors import InvalidToken, StoreUnavailable
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
@@ -21,7 +20,7 @@ from waitingroom.memo import Memo
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
-from waitingroom.standing import Standing, position_of, stand
+from waitingroom.standing import Standing, locate, stand
 from waitingroom.store.client import Claim, ClaimOutcome, OnsaleStore
 
 STALE_AFTER_S = 2.0
@@ -45,8 +44,10 @@ class Room:
         self._poll_budget_per_s = poll_budget_per_s
         self._joiner = Joiner(store.join)
         self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
-        self._draw: Draw | None = None
+        self._draw: DrawnPool | None = None
         self._refreshed_at = 0.0
+        self._restored_epoch = 0
+        self._live: dict[str, float] = {}
 
     @property
     def stale(self) -> bool:
@@ -72,7 +73,8 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
-        await self._accept(await self._store.advance())
+        await self._accept(await self._store.advance(self._restored_epoch))
+        await self._restore_sessions()
 
     async def join(self, device: str) -> tuple[str, Place]:
         """Give `device` (a nonce) a place; a device which just joined gets the same one.
@@ -97,6 +99,7 @@ class Room:
         place = self._places.get(token)
         if place is None:
             place = verify_place(token, self.name, self._keyring.place_keys)
+            self._store.remember_place(place.epoch, place.number)
             self._places.put(token, place)
         return place
 
@@ -122,14 +125,21 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; claiming again is safe.
         """
-        line = self.snapshot.line(place.epoch) if self.snapshot else None
-        position = position_of(place, line, self._draw, drawn=self.drawn) if line else None
-        if position is None:
-            return Claim(ClaimOutcome.WAITING, 0.0, self.snapshot.at_s if self.snapshot else 0.0)
-        session = self.onsale.spec.session
-        return await self._store.claim(
-            place.epoch, position, self.session_of(place), session.length_s, session.max_s
-        )
+        snapshot = self.snapshot
+        found = locate(place, snapshot, self._draw, drawn=self.drawn) if snapshot else None
+        if found is None:
+            return Claim(ClaimOutcome.WAITING, 0.0, snapshot.at_s if snapshot else 0.0)
+        line, position = found
+        limits = self.onsale.spec.session
+        session = self.session_of(place)
+        claim = await self._store.claim(line.epoch, position, session, limits.length_s, limits.max_s)
+        if claim.expires_at_s:
+            self.note_session(session, claim.expires_at_s)
+        return claim
+
+    def note_session(self, session: str, ends_at_s: float) -> None:
+        """Remember a live session (its end in unix seconds), to put it back if the store loses it."""
+        self._live[session] = ends_at_s
 
     async def renew(self, sessions: dict[str, float]) -> dict[str, bool]:
         """Move the ends of live sessions (unix seconds); False for one that is over.
@@ -137,6 +147,8 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer.
         """
+        for session, ends_at_s in sessions.items():
+            self.note_session(session, ends_at_s)
         return await self._store.renew(sessions)
 
     async def end(self, sessions: Iterable[str]) -> dict[str, bool]:
@@ -145,7 +157,20 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        return await self._store.end(list(sessions))
+        ended = list(sessions)
+        for session in ended:
+            self._live.pop(session, None)
+        return await self._store.end(ended)
+
+    async def _restore_sessions(self) -> None:
+        """Tell a new epoch the sessions seen here; those that have ended meanwhile are forgotten."""
+        if self.snapshot is None or self.snapshot.epoch == self._restored_epoch:
+            return
+        epoch = self.snapshot.epoch
+        self._live = {session: end for session, end in self._live.items() if end > self.snapshot.at_s}
+        if self._restored_epoch and self._live:
+            await self._store.restore(self._live)
+        self._restored_epoch = epoch
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()
@@ -156,19 +181,18 @@ class Room:
 
     async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:
         """Publish the draw once the size of the pre-queue is frozen; no position is shown before."""
-        line = snapshot.lines[-1]
-        if line.drawn is None:
+        if not snapshot.pool:
             return snapshot
         text = snapshot.draw_record
         if not text:
             seed = self._keyring.draw_seeds[self.name].hex()
-            record = DrawRecord(self.name, line.epoch, line.drawn, seed)
+            record = DrawRecord(self.name, snapshot.pool, seed)
             text = await self._store.publish_draw(sign_record(record, self._keyring))
         try:
             record = verify_record(text, self._keyring.pass_keys)
         except InvalidToken as error:
             log.error("draw_record_refused", onsale=self.name, reason=str(error))
             return snapshot
-        self._draw = record.draw()
+        self._draw = DrawnPool(record)
         log.info("draw_published", onsale=self.name, size=record.size)
         return replace(snapshot, draw_record=text)

@@ -15,24 +15,28 @@ from rulebook.coupling import US_PER_S
 class Line:
     """The counters of one epoch: last number issued, highest position released, highest whose claim window has passed.
 
-    `drawn` is N, the size of the pre-queue, once the first call past the opening has frozen it; None before.
+    `shift` is how many positions the line has beyond its own numbers: those of older epochs whose pre-queue it took in.
     """
 
     epoch: int
     tail: int
     released: int
     settled: int
-    drawn: int | None
+    shift: int = 0
 
     @property
     def waiting(self) -> int:
-        """Places issued and not yet released."""
-        return self.tail - self.released
+        """Positions not yet released."""
+        return self.tail + self.shift - self.released
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One onsale at store time `at_s`; rates in buyers/s."""
+    """One onsale at store time `at_s`; rates in buyers/s.
+
+    `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
+    first; the line of the last one takes them all in.
+    """
 
     at_s: float
     lines: tuple[Line, ...]
@@ -53,6 +57,7 @@ class Snapshot:
     closes_at_s: float | None
     hold: str
     draw_record: str
+    pool: tuple[tuple[int, int], ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -72,7 +77,7 @@ class Snapshot:
     @property
     def released(self) -> int:
         """Places whose turn has come, over all epochs."""
-        return sum(line.released for line in self.lines)
+        return self.tail - self.waiting
 
     def line(self, epoch: int) -> Line | None:
         """Return the line of `epoch`, or None if it is unknown here."""
@@ -109,18 +114,23 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         closes_at_s=_seconds(fields["closes_us"]) or None,
         hold=fields["hold"],
         draw_record=fields["draw"],
+        pool=_read_pool(fields["pool"]),
     )
 
 
 def _read_line(epoch: int, fields: Mapping[str, str]) -> Line:
-    drawn = fields.get(f"drawn:{epoch}", "")
     return Line(
         epoch=epoch,
         tail=int(float(fields.get(f"tail:{epoch}", "0"))),
         released=int(float(fields.get(f"released:{epoch}", "0"))),
         settled=int(float(fields.get(f"settled:{epoch}", "0"))),
-        drawn=int(float(drawn)) if drawn else None,
+        shift=int(float(fields.get(f"shift:{epoch}", "0"))),
     )
+
+
+def _read_pool(text: str) -> tuple[tuple[int, int], ...]:
+    pairs = (part.split(":") for part in text.split(",") if part)
+    return tuple((int(epoch), int(size)) for epoch, size in pairs)
 
 
 def _seconds(microseconds: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from waitingroom.draw import Draw
+from waitingroom.drawrecord import DrawnPool
 from waitingroom.places import Place
 from waitingroom.polling import retry_after_s
 from waitingroom.snapshot import Line, Snapshot
@@ -40,40 +40,42 @@ class Standing:
     retry_after_s: float
 
 
-def position_of(place: Place, line: Line, draw: Draw | None, *, drawn: bool) -> int | None:
-    """Return the place's position, None while its draw has not been published.
+def locate(
+    place: Place, snapshot: Snapshot, draw: DrawnPool | None, *, drawn: bool
+) -> tuple[Line, int] | None:
+    """Return the line in which the place stands and its position there; None while either is unknown here.
 
-    In a room with a draw (`drawn`) the numbers joined before the opening are permuted; the others follow in order.
+    In a room with a draw (`drawn`) no position is known before its record; the numbers joined before the opening are permuted,
+    the others follow in order.
     """
-    if not drawn:
-        return place.number
-    if line.drawn is None or (draw is None and place.number <= line.drawn):
-        return None
-    return draw.position(place.number) if draw is not None else place.number
+    if drawn:
+        if draw is None:
+            return None
+        position = draw.position(place.epoch, place.number)
+        if position is not None:
+            line = snapshot.line(draw.epoch)
+            return None if line is None else (line, position)
+    line = snapshot.line(place.epoch)
+    return None if line is None else (line, place.number + line.shift)
 
 
 def stand(
-    place: Place, snapshot: Snapshot, draw: Draw | None, *, drawn: bool, poll_budget_per_s: float
+    place: Place, snapshot: Snapshot, draw: DrawnPool | None, *, drawn: bool, poll_budget_per_s: float
 ) -> Standing:
     """Tell where `place` stands in `snapshot`."""
-    line = snapshot.line(place.epoch)
     salt = place.number
-    if line is None:
-        return Standing(
-            State.WAITING, None, None, None, retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
-        )
-    position = position_of(place, line, draw, drawn=drawn)
-    if position is not None and position <= line.released:
-        if position <= line.settled:
+    found = locate(place, snapshot, draw, drawn=drawn)
+    position = found[1] if found else None
+    if found and found[1] <= found[0].released:
+        if found[1] <= found[0].settled:
             return Standing(State.LATE, position, 0, None, _LATE_RETRY_S)
-        return Standing(
-            State.RELEASED, position, 0, None, retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
-        )
+        retry = retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
+        return Standing(State.RELEASED, position, 0, None, retry)
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
         return Standing(State.CLOSED, position, None, None, 60.0)
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
         return _before_opening(snapshot, salt, poll_budget_per_s)
-    ahead = None if position is None else _ahead(position, line, snapshot)
+    ahead = _ahead(*found, snapshot) if found else None
     retry = retry_after_s(ahead or 0, snapshot.waiting, poll_budget_per_s, salt)
     state = State.HELD if snapshot.hold else State.WAITING
     return Standing(state, position, ahead, None if ahead is None else _eta(ahead, snapshot), retry)
@@ -90,7 +92,7 @@ def _before_opening(snapshot: Snapshot, salt: int, poll_budget_per_s: float) -> 
     return Standing(State.PREQUEUE, None, None, None, min(pace, opens_in_s + 0.5 + spread))
 
 
-def _ahead(position: int, line: Line, snapshot: Snapshot) -> int:
+def _ahead(line: Line, position: int, snapshot: Snapshot) -> int:
     older = sum(other.waiting for other in snapshot.lines if other.epoch < line.epoch)
     return older + position - line.released - 1
 

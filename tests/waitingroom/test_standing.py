@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from waitingroom.draw import make_draw
+from waitingroom.drawrecord import DrawnPool, DrawRecord
 from waitingroom.places import Place
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import State, stand
 
 OPEN = Snapshot(
     at_s=1_000.0,
-    lines=(Line(epoch=1, tail=100, released=40, settled=20, drawn=None),),
+    lines=(Line(epoch=1, tail=100, released=40, settled=20),),
     rate_per_s=2.0,
     rate_reason="ceiling",
     burst=5,
@@ -82,21 +82,21 @@ def test_after_the_closing_nobody_waits() -> None:
 
 
 def test_before_the_opening_no_position_is_shown_and_the_next_question_comes_after_it() -> None:
-    early = replace(OPEN, opens_at_s=1_004.0, lines=(Line(1, 100, 0, 0, None),))
+    early = replace(OPEN, opens_at_s=1_004.0, lines=(Line(1, 100, 0, 0),))
     standing = stand(place(7), early, None, drawn=True, poll_budget_per_s=1_000)
     assert (standing.state, standing.position, standing.ahead) == (State.PREQUEUE, None, None)
     assert standing.retry_after_s <= 6.0
 
 
 def test_between_the_opening_and_the_published_draw_buyers_wait_without_a_position() -> None:
-    undrawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0, 90),))
+    undrawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0),))
     standing = stand(place(7), undrawn, None, drawn=True, poll_budget_per_s=1_000)
     assert (standing.state, standing.position) == (State.WAITING, None)
 
 
 def test_who_came_after_the_opening_stands_behind_the_draw_in_order() -> None:
-    drawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0, 90),))
-    draw = make_draw(b"s" * 32, "cactus", 90)
+    drawn = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 100, 0, 0),))
+    draw = DrawnPool(DrawRecord("cactus", ((1, 90),), "00" * 32))
     positions = [
         stand(place(n), drawn, draw, drawn=True, poll_budget_per_s=1_000).position for n in range(1, 101)
     ]
@@ -110,5 +110,19 @@ def test_a_place_of_an_epoch_not_known_here_yet_waits() -> None:
 
 
 def test_older_epochs_come_first() -> None:
-    both = replace(OPEN, lines=(Line(1, 100, 40, 20, None), Line(2, 10, 0, 0, None)))
+    both = replace(OPEN, lines=(Line(1, 100, 40, 20), Line(2, 10, 0, 0)))
     assert stand(place(3, epoch=2), both, None, drawn=False, poll_budget_per_s=1_000).ahead == 62
+
+
+def test_the_prequeues_of_two_epochs_are_drawn_as_one() -> None:
+    pool = DrawnPool(DrawRecord("cactus", ((1, 30), (2, 60)), "00" * 32))
+    both = replace(OPEN, opens_at_s=999.0, lines=(Line(1, 32, 30, 30), Line(2, 65, 0, 0, shift=30)))
+    places = [place(n, epoch=1) for n in range(1, 31)] + [place(n, epoch=2) for n in range(1, 61)]
+    positions = [stand(each, both, pool, drawn=True, poll_budget_per_s=1_000).position for each in places]
+    assert sorted(p for p in positions if p) == list(range(1, 91))
+    last = [stand(place(n, epoch=2), both, pool, drawn=True, poll_budget_per_s=1_000) for n in range(61, 66)]
+    assert [standing.position for standing in last] == list(range(91, 96))
+    # Two more of the older epoch turned up after the draw: they stand before everybody of the newer one.
+    found = stand(place(31, epoch=1), both, pool, drawn=True, poll_budget_per_s=1_000)
+    assert (found.position, found.ahead) == (31, 0)
+    assert last[0].ahead == 2 + 90

@@ -1,22 +1,26 @@
 """The room's one path to the store: each call is one atomic script, one round trip.
 
-A script that finds no settings (a new store, or one which lost its data) answers UNCONFIGURED: the settings are then written
-and the call is made again. Errors of the client library and of the network come out as `StoreUnavailable`.
+A server that doesn't know the scripts, or has no data, is entered first (see `server`): it may begin a new epoch. Errors of the
+client library and of the network come out as `StoreUnavailable`.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from waitingroom.errors import JoinRefused, StoreUnavailable
 from waitingroom.snapshot import Snapshot, read_snapshot
-from waitingroom.store.scripts import script_source
+from waitingroom.store.memory import Memory
+from waitingroom.store.server import Scripts, UnknownServer
 
 _US_PER_S = 1_000_000
 _REFUSALS = {"NOTYET": "not yet", "CLOSED": "closed"}
@@ -51,16 +55,16 @@ class Numbered:
 
 
 class OnsaleStore:
-    """One onsale's counters. `settings` are the room hash's fields as `roomsettings.room_settings` makes them."""
+    """One onsale's counters. `settings` are the room hash's fields as `roomsettings.room_settings` makes them.
 
-    def __init__(self, client: Redis, onsale: str, settings: Mapping[str, str]) -> None:
-        self._key = f"{{{onsale}}}:room"
+    `process` names this process to the others; after a loss of data the store waits until each has told its live sessions.
+    """
+
+    def __init__(self, client: Redis, onsale: str, settings: Mapping[str, str], process: str = "") -> None:
         self._settings = dict(settings)
-        self._scripts = {
-            name: client.register_script(script_source(name))
-            for name in ("configure", "advance", "join", "claim", "sessions", "draw")
-        }
-        self._known_epoch = 0
+        self._process = process or secrets.token_hex(8)
+        self._scripts = Scripts(client, f"{{{onsale}}}:room", onsale)
+        self._memory = Memory()
 
     async def configure(self, settings: Mapping[str, str] | None = None) -> Snapshot:
         """Put settings in force from now on.
@@ -70,16 +74,18 @@ class OnsaleStore:
         """
         if settings is not None:
             self._settings = dict(settings)
-        flat = [part for pair in self._settings.items() for part in pair]
-        return self._snapshot(await self._run("configure", [str(self._known_epoch), *flat]))
+        return self._snapshot(await self._run("configure", _flatten(self._settings)))
 
-    async def advance(self) -> Snapshot:
-        """Release what is due and return the counters.
+    async def advance(self, restored_epoch: int = 0) -> Snapshot:
+        """Release what is due and return the counters; what the store is seen to have lost is put back.
+
+        `restored_epoch` is the newest epoch to which this process has told its live sessions.
 
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        return self._snapshot(await self._run_configured("advance", []))
+        arguments = [self._process, str(restored_epoch), self._memory.offer_if_behind()]
+        return self._snapshot(await self._run("advance", arguments))
 
     async def join(self, devices: Sequence[str]) -> list[Numbered]:
         """Give numbers to devices, in their order.
@@ -88,12 +94,13 @@ class OnsaleStore:
             StoreUnavailable: the store did not answer; a device which asks again gets the number it may have been given.
             JoinRefused: joining has not begun or is over.
         """
-        at_us, *places = await self._run_configured("join", list(devices))
+        at_us, *places = await self._run("join", list(devices))
         at_ms = int(float(at_us)) // 1000
         numbered = []
         for place in places:
             epoch, _, number = place.partition(":")
             numbered.append(Numbered(int(epoch), int(number), at_ms))
+            self._memory.see_place(int(epoch), int(number))
         return numbered
 
     async def claim(
@@ -111,7 +118,7 @@ class OnsaleStore:
             str(int(length_s * _US_PER_S)),
             str(int(longest_s * _US_PER_S)),
         ]
-        outcome, expires_us, at_us = await self._run_configured("claim", arguments)
+        outcome, expires_us, at_us = await self._run("claim", arguments)
         return Claim(ClaimOutcome(outcome), float(expires_us) / _US_PER_S, float(at_us) / _US_PER_S)
 
     async def renew(self, sessions: Mapping[str, float]) -> dict[str, bool]:
@@ -121,6 +128,14 @@ class OnsaleStore:
             StoreUnavailable: the store did not answer.
         """
         return await self._sessions("renew", sessions)
+
+    async def restore(self, sessions: Mapping[str, float]) -> None:
+        """Put back sessions (and their ends, unix seconds) which the store may have lost.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        await self._sessions("restore", sessions)
 
     async def end(self, sessions: Sequence[str]) -> dict[str, bool]:
         """End sessions and free their capacity; False for one that was not live.
@@ -138,6 +153,10 @@ class OnsaleStore:
         """
         return str(await self._run("draw", [record]))
 
+    def remember_place(self, epoch: int, number: int) -> None:
+        """Note a place that was signed: where it is missing in the store, it is put back with the next `advance`."""
+        self._memory.see_place(epoch, number)
+
     async def _sessions(self, verb: str, ends: Mapping[str, float]) -> dict[str, bool]:
         arguments = [verb]
         for session, end_s in ends.items():
@@ -147,34 +166,33 @@ class OnsaleStore:
 
     def _snapshot(self, flat: Sequence[str]) -> Snapshot:
         snapshot = read_snapshot(dict(zip(flat[::2], flat[1::2], strict=True)))
-        self._known_epoch = max(self._known_epoch, snapshot.epoch)
+        self._memory.see(snapshot)
         return snapshot
-
-    async def _run_configured(self, name: str, arguments: Sequence[str]) -> Any:
-        try:
-            return await self._run(name, arguments)
-        except _Unconfigured:
-            await self.configure()
-            return await self._run(name, arguments)
 
     async def _run(self, name: str, arguments: Sequence[str]) -> Any:
         try:
-            return await self._scripts[name](keys=[self._key], args=list(arguments))
+            try:
+                return await self._scripts.run(name, arguments)
+            except UnknownServer:
+                await self._enter()
+                return await self._scripts.run(name, arguments)
         except ResponseError as error:
             code, _, _ = str(error).partition(" ")
-            if code == "UNCONFIGURED":
-                raise _Unconfigured(self._key) from error
             if code in _REFUSALS:
                 raise JoinRefused(_REFUSALS[code]) from error
             raise StoreUnavailable(f"store refused {name}: {str(error)[:200]}") from error
-        except (RedisError, OSError, TimeoutError) as error:
+        except (RedisError, OSError, TimeoutError, UnknownServer) as error:
             raise StoreUnavailable(
                 f"store unreachable: {type(error).__name__}: {str(error)[:200]}"
             ) from error
 
+    async def _enter(self) -> None:
+        """Make ourselves known to a server which doesn't know our scripts or has no data: it may begin a new epoch."""
+        self._snapshot(await self._scripts.enter([self._memory.offer(), *_flatten(self._settings)]))
 
-class _Unconfigured(StoreUnavailable):
-    """The store holds no settings of this onsale."""
+
+def _flatten(settings: Mapping[str, str]) -> list[str]:
+    return [part for pair in settings.items() for part in pair]
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
@@ -189,4 +207,6 @@ def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
         socket_timeout=timeout_s,
         socket_connect_timeout=timeout_s,
         max_connections=64,
+        # Once, at once: a pooled connection may have died with its server. Whoever calls us has a better plan for the rest.
+        retry=Retry(NoBackoff(), 1),
     )

@@ -6,13 +6,16 @@ from functools import cache
 from importlib import resources
 
 _PARTS: dict[str, tuple[str, ...]] = {
+    "enter": ("common", "bucket", "epochs", "report"),
     "configure": ("common", "bucket", "report"),
-    "advance": ("common", "bucket", "report"),
+    "advance": ("common", "bucket", "epochs", "report"),
     "join": ("common",),
     "claim": ("common", "bucket"),
     "sessions": ("common",),
     "draw": (),
 }
+LOADED = tuple(name for name in _PARTS if name != "enter")
+"""The scripts run by their digest; `enter` is sent whole, as it is what a server without them is asked first."""
 
 
 @cache

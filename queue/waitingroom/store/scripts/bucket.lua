@@ -1,5 +1,8 @@
 -- The bucket and everything which takes from it or gives back: refill, no-shows, late claims, releases.
 
+local RECOVERY_SHORTEST = 3 * SECOND
+local RECOVERY_LONGEST = 60 * SECOND
+
 -- Targets of the scaler, in the order written.
 local segments = {}
 
@@ -41,6 +44,10 @@ local function rate_at(at)
   end
   local rate, reason, capacity = number('rate'), 'ceiling', tonumber(room.capacity or '')
   local order, newest = in_force(at)
+  if #order == 0 and at < number('lost_us') + RECOVERY_LONGEST and (tonumber(room.fallback or '') or rate) < rate then
+    -- The scaler's target was lost too: its next one comes within an interval.
+    rate, reason = tonumber(room.fallback), 'data was lost, fallback'
+  end
   for _, rule in ipairs(order) do
     local segment = newest[rule]
     local allowed, why = segment.rate, rule .. ': ' .. segment.reason
@@ -129,14 +136,14 @@ local function settle_no_shows()
     redis.call('LPOP', key('batches'))
     local claimed = redis.call('BITCOUNT', key('claimed:' .. batch.epoch), batch.first - 1, batch.last - 1, 'BIT')
     local unclaimed = batch.last - batch.first + 1 - claimed
-    if batch.kind == 'r' then
-      set('settled:' .. batch.epoch, batch.last)
+    if batch.kind ~= 'l' then
+      set('settled:' .. batch.epoch, math.max(number('settled:' .. batch.epoch), batch.last))
     else
       redis.call('HDEL', key('latecomer'), batch.epoch .. ':' .. text(batch.first))
     end
     set('outstanding', number('outstanding') - unclaimed)
     set('no_shows', number('no_shows') + unclaimed)
-    if batch.epoch == room.epoch then
+    if batch.epoch == room.epoch and batch.kind ~= 'o' then
       set('tokens', math.min(bucket_size((rate_at(NOW))), number('tokens') + unclaimed))
     end
   end
@@ -155,9 +162,29 @@ local function free_capacity()
   return math.max(0, capacity - live_sessions() - number('outstanding'))
 end
 
+-- After a loss of data nothing is released until every process seen since has told its live sessions; a minute at the most.
+local function recovering()
+  local since = NOW - number('lost_us')
+  if since >= RECOVERY_LONGEST then
+    return false
+  end
+  if since < RECOVERY_SHORTEST then
+    return true
+  end
+  for _, epoch in ipairs(redis.call('HVALS', key('restored'))) do
+    if epoch ~= room.epoch then
+      return true
+    end
+  end
+  return false
+end
+
 local function is_open()
   local opens, closes = number('opens_us'), number('closes_us')
   if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or (closes > 0 and NOW >= closes) then
+    return false
+  end
+  if recovering() then
     return false
   end
   -- A draw which isn't published yet shows nobody a position, so nobody's turn can come.
@@ -203,7 +230,7 @@ end
 local function release_places(available)
   for _, epoch in ipairs(epochs()) do
     local released = number('released:' .. epoch)
-    local count = math.min(available, number('tail:' .. epoch) - released)
+    local count = math.min(available, line_end(epoch) - released)
     if count > 0 then
       set('released:' .. epoch, released + count)
       add_batch(epoch, released + 1, released + count, 'r')

@@ -41,6 +41,15 @@ local function outcome()
     end
     return { 'ended', '0', text(NOW) }
   end
+  local expires = tonumber(redis.call('ZSCORE', key('sessions'), session) or '0')
+  if expires > NOW then
+    -- The store lost that this place was claimed, and the gate has restored its session.
+    redis.call('SETBIT', key('claimed:' .. epoch), position - 1, 1)
+    if position > number('settled:' .. epoch) then
+      set('outstanding', number('outstanding') - 1)
+    end
+    return { 'again', text(expires), text(NOW) }
+  end
   if position > number('released:' .. epoch) then
     return { 'waiting', '0', text(NOW) }
   end

@@ -1,8 +1,9 @@
 -- Shared by every script of the room; `scripts.py` puts it before each.
 -- KEYS[1] is '{onsale}:room'. All other keys share its prefix, and so its hash slot.
 --
--- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, drawn
--- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular) or l(ate)
+-- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, shift
+-- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular), l(ate) or
+--                   o(lder: put back after a loss, never refunded)
 -- claimed:E bitmap  bit position-1 is set once the place at that position of epoch E has been claimed
 -- sessions  zset    live sessions by the time (us) at which they end
 -- late      list    'epoch:position' of late buyers who came back, in the order in which they did
@@ -10,6 +11,7 @@
 -- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
 -- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
 -- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
+-- restored  hash    after a loss: process -> the epoch to which it has told its live sessions
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
@@ -70,10 +72,33 @@ local function epochs()
   return list
 end
 
--- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are.
+local function join_epochs(list)
+  table.sort(list, function(a, b) return tonumber(a) < tonumber(b) end)
+  set('epochs', table.concat(list, ','))
+end
+
+-- The highest position of an epoch's line. A line that took in the pre-queue of older epochs is longer than its own numbers.
+local function line_end(epoch)
+  return number('tail:' .. epoch) + number('shift:' .. epoch)
+end
+
+-- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are. All of them, of
+-- whichever epoch, stand in the line of the epoch then current: 'pool' is 'epoch:count,...', oldest first, that one last.
 local function freeze_draw()
   local opens = number('opens_us')
-  if opens > 0 and NOW >= opens and not room['drawn:' .. room.epoch] then
-    set('drawn:' .. room.epoch, number('tail:' .. room.epoch))
+  if room.order ~= 'draw' or opens == 0 or NOW < opens or (room.pool or '') ~= '' then
+    return
   end
+  local pool, others = {}, 0
+  for _, epoch in ipairs(epochs()) do
+    local joined = number('tail:' .. epoch)
+    pool[#pool + 1] = string.format('%s:%.0f', epoch, joined)
+    if epoch ~= room.epoch then
+      others = others + joined
+      set('released:' .. epoch, joined)
+      set('settled:' .. epoch, joined)
+    end
+  end
+  set('shift:' .. room.epoch, others)
+  set('pool', table.concat(pool, ','))
 end

@@ -1,10 +1,19 @@
 -- What a script tells its caller, and what it publishes for the scaler.
 local SAMPLES = 6
+local TEXTS = { hold = true, draw = true, pool = true }
 
-local function total(name)
+local function total_issued()
   local sum = 0
   for _, epoch in ipairs(epochs()) do
-    sum = sum + number(name .. ':' .. epoch)
+    sum = sum + number('tail:' .. epoch)
+  end
+  return sum
+end
+
+local function total_waiting()
+  local sum = 0
+  for _, epoch in ipairs(epochs()) do
+    sum = sum + line_end(epoch) - number('released:' .. epoch)
   end
   return sum
 end
@@ -19,7 +28,8 @@ local function publish()
     return
   end
   set('published_us', NOW)
-  local tail, released, claimed = total('tail'), total('released'), number('claimed')
+  local tail, waiting, claimed = total_issued(), total_waiting(), number('claimed')
+  local released = tail - waiting
   redis.call('RPUSH', key('samples'), string.format('%.0f:%.0f:%.0f:%.0f', NOW, tail, released, claimed))
   redis.call('LTRIM', key('samples'), -SAMPLES, -1)
   local at, tail_then, released_then, claimed_then =
@@ -32,7 +42,7 @@ local function publish()
   set('released_per_s', per_second(released, released_then))
   set('claimed_per_s', per_second(claimed, claimed_then))
   redis.call('HSET', key('figures'),
-    'at_us', text(NOW), 'waiting', text(tail - released), 'late', late_waiting(), 'tail', text(tail),
+    'at_us', text(NOW), 'waiting', text(waiting), 'late', late_waiting(), 'tail', text(tail),
     'released', text(released), 'claimed', text(claimed), 'sessions', live_sessions(),
     'arrivals_per_s', room.arrivals_per_s, 'released_per_s', room.released_per_s, 'claimed_per_s', room.claimed_per_s,
     'opens_us', room.opens_us)
@@ -46,14 +56,14 @@ local function snapshot()
     'capacity_now', capacity and text(capacity) or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
-    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'draw', 'config' }) do
+    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'draw', 'pool', 'config' }) do
     reply[#reply + 1] = field
-    reply[#reply + 1] = room[field] or ((field == 'hold' or field == 'draw') and '' or '0')
+    reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
   end
   for _, epoch in ipairs(epochs()) do
-    for _, name in ipairs({ 'tail:', 'released:', 'settled:', 'drawn:' }) do
+    for _, name in ipairs({ 'tail:', 'released:', 'settled:', 'shift:' }) do
       reply[#reply + 1] = name .. epoch
-      reply[#reply + 1] = room[name .. epoch] or (name == 'drawn:' and '' or '0')
+      reply[#reply + 1] = room[name .. epoch] or '0'
     end
   end
   return reply

@@ -1,0 +1,66 @@
+"""What this process has seen of an onsale's counters: they only grow, so a store that shows less has lost something.
+
+Pure. The offer which puts it back is what `epochs.lua` reads.
+"""
+
+from __future__ import annotations
+
+import json
+
+from waitingroom.snapshot import Line, Snapshot
+
+
+class Memory:
+    """The highest counters seen, per epoch, and the draw's record."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, Line] = {}
+        self._draw = ""
+        self._pool = ""
+        self._behind = False
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Compare a snapshot with what was seen before, and remember the higher of both."""
+        shown = {line.epoch: line for line in snapshot.lines}
+        self._behind = any(
+            epoch not in shown or _highest(line, shown[epoch]) != shown[epoch]
+            for epoch, line in self._lines.items()
+        ) or bool(self._draw and not snapshot.draw_record)
+        for epoch, line in shown.items():
+            known = self._lines.get(epoch)
+            self._lines[epoch] = _highest(known, line) if known else line
+        if snapshot.draw_record:
+            self._draw = snapshot.draw_record
+            self._pool = ",".join(f"{epoch}:{size}" for epoch, size in snapshot.pool)
+
+    def see_place(self, epoch: int, number: int) -> None:
+        """Remember that `number` was issued in `epoch`."""
+        line = self._lines.get(epoch)
+        if line is None:
+            self._lines[epoch] = Line(epoch, number, 0, 0)
+            self._behind = True
+        elif line.tail < number:
+            # Usually just newer than the last snapshot; the next one shows whether the store knows it too.
+            self._lines[epoch] = Line(epoch, number, line.released, line.settled, line.shift)
+
+    def offer(self) -> str:
+        """Write down everything seen."""
+        known = [
+            [str(value) for value in (line.epoch, line.tail, line.released, line.settled, line.shift)]
+            for _, line in sorted(self._lines.items())
+        ]
+        return json.dumps({"known": known, "draw": self._draw, "pool": self._pool})
+
+    def offer_if_behind(self) -> str:
+        """Write it down if the last snapshot showed less; an empty text otherwise."""
+        return self.offer() if self._behind else ""
+
+
+def _highest(one: Line, other: Line) -> Line:
+    return Line(
+        one.epoch,
+        max(one.tail, other.tail),
+        max(one.released, other.released),
+        max(one.settled, other.settled),
+        max(one.shift, other.shift),
+    )
