@@ -14,6 +14,7 @@ import structlog
 from rulebook import Onsale
 from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
 from waitingroom.errors import InvalidToken, StoreUnavailable
+from waitingroom.frames import Frames
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
@@ -39,6 +40,7 @@ class Room:
         self.name = onsale.name
         self.drawn = onsale.spec.order == "draw"
         self.snapshot: Snapshot | None = None
+        self.frames = Frames()
         self._store = store
         self._keyring = keyring
         self._poll_budget_per_s = poll_budget_per_s
@@ -89,6 +91,24 @@ class Room:
         token = sign_place(place, kid, self._keyring.place_keys[kid])
         self._places.put(token, place)
         return token, place
+
+    @property
+    def walk_in_now(self) -> bool:
+        """Tell whether a newcomer can go straight through: a room without opening, nobody waiting, tokens there."""
+        snapshot = self.snapshot
+        if snapshot is None or self.onsale.spec.opens is not None or snapshot.hold:
+            return False
+        return snapshot.waiting <= 0 and snapshot.tokens >= 1
+
+    async def walk_in(self, device: str) -> tuple[str, Place, Claim]:
+        """Join and claim at once; the claim releases what is due first, so this place too if a token is there.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            JoinRefused: joining has not begun or is over.
+        """
+        token, place = await self.join(device)
+        return token, place, await self.claim(place)
 
     def place(self, token: str) -> Place:
         """Return the place in a buyer's token.
@@ -178,6 +198,7 @@ class Room:
             snapshot = await self._draw_or_wait(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
+            self.frames.publish(snapshot)
 
     async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:
         """Publish the draw once the size of the pre-queue is frozen; no position is shown before."""

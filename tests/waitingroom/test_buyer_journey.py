@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,71 @@ async def test_the_shop_ends_a_session_with_a_header(tmp_path: Path, store_url: 
             await asyncio.sleep(0.05)
         else:
             raise AssertionError("the session's capacity was not freed")
+
+
+async def test_a_standing_room_lets_walk_ins_through_without_a_page(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+        await has_tokens(here)
+        async with buyer.get(f"{here.gate}/seats", headers=HTML, allow_redirects=False) as turned_away:
+            address = turned_away.headers["Location"]
+        async with buyer.get(address, headers=HTML, allow_redirects=False) as first:
+            assert first.headers["Location"] == "/cactus/?cookies"
+        async with buyer.get(f"{here.room}/cactus/?cookies", headers=HTML, allow_redirects=False) as second:
+            assert second.headers["Location"] == "https://shop.example.org/cactus"
+        async with buyer.get(f"{here.gate}/seats") as allowed:
+            assert allowed.status == 200
+
+
+async def test_a_walk_in_without_cookies_takes_no_place(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here:
+        await has_tokens(here)
+        jar = aiohttp.DummyCookieJar()
+        async with aiohttp.ClientSession(cookie_jar=jar, headers=HTML) as robot:
+            async with robot.get(f"{here.room}/cactus/") as refused:
+                assert refused.status == 403
+            async with robot.get(f"{here.room}/cactus/state") as answer:
+                assert (await answer.json())["tail"] == 0
+
+
+async def test_a_used_place_makes_way_for_a_new_one(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+        first = await join(buyer, here)
+        await wait_for_turn(buyer, here)
+        for path in ("enter", "enter"):
+            async with buyer.post(f"{here.room}/cactus/{path}") as entered:
+                session = (await entered.json())["session"]
+        await here.rooms["cactus"].end([session])
+        async with buyer.post(f"{here.room}/cactus/enter") as refused:
+            assert (await refused.json())["state"] == "ended"
+        assert (await join(buyer, here))["number"] == first["number"] + 1
+
+
+async def test_listeners_hear_of_releases(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with (
+        living(tmp_path, store_url, onsale(admission=FAST)) as here,
+        here.buyer() as buyer,
+        buyer.get(f"{here.room}/cactus/events") as events,
+    ):
+        assert events.content_type == "text/event-stream"
+        joined = await join(buyer, here)
+        async with asyncio.timeout(20):
+            async for line in events.content:
+                if line.startswith(b"data: "):
+                    ((epoch, released, _, end),) = json.loads(line[6:])["lines"]
+                    if released >= 1:
+                        break
+        assert (epoch, end) == (joined["epoch"], 1)
+
+
+async def has_tokens(here: Living) -> None:
+    room = here.rooms["cactus"]
+    async with asyncio.timeout(20):
+        while not room.walk_in_now:
+            await asyncio.sleep(0.01)
 
 
 async def test_two_tabs_at_once_get_one_number(tmp_path: Path, store_url: str, client: Redis) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -12,6 +12,7 @@ from waitingroom.pages import STATIC_FOLDER, Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
+from waitingroom.web.events import EventHandlers
 
 _MAX_BODY_BYTES = 16_384
 
@@ -56,11 +57,20 @@ class Operations:
 
 
 def make_room_app(
-    rooms: Mapping[str, Room], keyring: Keyring, registry: CollectorRegistry, *, secure_cookies: bool
+    rooms: Mapping[str, Room],
+    keyring: Keyring,
+    registry: CollectorRegistry,
+    *,
+    secure_cookies: bool,
+    more_routes: Iterable[web.RouteDef] = (),
 ) -> web.Application:
-    """Assemble the application."""
+    """Assemble the application; `more_routes` come before the buyers'."""
     app = web.Application(middlewares=[answer_errors], client_max_size=_MAX_BODY_BYTES)
     app.add_routes(Operations(rooms, keyring, registry).routes())
+    app.add_routes(more_routes)
     app.router.add_static("/static", STATIC_FOLDER)
+    events = EventHandlers(rooms)
+    app.add_routes(events.routes())
+    app.on_shutdown.append(events.send_away)
     app.add_routes(BuyerHandlers(rooms, keyring, Pages(), secure_cookies=secure_cookies).routes())
     return app

@@ -23,6 +23,7 @@ from waitingroom.web.cookies import (
     DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
+    expire_cookie,
     find_cookie,
     find_device,
     pass_cookie,
@@ -32,6 +33,8 @@ from waitingroom.web.negotiation import problem, wants_html
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
+COOKIE_CHECK = "cookies"
+"""In the address of the page: the device cookie has just been set, so it must be there."""
 
 
 class BuyerHandlers:
@@ -63,6 +66,8 @@ class BuyerHandlers:
         cookie = request.headers.get("Cookie")
         device = find_device(cookie)
         place = self._find_place(room, cookie)
+        if place is None and room.walk_in_now:
+            return await self._walk_in(request, room, device)
         standing = room.standing(place) if place else None
         if standing is not None and self._find_session(room, cookie):
             standing = Standing(State.ADMITTED, standing.position, 0, None, standing.retry_after_s)
@@ -87,13 +92,11 @@ class BuyerHandlers:
         if place is None or token is None:
             token, place = await room.join(device)
         if wants_html(request):
-            response = web.Response(
-                status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"}
-            )
+            response = self._back_to_page(room)
         else:
             body = f'{{"place":"{token}",{self._status_fields(room, place)}}}'
             response = web.Response(body=body, content_type="application/json", headers=_NO_STORE)
-        response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
+        self._set_place(response, room, token)
         self._set_device(response, device)
         return response
 
@@ -115,6 +118,8 @@ class BuyerHandlers:
         cookie = request.headers.get("Cookie")
         place = self._find_place(room, cookie)
         device = find_device(cookie)
+        if place is None and device is not None and room.walk_in_now:
+            return await self._walk_in(request, room, device)
         if place is None or device is None or device.encode() != place.device:
             return problem(
                 HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
@@ -123,17 +128,21 @@ class BuyerHandlers:
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
             return self._admit(request, room, place, device, claim)
         if wants_html(request):
-            return web.Response(
-                status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"}
+            response = self._back_to_page(room)
+        else:
+            response = problem(
+                HTTPStatus.CONFLICT,
+                "Not your turn",
+                _REASONS[claim.outcome],
+                retry_after_s=room.standing(place).retry_after_s,
+                state=claim.outcome.value,
             )
-        standing = room.standing(place)
-        return problem(
-            HTTPStatus.CONFLICT,
-            "Not your turn",
-            _REASONS[claim.outcome],
-            retry_after_s=standing.retry_after_s,
-            state=claim.outcome.value,
-        )
+        if claim.outcome is ClaimOutcome.ENDED:
+            # The place is used up: the next join is a new one, of a device the store has not seen.
+            expired = expire_cookie(PLACE_COOKIE, path=f"/{room.name}", secure=self._secure)
+            response.headers.add("Set-Cookie", expired)
+            self._set_device(response, new_device())
+        return response
 
     async def state(self, request: web.Request) -> web.StreamResponse:
         """The onsale's public state."""
@@ -155,6 +164,40 @@ class BuyerHandlers:
         return web.json_response(
             {"onsale": room.name, "commitment": room.commitment, "record": record or None}
         )
+
+    async def _walk_in(self, request: web.Request, room: Room, device: str | None) -> web.Response:
+        """Join, be released and enter at once where nobody waits; whoever is too many gets a place in line.
+
+        Only for devices which have shown that they keep cookies: a client that doesn't would take a place with every request.
+        """
+        if device is None:
+            if COOKIE_CHECK in request.query:
+                detail = (
+                    "This shop is entered through its waiting room, which needs cookies to keep your place."
+                )
+                return problem(HTTPStatus.FORBIDDEN, "Cookies are off", detail)
+            response = self._back_to_page(room)
+            response.headers["Location"] += f"?{COOKIE_CHECK}"
+            self._set_device(response, new_device())
+            return response
+        token, place, claim = await room.walk_in(device)
+        if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
+            response = self._admit(request, room, place, device, claim)
+        elif wants_html(request):
+            response = self._back_to_page(room)
+        else:
+            reason = _REASONS[claim.outcome]
+            response = problem(
+                HTTPStatus.CONFLICT, "Not your turn", reason, retry_after_s=1.0, state="waiting"
+            )
+        self._set_place(response, room, token)
+        return response
+
+    def _back_to_page(self, room: Room) -> web.Response:
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"})
+
+    def _set_place(self, response: web.Response, room: Room, token: str) -> None:
+        response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
 
     def _admit(
         self, request: web.Request, room: Room, place: Place, device: str, claim: Claim

@@ -1,0 +1,74 @@
+"""Frames for Server-Sent Events: an onsale's public counters, serialised once for all who listen.
+
+A listener who is slow misses frames and gets the newest one: each frame says everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from waitingroom.snapshot import Snapshot
+
+HEARTBEAT = b": still here\n\n"
+HEARTBEAT_EVERY_S = 15.0
+
+
+class Frames:
+    """The newest frame of an onsale, and the wait for the next one."""
+
+    def __init__(self) -> None:
+        self._frame = b""
+        self._shown: object = None
+        self._serial = 0
+        self._fresh = asyncio.Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """Send all listeners away: they come back, to another process if this one is going."""
+        self._closed = True
+        self._fresh.set()
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Make a frame of a snapshot, unless it would say what the last one said."""
+        shown = (snapshot.lines, snapshot.hold, snapshot.rate_per_s, bool(snapshot.draw_record))
+        if shown == self._shown:
+            return
+        self._shown = shown
+        self._serial += 1
+        self._frame = _frame(snapshot, self._serial)
+        self._fresh.set()
+        self._fresh = asyncio.Event()
+
+    async def after(self, serial: int) -> tuple[int, bytes]:
+        """Return the newest frame with its serial once there is a newer one than `serial`; a heartbeat if none comes.
+
+        An empty frame says that there will be no more.
+        """
+        if self._serial <= serial:
+            try:
+                async with asyncio.timeout(HEARTBEAT_EVERY_S):
+                    await self._fresh.wait()
+            except TimeoutError:
+                return serial, HEARTBEAT
+        if self._closed:
+            return serial, b""
+        return self._serial, self._frame
+
+
+def _frame(snapshot: Snapshot, serial: int) -> bytes:
+    data = json.dumps(
+        {
+            "as_of": snapshot.at_s,
+            "lines": [
+                [line.epoch, line.released, line.settled, line.tail + line.shift] for line in snapshot.lines
+            ],
+            "waiting": snapshot.waiting,
+            "rate_per_s": snapshot.rate_per_s,
+            "released_per_s": snapshot.released_per_s,
+            "hold": snapshot.hold,
+            "drawn": bool(snapshot.draw_record),
+        },
+        separators=(",", ":"),
+    )
+    return f"id: {serial}\nevent: line\ndata: {data}\n\n".encode()

@@ -1,0 +1,49 @@
+"""Server-Sent Events of an onsale: the same frames for everyone, written as they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from waitingroom.room import Room
+
+_RETRY_MS = 3000
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",  # nginx would hold frames back
+}
+
+
+class EventHandlers:
+    """Streams the frames of each onsale for as long as a listener stays."""
+
+    def __init__(self, rooms: Mapping[str, Room]) -> None:
+        self._rooms = rooms
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes of this group."""
+        return [web.get("/{onsale}/events", self.events)]
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Send each new frame; a client works out its own position from it and the number it holds."""
+        room = self._rooms.get(request.match_info["onsale"])
+        if room is None:
+            raise web.HTTPNotFound(text="no such onsale")
+        response = web.StreamResponse(headers=_HEADERS)
+        await response.prepare(request)
+        try:
+            await response.write(f"retry: {_RETRY_MS}\n\n".encode())
+            serial, frame = await room.frames.after(0)
+            while frame:
+                await response.write(frame)
+                serial, frame = await room.frames.after(serial)
+        except ConnectionResetError:
+            pass  # the listener has gone
+        return response
+
+    async def send_away(self, app: web.Application) -> None:
+        """End all streams, so that a stopping server has none to wait for."""
+        for room in self._rooms.values():
+            room.frames.close()
