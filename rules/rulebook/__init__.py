@@ -2,12 +2,17 @@
 
 from rulebook.admission import AdmissionDecision
 from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key
-from rulebook.decision import Decision, Step, decide
+from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
 from rulebook.errors import DocumentErrors, FormulaError, Problem, RulebookError, UnitError
-from rulebook.loading import Documents, load_documents, load_text
+from rulebook.explain import explain, explain_json
+from rulebook.finding import Finding
+from rulebook.forecast import ForecastError, make_forecast
+from rulebook.history import History, HistoryTextError, begin_history
+from rulebook.lint import lint
+from rulebook.loading import Documents, Loaded, load_documents, load_text
 from rulebook.memory import Memory, MemoryTextError
-from rulebook.observation import Crowd, Missing, Observation, Reading, Value
+from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
 from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
 from rulebook.recommend import Recommendation
@@ -23,22 +28,36 @@ from rulebook.rule import (
     SlowSignal,
     TargetReference,
 )
+from rulebook.ruletest import CrowdSeries, Expectation, RuleTest
 from rulebook.schedule import Fallback, Forecast, ScheduleEntry
 from rulebook.signals import ExpositionQuery, OnsaleSignal, PrometheusQuery, SignalSpec
+from rulebook.steps import Step
+from rulebook.testreport import Reported, report_json, report_junit, report_text
+from rulebook.testrun import Check, Difference, TestResult, run_test
 
 __all__ = [
     "AdmissionDecision",
     "AdmissionLimits",
     "Behavior",
     "Bypass",
+    "Check",
     "Crowd",
+    "CrowdSeries",
     "Decision",
+    "Difference",
     "DocumentErrors",
     "Documents",
+    "Expectation",
+    "Expected",
     "ExpositionQuery",
     "Fallback",
+    "Finding",
     "Forecast",
+    "ForecastError",
     "FormulaError",
+    "History",
+    "HistoryTextError",
+    "Loaded",
     "Memory",
     "MemoryTextError",
     "Metadata",
@@ -47,6 +66,7 @@ __all__ = [
     "Onsale",
     "OnsaleSignal",
     "OnsaleSpec",
+    "OnsaleTimes",
     "Paused",
     "Ports",
     "Problem",
@@ -58,9 +78,11 @@ __all__ = [
     "ReadyCheck",
     "Recommendation",
     "ReplicaLimits",
+    "Reported",
     "RoomFigures",
     "RuleAdmission",
     "RuleSpec",
+    "RuleTest",
     "RulebookError",
     "ScalingPolicy",
     "ScalingRule",
@@ -72,11 +94,21 @@ __all__ = [
     "Step",
     "TargetReference",
     "TargetSegment",
+    "TestResult",
     "UnitError",
     "Value",
+    "begin_history",
     "decide",
+    "explain",
+    "explain_json",
     "figures_key",
+    "lint",
     "load_documents",
     "load_text",
+    "make_forecast",
+    "report_json",
+    "report_junit",
+    "report_text",
+    "run_test",
     "targets_key",
 ]

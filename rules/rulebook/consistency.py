@@ -1,29 +1,30 @@
-"""What must hold between documents, and what the models accept but nothing here carries out yet."""
+"""What must hold between documents that are each right in themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from rulebook.document import Named
 from rulebook.errors import Problem
+from rulebook.foreign import Foreign
 from rulebook.onsale import Onsale, Protect
-from rulebook.rule import ScalingRule
+from rulebook.rule import ScalingRule, TargetReference
+from rulebook.ruletest import RuleTest, check_against
 from rulebook.validation import problem_at
 from rulebook.yamltree import Node
 
 Placed: TypeAlias = tuple[Named, Node, str]
 
-_NOT_YET: Final = ("schedule", "forecast")
 
-
-def check_together(documents: Sequence[Placed]) -> list[Problem]:
-    """List what is wrong between documents that are each right in themselves."""
+def check_together(documents: Sequence[Placed], foreign: Sequence[Foreign] = ()) -> list[Problem]:
+    """List what is wrong between documents that are each right in themselves; `foreign` are other autoscalers."""
     return [
         *_duplicate_names(documents),
         *_duplicate_targets(documents),
+        *_other_autoscalers(documents, foreign),
         *_overlapping_protection(documents),
-        *_not_supported(documents),
+        *_wrong_tests(documents),
     ]
 
 
@@ -39,13 +40,12 @@ def _duplicate_names(documents: Iterable[Placed]) -> Iterator[Problem]:
 
 
 def _duplicate_targets(documents: Iterable[Placed]) -> Iterator[Problem]:
-    first: dict[tuple[str, str, str | None, str], tuple[str, Node, str]] = {}
+    first: dict[tuple[str, str, str, str], tuple[str, Node, str]] = {}
     for document, node, file in documents:
         if not isinstance(document, ScalingRule):
             continue
         target = document.spec.target
-        # The group counts, not its version: apps/v1 and apps/v2 would be the same thing.
-        key = (target.api_version.rpartition("/")[0], target.kind, target.namespace, target.name)
+        key = _target_key(target)
         if key in first:
             name, first_node, first_file = first[key]
             place = _where(first_node, first_file)
@@ -53,6 +53,35 @@ def _duplicate_targets(documents: Iterable[Placed]) -> Iterator[Problem]:
             yield problem_at(node, file, ("spec", "target"), message)
         else:
             first[key] = (document.name, node, file)
+
+
+def _target_key(target: TargetReference) -> tuple[str, str, str, str]:
+    # The group counts, not its version: apps/v1 and apps/v2 would be the same thing.
+    group = target.api_version.rpartition("/")[0]
+    return group, target.kind, target.namespace or "default", target.name
+
+
+def _other_autoscalers(documents: Iterable[Placed], foreign: Iterable[Foreign]) -> Iterator[Problem]:
+    owners = {
+        _target_key(document.spec.target): document
+        for document, _, _ in documents
+        if isinstance(document, ScalingRule)
+    }
+    for other in foreign:
+        owner = owners.get(other.key)
+        if owner is not None:
+            message = (
+                f"{other.kind} {other.name} scales {owner.spec.target}, which belongs to rule {owner.name}"
+            )
+            yield problem_at(other.node, other.file, other.path, message)
+
+
+def _wrong_tests(documents: Sequence[Placed]) -> Iterator[Problem]:
+    rules = {document.name: document for document, _, _ in documents if isinstance(document, ScalingRule)}
+    for document, node, file in documents:
+        if isinstance(document, RuleTest):
+            for path, message in check_against(document, rules.get(document.spec.rule)):
+                yield problem_at(node, file, path, message)
 
 
 def _overlapping_protection(documents: Iterable[Placed]) -> Iterator[Problem]:
@@ -73,15 +102,6 @@ def _overlapping_protection(documents: Iterable[Placed]) -> Iterator[Problem]:
 def _overlap(one: Protect, other: Protect) -> bool:
     same_host = one.host is None or other.host is None or one.host == other.host
     return same_host and one.path.rstrip("/") == other.path.rstrip("/")
-
-
-def _not_supported(documents: Iterable[Placed]) -> Iterator[Problem]:
-    for document, node, file in documents:
-        if not isinstance(document, ScalingRule):
-            continue
-        for name in _NOT_YET:
-            if getattr(document.spec, name):
-                yield problem_at(node, file, ("spec", name), "is not supported yet")
 
 
 def _where(node: Node, file: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -79,8 +79,12 @@ def _check_some(value: SomeT) -> SomeT:
 
 Some = AfterValidator(_check_some)
 """At least one item. Pydantic's own `min_length` complains about lists whose items are merely wrong."""
-DnsLabel = Annotated[str, AfterValidator(_check_name)]
-UrlPath = Annotated[str, AfterValidator(_check_path)]
+DnsLabel = Annotated[
+    str,
+    AfterValidator(_check_name),
+    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"}),
+]
+UrlPath = Annotated[str, AfterValidator(_check_path), WithJsonSchema({"type": "string", "pattern": "^/"})]
 Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 PositiveCount = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]

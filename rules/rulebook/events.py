@@ -21,6 +21,8 @@ class ScaleEvent:
 
 def change_within(events: Sequence[ScaleEvent], period_s: float, now_s: float) -> int:
     """Sum the changes younger than `period_s`."""
+    if not events:
+        return 0
     return sum(event.change for event in events if now_s - event.at_s < period_s)
 
 

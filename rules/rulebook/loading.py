@@ -1,4 +1,4 @@
-"""Documents from files and folders: all that is there, or every problem there is. The only module here that reads files."""
+"""Documents from files and folders: all that is there, or every problem there is. What they must be, the models say."""
 
 from __future__ import annotations
 
@@ -11,29 +11,21 @@ from typing import Final
 from rulebook.consistency import check_together
 from rulebook.document import API_VERSION, Named
 from rulebook.errors import DocumentErrors, Problem, shorten
+from rulebook.foreign import FOREIGN, Foreign, read_foreign
 from rulebook.onsale import Onsale
 from rulebook.pool import ProcessPool
+from rulebook.reading import read_texts, too_large
 from rulebook.rule import ScalingRule
-from rulebook.validation import closest, problem_at, validate
-from rulebook.yamltree import MAX_BYTES, Node, parse_text
+from rulebook.ruletest import RuleTest
+from rulebook.validation import closest, place_of, problem_at, validate
+from rulebook.yamltree import MAX_BYTES, Node, Path, parse_text
 
-MAX_FILES: Final = 1000
-SUFFIXES: Final = frozenset({".yaml", ".yml"})
 KINDS: Final[Mapping[str, type[Named]]] = {
     "Onsale": Onsale,
     "ScalingRule": ScalingRule,
     "ProcessPool": ProcessPool,
+    "RuleTest": RuleTest,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """What was loaded, by name; `files` are those it came from."""
-
-    onsales: Mapping[str, Onsale] = field(default_factory=dict)
-    rules: Mapping[str, ScalingRule] = field(default_factory=dict)
-    pools: Mapping[str, ProcessPool] = field(default_factory=dict)
-    files: tuple[FilePath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +36,22 @@ class Loaded:
     node: Node
     file: str
 
+    def place(self, path: Path = ()) -> tuple[int, int]:
+        """Line and column of a field, or of the nearest thing above it."""
+        return place_of(self.node, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """What was loaded, by name; `files` are those it came from, `loaded` tells where each document stands."""
+
+    onsales: Mapping[str, Onsale] = field(default_factory=dict)
+    rules: Mapping[str, ScalingRule] = field(default_factory=dict)
+    pools: Mapping[str, ProcessPool] = field(default_factory=dict)
+    tests: Mapping[str, RuleTest] = field(default_factory=dict)
+    files: tuple[FilePath, ...] = ()
+    loaded: tuple[Loaded, ...] = field(default=(), repr=False, compare=False)
+
 
 def load_documents(path: FilePath | str | Sequence[FilePath | str]) -> Documents:
     """Load files and folders (`*.yaml`, `*.yml`, hidden ones left out), each with any number of documents.
@@ -52,13 +60,12 @@ def load_documents(path: FilePath | str | Sequence[FilePath | str]) -> Documents
         DocumentErrors: something is wrong anywhere; it lists everything that is.
     """
     paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    files, problems = _collect([FilePath(entry) for entry in paths])
+    read = read_texts([FilePath(entry) for entry in paths])
     loaded: list[Loaded] = []
-    for file in files:
-        text = _read(file, problems)
-        if text is not None:
-            loaded += _load_text(text, str(file), problems)
-    return _together(loaded, problems, files)
+    foreign: list[Foreign] = []
+    for file, text in read.texts.items():
+        loaded += _load_text(text, str(file), foreign, read.problems)
+    return _together(loaded, foreign, read.problems, read.texts)
 
 
 def load_text(text: str, file: str = "<text>") -> Documents:
@@ -69,12 +76,16 @@ def load_text(text: str, file: str = "<text>") -> Documents:
     """
     problems: list[Problem] = []
     if len(text) > MAX_BYTES:
-        raise DocumentErrors([_too_large(file)])
-    return _together(_load_text(text, file, problems), problems, [])
+        raise DocumentErrors([too_large(file)])
+    foreign: list[Foreign] = []
+    loaded = _load_text(text, file, foreign, problems)
+    return _together(loaded, foreign, problems, [])
 
 
-def _together(loaded: list[Loaded], problems: list[Problem], files: Iterable[FilePath]) -> Documents:
-    problems += check_together([(entry.document, entry.node, entry.file) for entry in loaded])
+def _together(
+    loaded: list[Loaded], foreign: list[Foreign], problems: list[Problem], files: Iterable[FilePath]
+) -> Documents:
+    problems += check_together([(entry.document, entry.node, entry.file) for entry in loaded], foreign)
     if problems:
         raise DocumentErrors(problems)
     documents = [entry.document for entry in loaded]
@@ -82,15 +93,20 @@ def _together(loaded: list[Loaded], problems: list[Problem], files: Iterable[Fil
         onsales={document.name: document for document in documents if isinstance(document, Onsale)},
         rules={document.name: document for document in documents if isinstance(document, ScalingRule)},
         pools={document.name: document for document in documents if isinstance(document, ProcessPool)},
+        tests={document.name: document for document in documents if isinstance(document, RuleTest)},
         files=tuple(files),
+        loaded=tuple(loaded),
     )
 
 
-def _load_text(text: str, file: str, problems: list[Problem]) -> list[Loaded]:
+def _load_text(text: str, file: str, foreign: list[Foreign], problems: list[Problem]) -> list[Loaded]:
     nodes, found = parse_text(text, file)
     problems += found
     loaded = []
     for node in nodes:
+        if FOREIGN & {str(entry.scalar) for entry in [(node.entries or {}).get("kind")] if entry is not None}:
+            foreign += read_foreign(node, file)
+            continue
         model = _model_of(node, file, problems)
         if model is None:
             continue
@@ -128,55 +144,3 @@ def _model_of(node: Node, file: str, problems: list[Problem]) -> type[Named] | N
         )
     )
     return None
-
-
-def _collect(paths: Iterable[FilePath]) -> tuple[list[FilePath], list[Problem]]:
-    files: dict[FilePath, None] = {}
-    problems = []
-    for path in paths:
-        if not path.is_dir():
-            files[path] = None
-            continue
-        found: list[FilePath] = []
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            found += [
-                FilePath(folder) / name
-                for name in sorted(names)
-                if not name.startswith(".") and FilePath(name).suffix in SUFFIXES
-            ]
-            if len(found) > MAX_FILES:
-                break
-        if not found:
-            problems.append(Problem(str(path), 0, 0, "", None, "holds no *.yaml or *.yml file"))
-        if len(found) > MAX_FILES:
-            problems.append(Problem(str(path), 0, 0, "", None, f"holds more than {MAX_FILES} files"))
-            continue
-        files.update(dict.fromkeys(found))
-    return list(files), problems
-
-
-def _read(file: FilePath, problems: list[Problem]) -> str | None:
-    try:
-        if file.exists() and not file.is_file():
-            problems.append(Problem(str(file), 0, 0, "", None, "is not a regular file"))
-            return None
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        problems.append(Problem(str(file), 0, 0, "", None, f"cannot be read: {reason}"))
-        return None
-    if len(data) > MAX_BYTES:
-        problems.append(_too_large(str(file)))
-        return None
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        problems.append(Problem(str(file), line, 1, "", None, "is not UTF-8"))
-        return None
-
-
-def _too_large(file: str) -> Problem:
-    return Problem(file, 0, 0, "", None, f"is larger than {MAX_BYTES} bytes")

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from rulebook.errors import RulebookError
 from rulebook.events import ScaleEvent, store_event
+from rulebook.observation import OnsaleTimes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,14 @@ class CrowdDeadline:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenOnsale:
+    """The times of an onsale as they were last seen: a room that cannot be reached still opens."""
+
+    onsale: str
+    times: OnsaleTimes
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Everything a rule remembers; `Memory()` remembers nothing.
 
@@ -42,6 +51,7 @@ class Memory:
     up_period_s: float | None = None
     down_period_s: float | None = None
     crowd_deadlines: tuple[CrowdDeadline, ...] = ()
+    onsales: tuple[SeenOnsale, ...] = ()
     slow_factor: float = 1.0
     slow_at_s: float | None = None
     blind_since_s: float | None = None
@@ -59,6 +69,10 @@ class Memory:
     def deadline(self, signal: str) -> float | None:
         """When the backlog of a crowd signal is due; None while there is none."""
         return next((entry.at_s for entry in self.crowd_deadlines if entry.signal == signal), None)
+
+    def onsale(self, name: str) -> OnsaleTimes | None:
+        """The times of an onsale as they were last seen."""
+        return next((entry.times for entry in self.onsales if entry.onsale == name), None)
 
     def to_json(self) -> str:
         """Encode, so that a restart forgets nothing."""

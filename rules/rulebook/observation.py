@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 
@@ -25,24 +25,58 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """What the room of an onsale tells: arrivals (buyers/s), the backlog waiting, and the opening, if one is set."""
+    """What the room of an onsale tells: arrivals (buyers/s), the backlog waiting, and the opening, if one is set.
+
+    `sessions` counts the buyers in the shop, None where the room does not tell.
+    """
 
     at_s: float
     arrivals_per_s: float
     backlog: int
     opens_at_s: float | None = None
+    sessions: int | None = None
 
 
 Reading: TypeAlias = Value | Missing | Crowd
 
 
 @dataclass(frozen=True, slots=True)
+class OnsaleTimes:
+    """What schedules need of an onsale: its opening, and who waits and shops; None is what is not known."""
+
+    opens_at_s: float | None = None
+    backlog: int | None = None
+    sessions: int | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether anybody is known to wait or to shop."""
+        return bool(self.backlog) or bool(self.sessions)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a forecast expects a signal to reach within its horizon, made at `made_at_s`; frozen once it is made."""
+
+    signal: str
+    value: float
+    made_at_s: float
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
-    """The state of a rule's target (`current` replicas wanted, `ready` of them) and its signals, by name."""
+    """The state of a rule's target (`current` replicas wanted, `ready` of them) and its signals, by name.
+
+    `onsales` gives the times of onsales that a schedule names and no signal reads; a crowd signal tells them by itself.
+    `forecast` is the latest forecast, where the rule asks for one and there is one.
+    """
 
     current: int
     ready: int
     readings: Mapping[str, Reading]
+    onsales: Mapping[str, OnsaleTimes] = field(default_factory=dict)
+    forecast: Expected | None = None
 
 
 def usable(reading: Reading | None, now_s: float, max_age_s: float | None) -> Reading:
@@ -51,14 +85,13 @@ def usable(reading: Reading | None, now_s: float, max_age_s: float | None) -> Re
         return Missing("no reading")
     if isinstance(reading, Missing):
         return reading
-    numbers = (
-        (reading.value, reading.at_s)
-        if isinstance(reading, Value)
-        else (reading.arrivals_per_s, reading.at_s, min(reading.backlog, 2**53))
-    )
-    if not all(math.isfinite(number) for number in numbers):
+    at_s = reading.at_s
+    if isinstance(reading, Value):
+        finite = math.isfinite(reading.value)
+    else:
+        finite = math.isfinite(reading.arrivals_per_s) and math.isfinite(min(reading.backlog, 2**53))
+    if not finite or not math.isfinite(at_s):
         return Missing("not a finite number")
-    age_s = now_s - reading.at_s
-    if max_age_s is not None and age_s > max_age_s:
-        return Missing(f"stale: {age_s:.1f} s old, more than {max_age_s:g} s")
+    if max_age_s is not None and now_s - at_s > max_age_s:
+        return Missing(f"stale: {now_s - at_s:.1f} s old, more than {max_age_s:g} s")
     return reading

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from rulebook.crowd import demand_of
 from rulebook.memory import CrowdDeadline, Memory
 from rulebook.observation import Crowd, Missing, Observation, Reading, Value, usable
-from rulebook.ratio import MAX_AMOUNT, Tolerance, Usage, of_share, of_total
+from rulebook.ratio import MAX_AMOUNT, Tolerance, of_share, of_total
 from rulebook.rule import RuleSpec
 from rulebook.signals import SignalSpec
 
@@ -96,10 +96,9 @@ def _of_crowd(
     if demand.overdue:
         replicas, detail = spec.replicas.max, demand.detail
     else:
-        usage = _scaled(_share(observation, tolerance), demand.per_s, signal.reference)
         replicas, detail = (
-            usage.replicas,
-            f"{demand.detail}: {demand.per_s:.4g}/s over {signal.reference:g}/s a replica",
+            share_of(demand.per_s, signal.reference, observation.current, tolerance),
+            f"{demand.detail}: {short(demand.per_s)}/s over {signal.reference:g}/s a replica",
         )
     return Recommendation(signal.name, replicas, demand.per_s, signal.reference, detail), demand.deadline_s
 
@@ -109,35 +108,37 @@ def _of_value(
 ) -> Recommendation:
     target = signal.reference
     if signal.per_replica is not None:
-        usage = _scaled(_share(observation, tolerance), value, target)
-        share = f", {value / observation.current:.4g} each" if observation.current else ""
-        detail = f"{value:.4g} over {target:g} a replica{share}"
+        replicas = share_of(value, target, observation.current, tolerance)
+        share = f", {short(value / observation.current)} each" if observation.current else ""
+        detail = f"{short(value)} over {target:g} a replica{share}"
     else:
-        usage = _scaled(_total(observation, tolerance), value, target)
-        detail = f"{value:.4g} against {target:g}, ratio {value / target:.4g} x {observation.ready} ready"
-    if usage.replicas == observation.current:
+        amount, target_amount = _scaled(value, target)
+        replicas = of_total(amount, target_amount, observation.current, observation.ready, tolerance).replicas
+        detail = f"{short(value)} against {target:g}, ratio {value / target:.4g} x {observation.ready} ready"
+    if replicas == observation.current:
         detail += " (no change)"
-    return Recommendation(signal.name, max(usage.replicas, 0), value, target, detail)
+    return Recommendation(signal.name, max(replicas, 0), value, target, detail)
 
 
-def _share(observation: Observation, tolerance: Tolerance) -> Callable[[int, int], Usage]:
-    return lambda usage, target: of_share(usage, target, observation.current, tolerance)
+def share_of(value: float, target: float, current: int, tolerance: Tolerance) -> int:
+    """Replicas for an amount of which each takes `target`; the current count within the tolerance of it."""
+    amount, target_amount = _scaled(value, target)
+    return of_share(amount, target_amount, current, tolerance).replicas
 
 
-def _total(observation: Observation, tolerance: Tolerance) -> Callable[[int, int], Usage]:
-    return lambda usage, target: of_total(usage, target, observation.current, observation.ready, tolerance)
-
-
-def _scaled(calculate: Callable[[int, int], Usage], value: float, target: float) -> Usage:
-    """Calculate in millionths, or finer where the target is tiny, or coarser where the value is huge."""
+def _scaled(value: float, target: float) -> tuple[int, int]:
+    """Count value and target in millionths, or finer where the target is tiny, or coarser where the value is huge."""
     scale = float(MICRO)
     if target < _SMALLEST_TARGET:
         scale = min(1e3 / target, 1e30)
     elif abs(value) > _LARGEST_VALUE:
         scale = min(MAX_AMOUNT / abs(value), MICRO)
-    target_amount = max(round(target * scale), 1)
-    amount = max(min(round(value * scale), MAX_AMOUNT), -MAX_AMOUNT)
-    return calculate(amount, target_amount)
+    return max(min(round(value * scale), MAX_AMOUNT), -MAX_AMOUNT), max(round(target * scale), 1)
+
+
+def short(value: float) -> str:
+    """Write a number with four digits, or all those before the point."""
+    return f"{value:.4g}" if -9999.5 < value < 9999.5 else f"{value:.0f}"
 
 
 def highest(recommendations: Sequence[Recommendation]) -> Recommendation | None:

@@ -143,6 +143,12 @@ class RuleSpec(Document):
                 forecast=None if self.forecast is None else self.forecast.signal,
             )
         )
+        if self.forecast is not None and any(
+            signal.name == self.forecast.signal and signal.per_replica is None for signal in self.signals
+        ):
+            problems.add(
+                "must be a signal with perReplica: a load, which seasons bring back", "forecast", "signal"
+            )
         problems.raise_any()
         return self
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from rulebook.document import DnsLabel, Document, ProblemList, Some, UrlPath
 from rulebook.formula import RESERVED
@@ -39,7 +39,11 @@ def _check_metric_name(value: str) -> str:
     return value
 
 
-SignalName = Annotated[str, AfterValidator(_check_signal_name)]
+SignalName = Annotated[
+    str,
+    AfterValidator(_check_signal_name),
+    WithJsonSchema({"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_]{0,62}$"}),
+]
 MetricName = Annotated[str, AfterValidator(_check_metric_name)]
 
 
@@ -104,6 +108,7 @@ class SignalSpec(Document):
     onsale: OnsaleSignal | None = None
     per_replica: Amount | None = Field(default=None, gt=0)
     target_value: Amount | None = Field(default=None, alias="target", gt=0)
+    activate_above: Amount | None = Field(default=None, ge=0)
     max_age_s: Duration | None = Field(default=None, alias="maxAge", gt=0)
     on_missing: OnMissing = "hold"
 

@@ -11,12 +11,15 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from rulebook.errors import UnitError, shorten
 
 FROM_DOCUMENT: Final = "from_document"
 """Key of the validation context that says: this comes from a document, so plain numbers lack their unit."""
+
+UNIT_KEY: Final = "x-unit"
+"""Key in the JSON Schemas of these types that says how a number of theirs is written."""
 
 MAX_LENGTH: Final = 64
 MAX_DURATION_S: Final = 10 * 366 * 86400.0
@@ -188,10 +191,23 @@ def _reader(
     return read
 
 
+def _schema(unit: str, pattern: str, *examples: str, plain: bool = False) -> WithJsonSchema:
+    text = {"type": "string", "pattern": rf"^\s*{pattern}\s*$", "examples": list(examples)}
+    return WithJsonSchema({UNIT_KEY: unit, **({"anyOf": [{"type": "number"}, text]} if plain else text)})
+
+
+_SIMPLE = r"(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
+_RATE_SCHEMA = rf"{_SIMPLE}\s*/\s*(ms|s|m|h|d)"
+_DURATION_SCHEMA = rf"({_SIMPLE}(ms|s|m|h|d))+"
+_PERCENT_SCHEMA = rf"{_SIMPLE}\s*%"
+_QUANTITY_SCHEMA = rf"[+-]?{_SIMPLE}(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?"
+_AMOUNT_SCHEMA = rf"({_QUANTITY_SCHEMA}|{_RATE_SCHEMA}|{_DURATION_SCHEMA}|{_PERCENT_SCHEMA})"
+
 Rate = Annotated[
     float,
     BeforeValidator(_reader(parse_rate, "a rate such as 50/s or 300/m", plain=False)),
     PlainSerializer(format_rate, return_type=str, when_used="json"),
+    _schema("rate", _RATE_SCHEMA, "50/s", "300/m"),
 ]
 """A rate per second; more than nothing is for the field to say."""
 
@@ -200,6 +216,7 @@ Duration = Annotated[
     BeforeValidator(_reader(parse_duration, "a duration such as 300ms, 10s or 2m", plain=False)),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
     Field(ge=0, le=MAX_DURATION_S),
+    _schema("duration", _DURATION_SCHEMA, "300ms", "10s", "2m", "1h30m"),
 ]
 """Seconds."""
 
@@ -208,6 +225,7 @@ Percent = Annotated[
     BeforeValidator(_reader(parse_percent, "a percentage such as 20%", plain=False)),
     PlainSerializer(format_percent, return_type=str, when_used="json"),
     Field(ge=0),
+    _schema("percent", _PERCENT_SCHEMA, "20%"),
 ]
 """A fraction: 20 % is 0.2."""
 
@@ -215,6 +233,7 @@ Quantity = Annotated[
     float,
     BeforeValidator(_reader(parse_quantity, "a quantity such as 500m, 2k or 1Ki", plain=True)),
     PlainSerializer(format_quantity, return_type=str, when_used="json"),
+    _schema("number", _QUANTITY_SCHEMA, "500m", "2k", "1Ki", plain=True),
 ]
 """A Kubernetes quantity."""
 
@@ -223,6 +242,7 @@ Fraction = Annotated[
     BeforeValidator(_reader(parse_fraction, "a fraction such as 10% or 0.1", plain=True)),
     PlainSerializer(format_percent, return_type=str, when_used="json"),
     Field(ge=0),
+    _schema("percent", rf"({_PERCENT_SCHEMA}|{_QUANTITY_SCHEMA})", "10%", "0.1", plain=True),
 ]
 """A tolerance: as a percentage, or as the HPA writes it."""
 
@@ -230,5 +250,6 @@ Amount = Annotated[
     float,
     BeforeValidator(_reader(parse_amount, "an amount such as 5, 50/s, 300ms or 20%", plain=True)),
     PlainSerializer(format_number, return_type=str, when_used="json"),
+    _schema("number", _AMOUNT_SCHEMA, "5", "50/s", "300ms", "20%", plain=True),
 ]
 """An amount in a signal's own unit: `5`, `50/s`, `300ms` (in seconds), `20%` (as a fraction)."""

@@ -16,7 +16,7 @@ from rulebook.yamltree import Node, Path
 
 ModelT = TypeVar("ModelT", bound=Named)
 
-_UNION_TAGS: Final = frozenset({"paused:flag", "paused:count"})
+_UNION_TAGS: Final = frozenset({"paused:flag", "paused:count", "input:series", "input:crowd"})
 _BOUNDS: Final = {
     "greater_than": ("gt", "more than"),
     "greater_than_equal": ("ge", "at least"),
@@ -63,6 +63,12 @@ def problem_at(node: Node, file: str, path: Path, message: str, **words: str | N
     """Make a problem at a path of a document, at the nearest place that exists."""
     line, column, _ = _place(node, path)
     return Problem(file, line, column, path_text(path), words.get("found"), message, words.get("suggestion"))
+
+
+def place_of(node: Node, path: Path) -> tuple[int, int]:
+    """Line and column of a path of a document, or of the nearest place above it that exists."""
+    line, column, _ = _place(node, path)
+    return line, column
 
 
 def path_text(path: Path) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rulebook.errors import FormulaError
-from rulebook.formula import evaluate, used_signals
+from rulebook.formula import evaluate
 from rulebook.observation import Observation
+from rulebook.prepared import Prepared
 from rulebook.ratio import ceil_count
 from rulebook.recommend import Recommendation, Recommendations, highest
-from rulebook.rule import RuleSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,15 @@ class Wish:
         return self.hold is not None or self.fail is not None
 
 
-def combine(spec: RuleSpec, observation: Observation, asked: Recommendations) -> Wish:
+def combine(prepared: Prepared, observation: Observation, asked: Recommendations) -> Wish:
     """Combine the recommendations. Signals that a formula does not use forbid nothing."""
-    names = [signal.name for signal in spec.signals]
-    used = frozenset(names) if spec.decide is None else used_signals(spec.decide, names)
-    missing = {name: reason for name, reason in asked.missing if name in used}
-    modes = {signal.name: signal.on_missing for signal in spec.signals}
-    hold = _reasons({name: reason for name, reason in missing.items() if modes[name] == "hold"})
-    fail = _reasons({name: reason for name, reason in missing.items() if modes[name] == "fail"})
-    if hold is None and used and len(missing) == len(used):
-        hold = f"no signal at all ({_reasons(missing)})"  # whatever `onMissing` says: an outage is not an empty shop
-    relevant = [entry for entry in asked.each if entry.signal in used]
+    spec, used = prepared.spec, prepared.used
+    hold = fail = None
+    if asked.missing:
+        hold, fail = _forbidden(prepared, asked)
     if spec.decide is None:
-        return _highest("signals", relevant, "", hold, fail)
+        return _highest("signals", asked.each, "", hold, fail)
+    relevant = [entry for entry in asked.each if entry.signal in used]
     if any(entry.replicas is None for entry in relevant):
         return _highest("formula", relevant, "data is missing for the formula; ", hold, fail)
     try:
@@ -53,11 +50,22 @@ def combine(spec: RuleSpec, observation: Observation, asked: Recommendations) ->
         )
     except FormulaError as error:
         return _highest("formula", relevant, f"the formula {error}; ", hold, fail)
-    return Wish("formula", max(ceil_count(number), 0), f"{spec.decide} gives {number:g}", hold, fail)
+    return Wish("formula", max(ceil_count(number), 0), f"{prepared.formula} gives {number:g}", hold, fail)
+
+
+def _forbidden(prepared: Prepared, asked: Recommendations) -> tuple[str | None, str | None]:
+    """Say why there is no scale-down, and why no change at all."""
+    used, modes = prepared.used, prepared.modes
+    missing = {name: reason for name, reason in asked.missing if name in used}
+    hold = _reasons({name: reason for name, reason in missing.items() if modes[name] == "hold"})
+    fail = _reasons({name: reason for name, reason in missing.items() if modes[name] == "fail"})
+    if hold is None and used and len(missing) == len(used):
+        hold = f"no signal at all ({_reasons(missing)})"  # whatever `onMissing` says: an outage is not an empty shop
+    return hold, fail
 
 
 def _highest(
-    source: str, entries: list[Recommendation], prefix: str, hold: str | None, fail: str | None
+    source: str, entries: Sequence[Recommendation], prefix: str, hold: str | None, fail: str | None
 ) -> Wish:
     top = highest(entries)
     if top is None:

@@ -41,7 +41,6 @@ _NULL = re.compile(r"|~|null|Null|NULL")
 _TRUE = re.compile(r"true|True|TRUE")
 _FALSE = re.compile(r"false|False|FALSE")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
-_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
@@ -211,10 +210,10 @@ class _Reader:
             return None
         if _TRUE.fullmatch(text) or _FALSE.fullmatch(text):
             return _TRUE.fullmatch(text) is not None
-        if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
+        if _INTEGER.fullmatch(text):  # not 0x20: here that is a series of zeros, and nobody's number
             if len(text.lstrip("+-0")) > MAX_DIGITS:
                 raise _Refused("is too large a number", event, shorten(text))
-            return int(text, 10 if _INTEGER.fullmatch(text) else 0)
+            return int(text)
         if _FLOAT.fullmatch(text):
             return float(text)
         if _NOT_FINITE.fullmatch(text):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulebook import Decision, Memory, Observation, ScalingRule, Value, decide
@@ -191,6 +191,7 @@ def test_a_memory_survives_writing_and_reading() -> None:
 counts = st.integers(0, 200)
 
 
+@settings(deadline=None)
 @given(
     counts, counts, st.floats(allow_nan=True, allow_infinity=True), st.floats(allow_nan=True), st.booleans(), st.booleans()
 )  # fmt: skip

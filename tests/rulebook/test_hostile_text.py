@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulebook import DocumentErrors, load_text
@@ -84,11 +84,13 @@ yaml_like = st.lists(
 ).map("".join)  # fmt: skip
 
 
+@settings(deadline=None)
 @given(yaml_like | st.text(max_size=60))
 def test_any_text_loads_or_is_refused_as_a_problem(text: str) -> None:
     assert loads_or_is_refused(text)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, len(RULE)), st.sampled_from([*"{}[]:,-'\"!&*0x \n", ""])), max_size=4)
 )

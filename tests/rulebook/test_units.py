@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulebook import UnitError
@@ -92,11 +92,13 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@settings(deadline=None)
 @given(positive)
 def test_a_rate_survives_writing_and_reading(per_s: float) -> None:
     assert parse_rate(format_rate(per_s)) == per_s
 
 
+@settings(deadline=None)
 @given(
     st.floats(min_value=0, max_value=MAX_DURATION_S, allow_nan=False)
     | st.integers(0, 10**8).map(lambda ms: ms / 1000)
@@ -105,17 +107,20 @@ def test_a_duration_survives_writing_and_reading(seconds: float) -> None:
     assert parse_duration(format_duration(seconds)) == seconds
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-1e15, max_value=1e15, allow_nan=False))
 def test_a_quantity_survives_writing_and_reading(value: float) -> None:
     assert parse_quantity(format_quantity(value)) == value
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_whole_percentage_survives_writing_and_reading(percent: int) -> None:
     assert parse_percent(format_percent(percent / 100)) == percent / 100
     assert format_percent(percent / 100) == f"{percent}%"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for parse in (parse_rate, parse_duration, parse_percent, parse_quantity, parse_amount, parse_fraction):

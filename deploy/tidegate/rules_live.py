@@ -1,0 +1,51 @@
+"""What a running scaler reads now, from its /status, in the words of `tidegate rules explain`."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import Any, Final
+
+from rulebook.onsale import check_http_url
+from rulebook.trial import TrialError, TrialInput
+
+TIMEOUT_S: Final = 5.0
+MAX_BYTES: Final = 8 * 1024 * 1024
+
+
+def read_live(url: str, rule: str, at: str | None = None) -> TrialInput:
+    """Ask a scaler for the readings and counts of one rule.
+
+    Raises:
+        TrialError: it cannot be asked, does not answer as a scaler does, or does not run that rule.
+    """
+    try:
+        check_http_url(url)
+        with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=TIMEOUT_S) as answer:  # noqa: S310  # checked to be http(s)
+            status = json.loads(answer.read(MAX_BYTES))
+        known = dict(status["rules"])
+    except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+        raise TrialError(f"no status of a scaler at {url}: {str(error)[:200]}") from error
+    if rule not in known:
+        raise TrialError(
+            f"the scaler at {url} does not run rule {rule}; it runs: {', '.join(known) or 'none'}"
+        )
+    try:
+        return _trial(known[rule], at)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise TrialError(f"no status of a scaler at {url}: {error!r}") from error
+
+
+def _trial(status: Mapping[str, Any], at: str | None) -> TrialInput:
+    values, crowds = [], []
+    for name, reading in status["signals"].items():
+        if "backlog" in reading:
+            crowds.append(f"{name}={reading['backlog']},{float(reading['arrivals_per_s'])!r}")
+        elif reading.get("value") is not None:
+            values.append(f"{name}={float(reading['value'])!r}")
+        else:
+            values.append(f"{name}=missing")
+    replicas, ready = status["replicas"], status["ready"]
+    return TrialInput(tuple(values), tuple(crowds), int(replicas or 0), int(ready or 0), at)

@@ -1,0 +1,102 @@
+"""`tidegate rules explain --live`: a local rule, and what a running scaler reads now."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from tidegate.cli import app
+
+EXAMPLES = Path(__file__).parents[2] / "rules" / "examples"
+STATUS: dict[str, Any] = {
+    "rules": {
+        "web": {
+            "replicas": 4,
+            "ready": 3,
+            "signals": {"requests": {"value": 400.0, "at": 1.0}, "latency": {"missing": "HTTP 503"}},
+        },
+        "tickets": {
+            "replicas": 2,
+            "ready": 2,
+            "signals": {
+                "crowd": {"backlog": 2400, "arrivals_per_s": 1e-05, "opens_at": None, "at": 1.0},
+                "latency": {"value": 0.25, "at": 1.0},
+            },
+        },
+        "odd": {"signals": 5},
+    }
+}
+
+
+class Status(BaseHTTPRequestHandler):
+    """A scaler's /status."""
+
+    def do_GET(self) -> None:  # the library's name
+        text = json.dumps(STATUS).encode() if self.path == "/status" else b"<html>"
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def scaler() -> Iterator[str]:
+    """The address of a server that answers as a scaler does."""
+    with HTTPServer(("127.0.0.1", 0), Status) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def explain(example: str, *arguments: str) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["rules", "explain", str(EXAMPLES / example), *arguments])
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_readings_and_counts_come_from_the_scaler(scaler: str) -> None:
+    status, output, _ = explain("web", "--live", scaler)
+    assert status == 0
+    assert output.startswith("4 -> 8 (signals): requests asks for 8")
+    assert "4 replicas, 3 ready" in output
+    assert "missing (as written), ignored" in output
+
+
+def test_a_crowd_comes_from_the_scaler_too(scaler: str) -> None:
+    status, output, _ = explain("onsale", "--live", f"{scaler}/", "--at", "2026-12-05T10:05:00+01:00")
+    assert (status, "2400 wait" in output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("example", "path", "message"),
+    [
+        ("worker", "", "does not run rule worker; it runs: web, tickets, odd"),
+        ("web", "/elsewhere", "no status of a scaler at"),
+    ],
+)
+def test_a_scaler_that_cannot_tell_is_a_mistake(scaler: str, example: str, path: str, message: str) -> None:
+    status, _, errors = explain(example, "--live", scaler + path)
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert message in errors
+
+
+@pytest.mark.parametrize("url", ["file:///etc", "127.0.0.1:9190", "http://127.0.0.1:1"])
+def test_an_address_without_a_scaler_is_a_mistake(url: str) -> None:
+    status, _, errors = explain("web", "--live", url)
+    assert (status, errors.startswith(f"tidegate: no status of a scaler at {url}: ")) == (2, True)
+
+
+def test_values_by_hand_and_live_ones_do_not_mix(scaler: str) -> None:
+    status, _, errors = explain("web", "--live", scaler, "--value", "requests=1")
+    assert (status, errors) == (2, "tidegate: give either --live or --value and --crowd\n")
