@@ -19,7 +19,10 @@ from rulebook import DocumentErrors
 from tidegate import __version__
 from tidegate.addresses import parse_address
 from tidegate.demo.errors import DemoError
+from tidegate.draw_cli import draw_app
 from tidegate.logs import configure_logs
+from tidegate.onsale_cli import onsale_app
+from tidegate.rules_cli import rules_app
 from waitingroom.errors import WaitingRoomError
 
 app = typer.Typer(
@@ -33,6 +36,9 @@ queue_app = typer.Typer(help="The waiting room.", no_args_is_help=True)
 scaler_app = typer.Typer(help="The scaler.", no_args_is_help=True)
 app.add_typer(queue_app, name="queue")
 app.add_typer(scaler_app, name="scaler")
+app.add_typer(rules_app, name="rules")
+app.add_typer(draw_app, name="draw")
+app.add_typer(onsale_app, name="onsale")
 
 _INTERRUPTED = 130
 _MISTAKE = 2
@@ -118,6 +124,44 @@ def queue_serve(
         Path | None,
         typer.Option("--upstream-file", help="A file with one shop address a line, followed as it changes."),
     ] = None,
+    gate_read_timeout: Annotated[
+        float,
+        typer.Option("--gate-read-timeout", min=0.1, help="Seconds the gate waits for the shop to go on."),
+    ] = 60.0,
+    gate_total_timeout: Annotated[
+        float | None,
+        typer.Option("--gate-total-timeout", min=0.1, help="Seconds a request to the shop may take in all."),
+    ] = None,
+    gate_max_body: Annotated[
+        int | None, typer.Option("--gate-max-body", min=0, help="Bytes a request body may have.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            help="Address or network (CIDR) of a proxy that may speak for buyers; repeatable. Default: loopback.",
+        ),
+    ] = None,
+    admin_tokens: Annotated[
+        Path | None,
+        typer.Option(
+            "--admin-tokens",
+            envvar="TIDEGATE_ADMIN_TOKENS",
+            help="File of the admin API's tokens, see `tidegate onsale token`.",
+        ),
+    ] = None,
+    join_rate: Annotated[
+        float, typer.Option("--join-rate", min=0, help="Joins/s of one client address; 0 for no limit.")
+    ] = 20.0,
+    join_burst: Annotated[
+        int, typer.Option("--join-burst", min=1, help="Joins of one client address at once.")
+    ] = 200,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", envvar="TIDEGATE_WORKERS", min=1, max=64, help="Processes on the same address."
+        ),
+    ] = 1,
     poll_budget: Annotated[
         float,
         typer.Option("--poll-budget", min=1, help="Status requests/s all waiting buyers may make together."),
@@ -131,8 +175,11 @@ def queue_serve(
     json_logs: JsonLogs = False,
 ) -> None:
     """Serve the waiting room, and with --gate a reverse proxy in front of the shop."""
+    from waitingroom.gate.limits import ProxyLimits
+    from waitingroom.gate.trust import LOOPBACK
     from waitingroom.serve import run_queue
     from waitingroom.settings import ListenAddress, QueueSettings
+    from waitingroom.workers import run_workers
 
     if gate and not upstream and not upstream_file:
         raise typer.BadParameter(
@@ -149,11 +196,31 @@ def queue_serve(
         gate=ListenAddress(*_address(gate, "--gate")) if gate else None,
         upstreams=tuple(upstream or ()),
         upstream_file=upstream_file,
+        gate_limits=ProxyLimits(
+            read_s=gate_read_timeout, total_s=gate_total_timeout, max_body_bytes=gate_max_body
+        ),
+        trusted_proxies=tuple(trusted_proxy or LOOPBACK),
+        admin_tokens=admin_tokens,
+        join_rate_per_s=join_rate,
+        join_burst=join_burst,
         poll_budget_per_s=poll_budget,
+        workers=workers,
         secure_cookies=not insecure_cookies,
     )
     configure_logs(json=json_logs)
-    _run(run_queue, settings)
+    if workers == 1:
+        _run(run_queue, settings)
+        return
+
+    def work() -> int:
+        try:
+            _run(run_queue, settings)
+        except WaitingRoomError as error:
+            print(f"tidegate: {error}", file=sys.stderr)
+            return _MISTAKE
+        return 0
+
+    raise typer.Exit(run_workers(workers, work))
 
 
 def _run(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any:

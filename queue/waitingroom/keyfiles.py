@@ -12,8 +12,9 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -44,6 +45,18 @@ def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -
             "start once with a writable folder to have them made"
         )
     return Keyring(places, passes, seeds)
+
+
+def read_public_keys(key_set: Mapping[str, Any]) -> dict[str, OKPKey]:
+    """Read a published key set (JWKS) into keys by their `kid`.
+
+    Raises:
+        ConfigurationError: it is no set of Ed25519 public keys.
+    """
+    try:
+        return {str(key["kid"]): OKPKey.import_key(key) for key in key_set["keys"]}
+    except (ValueError, TypeError, KeyError, JoseError) as error:
+        raise ConfigurationError("not a JSON Web Key Set of Ed25519 keys") from error
 
 
 def _create_missing(folder: Path, onsales: Iterable[str]) -> None:

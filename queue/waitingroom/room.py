@@ -48,6 +48,7 @@ class Room:
         self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
         self._draw: DrawnPool | None = None
         self._refreshed_at = 0.0
+        self._configured = False
         self._restored_epoch = 0
         self._live: dict[str, float] = {}
 
@@ -68,6 +69,30 @@ class Room:
             StoreUnavailable: the store did not answer.
         """
         await self._accept(await self._store.configure(room_settings(self.onsale)))
+
+    def change(self, onsale: Onsale) -> None:
+        """Follow a changed document; its settings go to the store with the next move.
+
+        The order of a line is not changed while it stands: `order` stays as it was.
+        """
+        order = self.onsale.spec.order
+        if onsale.spec.order != order:
+            log.warning("order_kept", onsale=self.name, order=order)
+            onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update={"order": order})})
+        self.onsale = onsale
+        self._configured = False
+
+    async def move(self) -> None:
+        """Put changed settings in force, else release what is due; either way with a new copy of the counters.
+
+        Raises:
+            StoreUnavailable: the store did not answer; the last copy stays.
+        """
+        if self._configured:
+            await self.refresh()
+        else:
+            await self.configure()
+            self._configured = True
 
     async def refresh(self) -> None:
         """Release what is due and take a new copy of the counters.

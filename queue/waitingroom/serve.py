@@ -5,30 +5,32 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import aiohttp
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
 
-from rulebook import DocumentErrors, Onsale, load_documents
-from waitingroom.errors import ConfigurationError, StoreUnavailable
+from waitingroom.errors import ConfigurationError
+from waitingroom.gate.app import make_gate_app
+from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
-from waitingroom.keyfiles import load_keyring
+from waitingroom.hall import Hall
 from waitingroom.metrics import room_registry
-from waitingroom.room import Room
-from waitingroom.roomsettings import room_settings
 from waitingroom.settings import ListenAddress, QueueSettings
-from waitingroom.store.client import OnsaleStore, connect
+from waitingroom.store.address import public_form
+from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
+from waitingroom.web.back_office import install_back_office
 
 _SHUTDOWN_S = 10.0
+_MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
 
@@ -43,36 +45,49 @@ async def run_queue(settings: QueueSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serving(settings):
+    async with serving(settings) as hall:
+        again = asyncio.Event()
+        loop.add_signal_handler(signal.SIGHUP, again.set)
+        reloading = asyncio.create_task(_reload_when_told(hall, again))
         await stop.wait()
+        reloading.cancel()
         log.info("queue_stopping")
 
 
 @asynccontextmanager
-async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
+async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
     """Have room and gate up for as long as the block lasts.
 
     Raises:
         ConfigurationError: as `run_queue`.
     """
-    onsales = _load_onsales(settings)
-    keyring = load_keyring(settings.keys, onsales)
+    trusted = TrustedProxies(settings.trusted_proxies)
     async with AsyncExitStack() as stack:
         client = _connect(settings.store)
         stack.push_async_callback(client.aclose)
-        rooms = {
-            name: Room(
-                onsale,
-                OnsaleStore(client, name, room_settings(onsale)),
-                keyring,
-                poll_budget_per_s=settings.poll_budget_per_s,
-            )
-            for name, onsale in onsales.items()
-        }
+        hall = Hall(settings, client)
+        rooms, keyring = hall.rooms, hall.keyring
         sessions = Sessions(rooms)
+        guard = Guard(hall.onsales.values())
+        hall.on_change.append(lambda onsales: guard.replace(onsales.values()))
+        checkpoint = Checkpoint(keyring, sessions)
+        auth = AuthGate(
+            guard,
+            checkpoint,
+            trusted,
+            room_url=settings.room_url,
+            secure_cookies=settings.secure_cookies,
+        )
 
-        app = make_room_app(rooms, keyring, room_registry(rooms), secure_cookies=settings.secure_cookies)
-        await _listen(stack, app, settings.listen)
+        app = make_room_app(
+            rooms,
+            keyring,
+            room_registry(rooms),
+            secure_cookies=settings.secure_cookies,
+            more_routes=auth.routes(),
+        )
+        revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
+        await _listen(stack, app, settings.listen, shared=settings.workers > 1)
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
@@ -86,77 +101,80 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Mapping[str, Room]]:
             )
             await stack.enter_async_context(session)
             gate = ProxyGate(
-                Guard(onsales.values()),
-                Checkpoint(keyring, sessions),
+                guard,
+                checkpoint,
                 rooms,
                 sessions,
                 upstreams,
                 session,
+                trusted=trusted,
                 room_url=settings.room_url,
                 secure_cookies=settings.secure_cookies,
+                limits=settings.gate_limits,
             )
-            gate_app = web.Application()
-            gate_app.router.add_route("*", "/{path:.*}", gate.handle)
-            await _listen(stack, gate_app, settings.gate)
+            gate_app = make_gate_app(gate)
+            await _listen(
+                stack,
+                gate_app,
+                settings.gate,
+                max_line=settings.gate_limits.max_line_bytes,
+                cancel=True,
+                shared=settings.workers > 1,
+            )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
-        for room in rooms.values():
-            _in_background(stack, _keep_moving(room, settings.refresh_every_s))
+        hall.start()
+        stack.push_async_callback(hall.stop)
+        _in_background(stack, hall.watch())
         _in_background(stack, sessions.run())
-        yield rooms
+        _in_background(stack, revocations.run())
+        yield hall
         await sessions.flush()
 
 
-def _load_onsales(settings: QueueSettings) -> Mapping[str, Onsale]:
-    try:
-        onsales = load_documents(settings.onsales).onsales
-    except DocumentErrors as error:
-        raise ConfigurationError(str(error)) from error
-    if not onsales:
-        raise ConfigurationError(f"{settings.onsales}: holds no document of kind Onsale")
-    return onsales
+async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:
+    while True:
+        await told.wait()
+        told.clear()
+        await hall.reload()
 
 
-def _connect(url: str) -> Redis:
+def _connect(url: str) -> StoreClient:
     try:
         return connect(url)
     except ValueError as error:
-        raise ConfigurationError(f"store {url.rsplit('@', maxsplit=1)[-1]!r}: {error}") from error
+        raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
 
 
-async def _listen(stack: AsyncExitStack, app: web.Application, address: ListenAddress) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+async def _listen(
+    stack: AsyncExitStack,
+    app: web.Application,
+    address: ListenAddress,
+    *,
+    max_line: int = _MAX_LINE_BYTES,
+    cancel: bool = False,
+    shared: bool = False,
+) -> None:
+    """Serve `app`; with `shared`, beside other workers on one address.
+
+    With `cancel`, a handler is cancelled when its client has gone, and so is what it asks of others.
+    """
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_S,
+        handler_cancellation=cancel,
+        max_line_size=max_line,
+        max_field_size=max_line,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        await web.TCPSite(runner, address.host, address.port).start()
+        await web.TCPSite(runner, address.host, address.port, reuse_port=shared or None).start()
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise ConfigurationError(
             f"cannot listen on {address.host}:{address.port}: {reason}; choose another address"
         ) from error
-
-
-async def _keep_moving(room: Room, every_s: float) -> None:
-    """Release and refresh for as long as the task lives; the store may come and go."""
-    configured = False
-    reachable = True
-    while True:
-        try:
-            if configured:
-                await room.refresh()
-            else:
-                await room.configure()
-                configured = True
-            if not reachable:
-                log.info("store_back", onsale=room.name)
-            reachable = True
-        except StoreUnavailable as error:
-            if reachable:
-                log.warning("store_unavailable", onsale=room.name, reason=str(error))
-            reachable = False
-        except Exception:  # a room that stops moving would stop its sale: say what happened and go on
-            log.exception("refresh_failed", onsale=room.name)
-        await asyncio.sleep(every_s)
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from waitingroom.gate.limits import ProxyLimits
+from waitingroom.gate.trust import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,13 @@ class QueueSettings:
         gate: where the reverse-proxy gate listens; None for no gate.
         upstreams: base URLs of the shop behind the gate.
         upstream_file: a file with one base URL a line, read again when it changes; instead of `upstreams`.
+        gate_limits: how long the reverse-proxy gate waits, and how much it takes.
+        trusted_proxies: addresses and networks (CIDR) of the proxies which may speak for buyers.
+        admin_tokens: file of the admin API's hashed tokens; None for no admin API.
+        join_rate_per_s: joins per second that one client address may make, after a burst of `join_burst`; 0 for no limit.
         poll_budget_per_s: status requests per second that all waiting buyers of an onsale may make together.
         refresh_every_s: how often this process releases and takes a new copy of the counters.
+        workers: processes which serve on the same address, told here so that each shares it.
         secure_cookies: mark cookies `Secure`; off only for plain http on a developer's machine.
     """
 
@@ -40,6 +48,12 @@ class QueueSettings:
     gate: ListenAddress | None = None
     upstreams: tuple[str, ...] = ()
     upstream_file: Path | None = None
+    gate_limits: ProxyLimits = field(default_factory=ProxyLimits)
+    trusted_proxies: tuple[str, ...] = LOOPBACK
+    admin_tokens: Path | None = None
+    join_rate_per_s: float = 20.0
+    join_burst: int = 200
     poll_budget_per_s: float = 1000.0
     refresh_every_s: float = 0.2
+    workers: int = 1
     secure_cookies: bool = True

@@ -91,7 +91,7 @@ def test_a_busy_port_is_named(tmp_path: Path) -> None:
 def test_a_store_address_of_no_known_form_is_named_without_its_password(tmp_path: Path) -> None:
     (tmp_path / "onsale.yaml").write_text(ONSALE)
     done = serve(tmp_path, "--store", "http://user:secret@example.org")
-    assert_mistake(done, "store", "example.org")
+    assert_mistake(done, "store", "redis://")
     assert "secret" not in done.stderr
 
 

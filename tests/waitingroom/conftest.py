@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.stores import Valkey
-from waitingroom.store.client import connect
+from waitingroom.store.connect import connect
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,8 @@ async def echo(request: web.Request) -> web.StreamResponse:
 
 
 @asynccontextmanager
-async def living(folder: Path, store_url: str, *onsales: Onsale) -> AsyncIterator[Living]:
+async def living(folder: Path, store_url: str, *onsales: Onsale, **changes: Any) -> AsyncIterator[Living]:
+    """Have a room up; `changes` replace fields of its settings."""
     documents = folder / "onsales"
     documents.mkdir(exist_ok=True)
     for onsale in onsales:
@@ -81,7 +82,8 @@ async def living(folder: Path, store_url: str, *onsales: Onsale) -> AsyncIterato
             refresh_every_s=0.05,
             secure_cookies=False,
         )
-        async with serving(settings) as rooms:
+        async with serving(replace(settings, **changes)) as hall:
+            rooms = hall.rooms
             async with asyncio.timeout(20):
                 while any(each.snapshot is None for each in rooms.values()):
                     await asyncio.sleep(0.01)

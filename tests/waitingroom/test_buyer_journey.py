@@ -105,9 +105,14 @@ async def test_a_standing_room_lets_walk_ins_through_without_a_page(
         async with buyer.get(f"{here.gate}/seats", headers=HTML, allow_redirects=False) as turned_away:
             address = turned_away.headers["Location"]
         async with buyer.get(address, headers=HTML, allow_redirects=False) as first:
-            assert first.headers["Location"] == "/cactus/?cookies"
-        async with buyer.get(f"{here.room}/cactus/?cookies", headers=HTML, allow_redirects=False) as second:
+            again = URL(here.room).join(URL(first.headers["Location"]))
+        assert again.query["cookies"] == "1"
+        async with buyer.get(again, headers=HTML, allow_redirects=False) as second:
             assert second.headers["Location"] == "https://shop.example.org/cactus"
+        other = again.with_query({"return": "/cactus/seats?row=1"})
+        buyer.cookie_jar.clear(lambda cookie: cookie.key == "tidegate_place")
+        async with buyer.get(other, headers=HTML, allow_redirects=False) as third:
+            assert third.headers["Location"] == "https://shop.example.org/cactus/seats?row=1"
         async with buyer.get(f"{here.gate}/seats") as allowed:
             assert allowed.status == 200
 

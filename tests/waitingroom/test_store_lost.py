@@ -16,7 +16,8 @@ from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
 from waitingroom.standing import State
-from waitingroom.store.client import ClaimOutcome, OnsaleStore, connect
+from waitingroom.store.client import ClaimOutcome, OnsaleStore
+from waitingroom.store.connect import connect
 
 SECOND_US = 1_000_000
 SHOP = {"rate": "10/s", "burst": 5, "claimWithin": "30s", "fallbackRate": "1/s"}

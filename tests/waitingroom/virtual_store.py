@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from rulebook.coupling import targets_key
-from waitingroom.store import client as store_client
+from waitingroom.store import server
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.scripts import script_source
 
@@ -35,10 +35,10 @@ class VirtualStore:
 
     def __init__(self, url: str, onsale: str) -> None:
         self._runner = asyncio.Runner()
-        self._client: Redis = store_client.connect(url)
+        self._client: Redis = Redis.from_url(url, decode_responses=True)
         self._onsale = onsale
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(store_client, "script_source", with_our_clock)
+            patch.setattr(server, "script_source", with_our_clock)
             self.scripts = OnsaleStore(self._client, onsale, {})
 
     def do(self, work: Awaitable[Value]) -> Value:
@@ -73,8 +73,8 @@ class VirtualStore:
 
     def room(self) -> Mapping[str, str]:
         """Read the room's hash."""
-        fields: Mapping[str, str] = self.do(self._client.hgetall(self._key("room")))
-        return fields
+        fields = self.do(self._client.hgetall(self._key("room")))
+        return {str(name): str(value) for name, value in fields.items()}
 
     def read(self, now_us: int) -> dict[str, object]:
         """Read all that the scripts keep of places, batches, late buyers and live sessions at `now_us`; of one epoch."""

@@ -179,6 +179,7 @@ async def _start_room(stack: Stack, closing: AsyncExitStack) -> None:
         ),
         *("--upstream-file", str(stack.endpoints_file), "--poll-budget", f"{POLL_BUDGET_PER_S:g}"),
         "--insecure-cookies",
+        *("--join-rate", "0"),  # the whole crowd comes from this machine
     ]
     child = await _start(stack, closing, "room", command, _GRACE_S)
     await child.wait_until(lambda: stack.is_up(f"{endpoints.room}/readyz"), _READY_WITHIN_S)

@@ -1,20 +1,25 @@
 """Which onsale guards a request, by host and path; pure.
 
 The longest matching path wins, a rule with a host before one without. `bypass` paths of that onsale go through unchecked. Paths
-match by whole segments (`/cactus` guards `/cactus/tickets`, not `/cactusfest`) after percent-decoding and resolving dots, so that
-no spelling of a path leads around the gate.
+match by whole segments (`/cactus` guards `/cactus/tickets`, not `/cactusfest`), in upper and lower case as written. A path that
+servers may read in several ways (`readings`) is free only if each reading is, and refused if two readings need the passes of
+two onsales: what the shop makes of it, then, was judged here.
 """
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
+from datetime import datetime
 
 from rulebook import Onsale
+from waitingroom.gate.readings import UnclearPath, canonical_path, readings
+from waitingroom.memo import Memo
 
-_MAX_DECODES = 3
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_REMEMBERED = 4096
+_MAX_REMEMBERED_CHARS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,44 +31,109 @@ class Guarded:
     onsale: Onsale
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a request needs: a pass of `onsale`, or nothing; `refused` says why it can be let through with no pass at all."""
+
+    onsale: Onsale | None = None
+    refused: str = ""
+
+
 class Guard:
-    """The guarded parts of all onsales."""
+    """The guarded parts of all onsales. What was judged once is remembered, in a bounded memo."""
 
     def __init__(self, onsales: Iterable[Onsale]) -> None:
+        self.replace(onsales)
+
+    def replace(self, onsales: Iterable[Onsale]) -> None:
+        """Guard what these onsales name from now on, and nothing else."""
+        listed = list(onsales)
         parts = [
             Guarded(part.host.lower() if part.host else None, canonical_path(part.path), onsale)
-            for onsale in onsales
+            for onsale in listed
             for part in onsale.spec.protect
         ]
         self._parts = sorted(parts, key=lambda part: (-len(part.path), part.host is None))
+        self._bypass = {
+            onsale.name: [(canonical_path(rule.path), rule.methods) for rule in onsale.spec.bypass]
+            for onsale in listed
+        }
+        self._judged: Memo[Judgement] = Memo(_REMEMBERED)
+
+    def judge(self, method: str, host: str, path: str) -> Judgement:
+        """Judge a request by its method, host (with or without port) and raw path (without query)."""
+        key = f"{method} {host} {path}"
+        judgement = self._judged.get(key)
+        if judgement is None:
+            judgement = self._judge(method, host, path)
+            if len(key) <= _MAX_REMEMBERED_CHARS:
+                self._judged.put(key, judgement)
+        return judgement
+
+    def judge_all(self, method: str, hosts: Sequence[str], path: str) -> Judgement:
+        """Judge a request that names several hosts: it needs what any of them needs."""
+        if len(hosts) == 1:
+            return self.judge(method, hosts[0], path)
+        judgements = [self.judge(method, host, path) for host in hosts]
+        refused = next((one.refused for one in judgements if one.refused), "")
+        needed = {one.onsale.name: one.onsale for one in judgements if one.onsale is not None}
+        if not judgements or refused or len(needed) > 1:
+            return Judgement(refused=refused or "hosts: guarded by two onsales")
+        return Judgement(next(iter(needed.values()), None))
 
     def find(self, method: str, host: str, path: str) -> Onsale | None:
-        """Return the onsale whose pass this request needs, None where the way is free."""
-        name = host.partition(":")[0].lower() if not host.startswith("[") else host.lower()
-        path = canonical_path(path)
+        """Return the onsale whose pass this request needs, None where the way is free.
+
+        Raises:
+            UnclearPath: no pass can let this request through.
+        """
+        judgement = self.judge(method, host, path)
+        if judgement.refused:
+            raise UnclearPath(judgement.refused)
+        return judgement.onsale
+
+    def _judge(self, method: str, host: str, path: str) -> Judgement:
+        name = host_name(host)
+        if name is None:
+            return Judgement(refused="host: malformed")
+        try:
+            found = [self._match(method, name, reading) for reading in readings(path)]
+        except UnclearPath as error:
+            return Judgement(refused=str(error))
+        needed = {onsale.name: onsale for onsale in found if onsale is not None}
+        if len(needed) > 1:
+            return Judgement(refused="path: its readings are guarded by two onsales")
+        return Judgement(next(iter(needed.values()), None))
+
+    def _match(self, method: str, name: str, reading: str) -> Onsale | None:
         for part in self._parts:
-            if (part.host is None or part.host == name) and _is_under(path, part.path):
-                return None if _bypasses(part.onsale, method, path) else part.onsale
+            if (part.host is None or part.host == name) and _is_under(reading, part.path):
+                return None if self._bypasses(part.onsale, method, reading) else part.onsale
         return None
 
+    def _bypasses(self, onsale: Onsale, method: str, reading: str) -> bool:
+        return any(
+            _is_under(reading, path) and (methods is None or method in methods)
+            for path, methods in self._bypass[onsale.name]
+        )
 
-def canonical_path(path: str) -> str:
-    """Decode and normalise a path for matching; a path that still changes after three decodings stays as it is then."""
-    for _ in range(_MAX_DECODES):
-        decoded = unquote(path)
-        if decoded == path:
-            break
-        path = decoded
-    path = posixpath.normpath("/" + path.replace("\\", "/"))
-    return "/" + path.lstrip("/")
+
+def host_name(host: str) -> str | None:
+    """Return the name in a `Host` value in lower case, without port and root dot; None where it is malformed."""
+    found = _HOST.fullmatch(host)
+    return found["name"].lower().removesuffix(".") if found else None
+
+
+def is_outside(onsale: Onsale, now_s: float) -> bool:
+    """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
+    if onsale.spec.outside == "deny":
+        return False
+    begins: datetime | None = onsale.spec.prequeue or onsale.spec.opens
+    closes = onsale.spec.closes
+    return (begins is not None and now_s < begins.timestamp()) or (
+        closes is not None and now_s >= closes.timestamp()
+    )
 
 
 def _is_under(path: str, prefix: str) -> bool:
     return prefix == "/" or path == prefix or path.startswith(prefix + "/")
-
-
-def _bypasses(onsale: Onsale, method: str, path: str) -> bool:
-    return any(
-        _is_under(path, canonical_path(rule.path)) and (rule.methods is None or method in rule.methods)
-        for rule in onsale.spec.bypass
-    )

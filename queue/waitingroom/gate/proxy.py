@@ -1,15 +1,14 @@
 """The gate as a reverse proxy: checks the pass, then streams to the shop and back.
 
-Bodies are passed on as they come, both ways. Hop-by-hop headers stay on their hop (RFC 9110, 7.6.1); headers which the shop
-trusts are set here and never taken from the buyer. A replica that cannot be reached is left for another one, as long as nothing
-of the request has been sent.
+Bodies are passed on as they come, both ways; what is forwarded is the raw target that was judged. A replica that cannot be
+reached is left for another one, as long as nothing of the request has been sent. When the buyer goes away the handler is
+cancelled, and the request to the shop with it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from http import HTTPStatus
 
 import aiohttp
@@ -19,41 +18,30 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from rulebook import Onsale
+from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.guard import Guard
+from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.headers import (
+    END_HEADER,
+    AnswerRefused,
+    Peer,
+    answer_headers,
+    forwarded_host,
+    request_headers,
+    websocket_headers,
+)
+from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
+from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.stay import Stay
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send_to_line
 from waitingroom.gate.upstreams import Upstream, Upstreams
+from waitingroom.gate.websocket import join
 from waitingroom.room import Room
-from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
-from waitingroom.web.negotiation import problem, wants_html
 
-SESSION_HEADER = "X-Tidegate-Session"
-ONSALE_HEADER = "X-Tidegate-Onsale"
-END_HEADER = "X-Tidegate-End"
-"""A shop's answer with this header (`complete` or `abandon`) ends the buyer's session; it goes no further than the gate."""
-
-_HOP_BY_HOP = frozenset(
-    {
-        "connection",
-        "expect",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        END_HEADER.lower(),
-    }
-)
-_OURS = frozenset(
-    {"x-tidegate-session", "x-tidegate-onsale", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"}
-)
-_CONNECT_TIMEOUT_S = 2.0
-_READ_TIMEOUT_S = 60.0
-_CHUNK_BYTES = 65_536
-_QUEUED_RETRY_S = 5.0
+_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
 
 log = structlog.get_logger(__name__)
 
@@ -70,8 +58,10 @@ class ProxyGate:
         upstreams: Upstreams,
         session: aiohttp.ClientSession,
         *,
+        trusted: TrustedProxies,
         room_url: str,
         secure_cookies: bool,
+        limits: ProxyLimits,
     ) -> None:
         self._guard = guard
         self._checkpoint = checkpoint
@@ -79,89 +69,159 @@ class ProxyGate:
         self._sessions = sessions
         self._upstreams = upstreams
         self._session = session
-        self._room_url = room_url.rstrip("/")
+        self._trusted = trusted
+        self._room_url = room_url
         self._secure = secure_cookies
+        self._limits = limits
+        self._timeout = aiohttp.ClientTimeout(
+            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.read_s
+        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Let a request through to the shop, or send its buyer to the line."""
-        onsale = self._guard.find(request.method, request.host, request.rel_url.raw_path)
+        """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
+        try:
+            host = check_request(request.raw_path, request.version, request.headers)
+            peer = Peer(request.remote, self._trusted.holds(request.remote), request.scheme)
+            onsale = self._judge(request, host, peer)
+        except RequestRefused as refused:
+            return _closing(problem_answer(400, "Bad request", f"Refused: {refused}."))
         allowed: Allowed | None = None
-        if onsale is not None and not _is_outside(onsale, time.time()):
+        if onsale is not None:
             allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
             if allowed is None:
                 return self._send_to_line(request, onsale)
-        return await self._forward(request, allowed)
+        if (
+            self._limits.max_body_bytes is not None
+            and (request.content_length or 0) > self._limits.max_body_bytes
+        ):
+            return _closing(_TOO_LARGE)
+        headers = request_headers(request.headers, host, peer, allowed.admission if allowed else None)
+        return await self._forward(request, headers, onsale, allowed)
 
-    def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.StreamResponse:
-        location = f"{self._room_url}/{onsale.name}/"
-        if wants_html(request):
-            headers = {"Location": location, "Cache-Control": "no-store"}
-            return web.Response(status=HTTPStatus.SEE_OTHER, headers=headers)
+    def _judge(self, request: web.Request, host: str, peer: Peer) -> Onsale | None:
+        hosts = tuple(dict.fromkeys([host, forwarded_host(request.headers, peer) or host]))
+        judgement = self._guard.judge_all(request.method, hosts, request.raw_path.partition("?")[0])
+        if judgement.refused:
+            raise RequestRefused(judgement.refused)
+        onsale = judgement.onsale
+        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+
+    def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.Response:
         room = self._rooms.get(onsale.name)
         waiting = room.snapshot.waiting if room and room.snapshot else None
-        return problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            "Waiting room",
-            "This shop is entered through its waiting room; join the line there.",
-            retry_after_s=_QUEUED_RETRY_S,
-            location=location,
-            waiting=waiting,
-        )
+        address = room_address(self._room_url, onsale, request.method, request.raw_path)
+        return _response(send_to_line(request.headers.get("Accept", ""), address, waiting=waiting))
 
-    async def _forward(self, request: web.Request, allowed: Allowed | None) -> web.StreamResponse:
-        headers = _request_headers(request, allowed)
+    async def _forward(
+        self, request: web.Request, headers: CIMultiDict[str], onsale: Onsale | None, allowed: Allowed | None
+    ) -> web.StreamResponse:
         tried: frozenset[str] = frozenset()
         while True:
             upstream = self._upstreams.choose(tried)
             if upstream is None:
-                detail = "The shop cannot be reached just now; please try again."
-                return problem(HTTPStatus.BAD_GATEWAY, "Shop unreachable", detail, retry_after_s=2.0)
+                return _response(_UNREACHABLE)
             upstream.under_way += 1
             try:
+                if is_websocket(request.headers):
+                    return await self._join(request, upstream, headers, onsale, allowed)
                 return await self._exchange(request, upstream, headers, allowed)
-            except aiohttp.ClientConnectorError as error:
+            except _NOT_REACHED as error:
                 tried |= {str(upstream.url)}
                 log.warning("upstream_unreachable", upstream=str(upstream.url), reason=str(error))
-            except (aiohttp.ClientError, TimeoutError) as error:
+            except (aiohttp.ClientError, TimeoutError, AnswerRefused) as error:
                 # Something may have been done there already: only the buyer can know whether to ask again.
-                log.warning(
-                    "upstream_failed", upstream=str(upstream.url), reason=f"{type(error).__name__}: {error}"
-                )
-                timed_out = isinstance(error, TimeoutError)
-                status = HTTPStatus.GATEWAY_TIMEOUT if timed_out else HTTPStatus.BAD_GATEWAY
-                return problem(
-                    status, "Shop failed", "The shop did not answer; please try again.", retry_after_s=2.0
-                )
+                reason = f"{type(error).__name__}: {str(error)[:200]}"
+                log.warning("upstream_failed", upstream=str(upstream.url), reason=reason)
+                return _response(_TIMED_OUT if isinstance(error, TimeoutError) else _FAILED)
             finally:
                 upstream.under_way -= 1
 
     async def _exchange(
         self, request: web.Request, upstream: Upstream, headers: CIMultiDict[str], allowed: Allowed | None
     ) -> web.StreamResponse:
-        target = URL(str(upstream.url).rstrip("/") + request.rel_url.raw_path_qs, encoded=True)
-        body = request.content.iter_chunked(_CHUNK_BYTES) if request.body_exists else None
-        async with self._session.request(
-            request.method,
-            target,
-            headers=headers,
-            data=body,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=_CONNECT_TIMEOUT_S, sock_read=_READ_TIMEOUT_S),
-        ) as answer:
-            response = web.StreamResponse(status=answer.status, reason=answer.reason)
-            _copy_headers(answer.headers, response.headers)
-            self._follow_session(response, allowed, answer.headers.get(END_HEADER))
-            try:
-                await response.prepare(request)
-                async for chunk in answer.content.iter_any():
-                    await response.write(chunk)
-                await response.write_eof()
-            except (aiohttp.ClientError, TimeoutError) as error:
-                # The answer has begun: cutting the connection is the only way to say that it is not whole.
-                log.warning("upstream_broke_off", upstream=str(upstream.url), reason=type(error).__name__)
-                if request.transport is not None:
-                    request.transport.close()
-            return response
+        body = BuyerBody(request.content, self._limits.max_body_bytes)
+        try:
+            async with self._session.request(
+                request.method,
+                _target(upstream, request),
+                headers=headers,
+                data=body.chunks() if request.body_exists else None,
+                allow_redirects=False,
+                skip_auto_headers=_SKIP,
+                timeout=self._timeout,
+            ) as answer:
+                if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+                    raise AnswerRefused("the shop switches protocols unasked")
+                return await self._pass_on(request, upstream, answer, allowed)
+        except aiohttp.ClientError:
+            if body.problem is None:
+                raise
+            too_large = body.problem is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            return _closing(
+                _TOO_LARGE if too_large else problem_answer(400, "Bad request", "The body is malformed.")
+            )
+
+    async def _pass_on(
+        self,
+        request: web.Request,
+        upstream: Upstream,
+        answer: aiohttp.ClientResponse,
+        allowed: Allowed | None,
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(status=answer.status, reason=answer.reason)
+        response.headers.extend(answer_headers(answer.headers))
+        self._follow_session(response, allowed, answer.headers.get(END_HEADER))
+        try:
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            await response.write_eof()
+        except ConnectionResetError:
+            log.debug("buyer_gone", upstream=str(upstream.url))
+        except (aiohttp.ClientError, TimeoutError) as error:
+            # The answer has begun: cutting the connection is the only way to say that it is not whole.
+            log.warning("upstream_broke_off", upstream=str(upstream.url), reason=type(error).__name__)
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+    async def _join(
+        self,
+        request: web.Request,
+        upstream: Upstream,
+        headers: CIMultiDict[str],
+        onsale: Onsale | None,
+        allowed: Allowed | None,
+    ) -> web.StreamResponse:
+        """Shake hands with the shop first, so that the buyer is told in plain HTTP if it declines."""
+        offered = request.headers.get("Sec-WebSocket-Protocol", "")
+        try:
+            shop = await self._session.ws_connect(
+                _target(upstream, request),
+                headers=websocket_headers(headers),
+                protocols=[name.strip() for name in offered.split(",") if name.strip()],
+                autoclose=False,
+                autoping=False,
+                max_msg_size=self._limits.max_message_bytes,
+            )
+        except aiohttp.WSServerHandshakeError as error:
+            declined = error.status if 400 <= error.status < 500 else HTTPStatus.BAD_GATEWAY.value
+            return _response(problem_answer(declined, "Declined", "The shop opens no WebSocket here."))
+        async with shop:
+            buyer = web.WebSocketResponse(
+                protocols=[shop.protocol] if shop.protocol else [],
+                autoclose=False,
+                autoping=False,
+                compress=False,
+                max_msg_size=self._limits.max_message_bytes,
+            )
+            self._follow_session(buyer, allowed, None)
+            await buyer.prepare(request)
+            stay = None
+            if onsale is not None and allowed is not None:
+                stay = Stay(allowed.admission, self._sessions, onsale.spec.session.length_s)
+            await join(buyer, shop, stay, self._limits.watch_every_s)
+            return buyer
 
     def _follow_session(
         self, response: web.StreamResponse, allowed: Allowed | None, ended: str | None
@@ -169,57 +229,34 @@ class ProxyGate:
         """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
         if allowed is None:
             return
-        admission = allowed.admission
         if ended is not None:
-            self._sessions.end(admission.onsale, admission.session)
-            cookie = expire_cookie(pass_cookie(admission.onsale), path="/", secure=self._secure)
+            self._sessions.end(allowed.admission.onsale, allowed.admission.session)
+            cookie: str | None = allowed.expired_cookie(secure=self._secure)
+        else:
+            cookie = allowed.cookie(time.time(), secure=self._secure)
+        if cookie is not None:
             response.headers.add("Set-Cookie", cookie)
-            return
-        if allowed.renewed is None:
-            return
-        cookie = set_cookie(
-            pass_cookie(admission.onsale),
-            allowed.renewed,
-            path="/",
-            max_age_s=max(1, int(admission.ends_at_s - time.time())),
-            secure=self._secure,
-        )
-        response.headers.add("Set-Cookie", cookie)
 
 
-def _is_outside(onsale: Onsale, now_s: float) -> bool:
-    """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
-    if onsale.spec.outside == "deny":
-        return False
-    begins: datetime | None = onsale.spec.prequeue or onsale.spec.opens
-    closes = onsale.spec.closes
-    return (begins is not None and now_s < begins.timestamp()) or (
-        closes is not None and now_s >= closes.timestamp()
-    )
+def _target(upstream: Upstream, request: web.Request) -> URL:
+    return URL(str(upstream.url).rstrip("/") + request.raw_path, encoded=True)
 
 
-def _request_headers(request: web.Request, allowed: Allowed | None) -> CIMultiDict[str]:
-    named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
-    headers: CIMultiDict[str] = CIMultiDict()
-    for name, value in request.headers.items():
-        lower = name.lower()
-        # `X_Tidegate_Session` is the same header to a CGI or WSGI shop: only names without underscores pass.
-        if lower in _HOP_BY_HOP or lower in _OURS or lower in named or "_" in name:
-            continue
-        headers.add(name, value)
-    headers["X-Forwarded-Host"] = request.host
-    headers["X-Forwarded-Proto"] = request.scheme
-    if request.remote:
-        headers["X-Forwarded-For"] = request.remote
-    if allowed is not None:
-        headers[SESSION_HEADER] = allowed.admission.session
-        headers[ONSALE_HEADER] = allowed.admission.onsale
-    return headers
+def _response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
 
 
-def _copy_headers(source: Mapping[str, str], target: CIMultiDict[str]) -> None:
-    named = {name.strip().lower() for name in source.get("Connection", "").split(",")}
-    for name, value in source.items():
-        lower = name.lower()
-        if lower not in _HOP_BY_HOP and lower not in named:
-            target.add(name, value)
+def _closing(answer: Answer) -> web.Response:
+    response = _response(answer)
+    response.force_close()
+    return response
+
+
+_TOO_LARGE = problem_answer(413, "Too large", "The body is larger than this gate takes.")
+_UNREACHABLE = problem_answer(
+    502, "Shop unreachable", "The shop cannot be reached just now; please try again.", retry_after=2
+)
+_FAILED = problem_answer(502, "Shop failed", "The shop did not answer; please try again.", retry_after=2)
+_TIMED_OUT = problem_answer(
+    504, "Shop failed", "The shop did not answer in time; please try again.", retry_after=2
+)

@@ -40,6 +40,12 @@ class Sessions:
         self._ended[onsale].add(session)
         self._over.put(session, True)
 
+    def revoked(self, session: str) -> None:
+        """Note that a session was ended elsewhere; the store knows."""
+        for renewed in self._renewed.values():
+            renewed.pop(session, None)
+        self._over.put(session, True)
+
     def is_over(self, session: str) -> bool:
         """Tell whether this session is known to have ended."""
         return self._over.get(session) is not None

@@ -25,6 +25,7 @@ class PageView:
     standing: Standing | None
     number: int | None
     stale: bool
+    query: str = ""
 
 
 class Pages:

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from waitingroom.errors import JoinRefused, StoreUnavailable
 from waitingroom.snapshot import Snapshot, read_snapshot
+from waitingroom.store.connect import StoreClient
 from waitingroom.store.memory import Memory
 from waitingroom.store.server import Scripts, UnknownServer
 
@@ -60,7 +58,9 @@ class OnsaleStore:
     `process` names this process to the others; after a loss of data the store waits until each has told its live sessions.
     """
 
-    def __init__(self, client: Redis, onsale: str, settings: Mapping[str, str], process: str = "") -> None:
+    def __init__(
+        self, client: StoreClient, onsale: str, settings: Mapping[str, str], process: str = ""
+    ) -> None:
         self._settings = dict(settings)
         self._process = process or secrets.token_hex(8)
         self._scripts = Scripts(client, f"{{{onsale}}}:room", onsale)
@@ -193,20 +193,3 @@ class OnsaleStore:
 
 def _flatten(settings: Mapping[str, str]) -> list[str]:
     return [part for pair in settings.items() for part in pair]
-
-
-def connect(url: str, *, timeout_s: float = 2.0) -> Redis:
-    """Open a client for `redis://`, `rediss://` or `unix://`; nothing is sent yet.
-
-    Raises:
-        ValueError: the address is not of one of these forms.
-    """
-    return Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
-        max_connections=64,
-        # Once, at once: a pooled connection may have died with its server. Whoever calls us has a better plan for the rest.
-        retry=Retry(NoBackoff(), 1),
-    )

@@ -12,6 +12,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "join": ("common",),
     "claim": ("common", "bucket"),
     "sessions": ("common",),
+    "operate": ("common", "bucket"),
     "draw": (),
 }
 LOADED = tuple(name for name in _PARTS if name != "enter")

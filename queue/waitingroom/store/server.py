@@ -1,8 +1,10 @@
 """Runs the scripts on whichever server answers, and notices when that is not the one which answered before.
 
-A server which was started again, or which took over from a failed one, has an empty script cache. No script is ever loaded
-before `enter.lua` has looked at that server's run id and data, and both happen in one go on one connection: so whoever finds a
-script there knows that the epoch is right, without asking. The texts differ by onsale (a comment), because servers share them.
+A server which was started again, or which took over from a failed one, has to be entered: `enter.lua` looks at its run id and
+data and begins a new epoch if need be. Only then are the other scripts loaded there, by the same connection and if entering went
+well, so whoever finds a script on a server knows that it was entered. Each text names its epoch and refuses to run in another:
+a former master that comes back still has its scripts, but they are of the epoch before the one which its successor began. And
+it names the onsale, because servers share the texts. In a cluster all this holds for the server of the onsale's slot.
 """
 
 from __future__ import annotations
@@ -11,10 +13,18 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
+from waitingroom.store.connect import StoreClient, server_of
 from waitingroom.store.scripts import LOADED, script_source
+
+# With this line a server checks before the first statement that scripts may write here: a replica answers none of them.
+_FIRST = "#!lua\n"
+_OF_EPOCH = """if redis.call('HGET', KEYS[1], 'epoch') ~= '{epoch}' then
+  return redis.error_reply('UNCONFIGURED the store is in another epoch')
+end
+"""
 
 
 class UnknownServer(Exception):
@@ -24,16 +34,15 @@ class UnknownServer(Exception):
 class Scripts:
     """The scripts of one onsale on one store."""
 
-    def __init__(self, client: Redis, key: str, onsale: str) -> None:
-        self._client = client
+    def __init__(self, client: StoreClient, key: str, onsale: str) -> None:
+        self._client: Any = client
         self._key = key
-        head = f"-- onsale {onsale}\n"
-        self._enter = head + script_source("enter")
-        self._texts = {name: head + script_source(name) for name in LOADED}
-        self._digests = {
-            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-            for name, text in self._texts.items()
-        }
+        self._head = f"{_FIRST}-- onsale {onsale}\n"
+        self._enter = self._head + script_source("enter")
+        self._sources = {name: script_source(name) for name in LOADED}
+        self._epoch = 0
+        self._texts: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
 
     async def run(self, name: str, arguments: Sequence[str]) -> Any:
         """Run a script by its digest.
@@ -42,6 +51,41 @@ class Scripts:
             UnknownServer: enter the server first.
             RedisError: whatever else went wrong.
         """
+        if self._epoch:
+            tried = self._epoch
+            try:
+                return await self._run(name, arguments)
+            except UnknownServer:
+                await self._follow_epoch()
+                if self._epoch == tried:
+                    raise
+        elif not await self._follow_epoch():
+            raise UnknownServer(name)
+        return await self._run(name, arguments)
+
+    async def enter(self, arguments: Sequence[str]) -> Any:
+        """Run `enter.lua`, then load the others, on one connection; returns its snapshot.
+
+        Raises:
+            RedisError: nothing was loaded that had not been entered.
+        """
+        async with server_of(self._client, self._key) as server:
+            pool: Any = server.connection_pool
+            connection = await pool.get_connection()
+            try:
+                snapshot = await _ask(connection, "EVAL", self._enter, 1, self._key, *arguments)
+                self._use_epoch(int(await _ask(connection, "HGET", self._key, "epoch")))
+                for text in self._texts.values():
+                    await _ask(connection, "SCRIPT", "LOAD", text)
+            except BaseException:
+                # An answer may still be under way, or the server be a master no more: the next one starts afresh.
+                await connection.disconnect()
+                raise
+            finally:
+                await pool.release(connection)
+        return snapshot
+
+    async def _run(self, name: str, arguments: Sequence[str]) -> Any:
         try:
             return await self._client.evalsha(self._digests[name], 1, self._key, *arguments)
         except NoScriptError as error:
@@ -51,16 +95,29 @@ class Scripts:
                 raise UnknownServer(name) from error
             raise
 
-    async def enter(self, arguments: Sequence[str]) -> Any:
-        """Run `enter.lua`, then load the others, on one connection; returns its snapshot.
+    async def _follow_epoch(self) -> bool:
+        """Use the epoch that the data shows, if it is newer than ours: another process has entered a server. Never go back."""
+        epoch = int(await self._client.hget(self._key, "epoch") or 0)
+        if epoch <= self._epoch:
+            return False
+        self._use_epoch(epoch)
+        return True
 
-        Raises:
-            RedisError: nothing was loaded that had not been entered.
-        """
-        # A transaction would do no more: what matters is the order, and that a broken connection ends it.
-        async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.eval(self._enter, 1, self._key, *arguments)
-            for text in self._texts.values():
-                pipeline.script_load(text)
-            replies = await pipeline.execute()
-        return replies[0]
+    def _use_epoch(self, epoch: int) -> None:
+        if epoch == self._epoch:
+            return
+        head = self._head + _OF_EPOCH.format(epoch=epoch)
+        self._texts = {name: head + source for name, source in self._sources.items()}
+        self._digests = {
+            name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+            for name, text in self._texts.items()
+        }
+        self._epoch = epoch
+
+
+async def _ask(connection: Any, *command: Any) -> Any:
+    """Send one command by a connection as it is: one that broke is not opened again, as another server might answer then."""
+    if not connection.is_connected:
+        raise StoreConnectionError("the connection broke while the store was entered")
+    await connection.send_command(*command)
+    return await connection.read_response()

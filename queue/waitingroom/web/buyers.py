@@ -10,7 +10,10 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from yarl import URL
+
 from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
+from waitingroom.gate.returning import return_address
 from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages, PageView
 from waitingroom.passes import Pass, device_hash, sign_pass
@@ -33,6 +36,8 @@ from waitingroom.web.negotiation import problem, wants_html
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
+RETURN = "return"
+"""In the address: the path in the shop to which the buyer wants to go. Checked when it is used."""
 COOKIE_CHECK = "cookies"
 """In the address of the page: the device cookie has just been set, so it must be there."""
 
@@ -72,7 +77,12 @@ class BuyerHandlers:
         if standing is not None and self._find_session(room, cookie):
             standing = Standing(State.ADMITTED, standing.position, 0, None, standing.retry_after_s)
         view = PageView(
-            room.onsale, room.snapshot, standing, place.number if place else None, stale=room.stale
+            room.onsale,
+            room.snapshot,
+            standing,
+            place.number if place else None,
+            stale=room.stale,
+            query=str(URL("").with_query(_kept_query(request))),
         )
         response = web.Response(
             body=self._pages.render(view), content_type="text/html", charset="utf-8", headers=_NO_STORE
@@ -92,7 +102,7 @@ class BuyerHandlers:
         if place is None or token is None:
             token, place = await room.join(device)
         if wants_html(request):
-            response = self._back_to_page(room)
+            response = self._back_to_page(request, room)
         else:
             body = f'{{"place":"{token}",{self._status_fields(room, place)}}}'
             response = web.Response(body=body, content_type="application/json", headers=_NO_STORE)
@@ -128,7 +138,7 @@ class BuyerHandlers:
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
             return self._admit(request, room, place, device, claim)
         if wants_html(request):
-            response = self._back_to_page(room)
+            response = self._back_to_page(request, room)
         else:
             response = problem(
                 HTTPStatus.CONFLICT,
@@ -176,15 +186,14 @@ class BuyerHandlers:
                     "This shop is entered through its waiting room, which needs cookies to keep your place."
                 )
                 return problem(HTTPStatus.FORBIDDEN, "Cookies are off", detail)
-            response = self._back_to_page(room)
-            response.headers["Location"] += f"?{COOKIE_CHECK}"
+            response = self._back_to_page(request, room, **{COOKIE_CHECK: "1"})
             self._set_device(response, new_device())
             return response
         token, place, claim = await room.walk_in(device)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
             response = self._admit(request, room, place, device, claim)
         elif wants_html(request):
-            response = self._back_to_page(room)
+            response = self._back_to_page(request, room)
         else:
             reason = _REASONS[claim.outcome]
             response = problem(
@@ -193,8 +202,9 @@ class BuyerHandlers:
         self._set_place(response, room, token)
         return response
 
-    def _back_to_page(self, room: Room) -> web.Response:
-        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": f"/{room.name}/"})
+    def _back_to_page(self, request: web.Request, room: Room, **query: str) -> web.Response:
+        location = URL(f"/{room.name}/").with_query({**_kept_query(request), **query})
+        return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": str(location)})
 
     def _set_place(self, response: web.Response, room: Room, token: str) -> None:
         response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
@@ -208,7 +218,7 @@ class BuyerHandlers:
         ends = now + int(room.onsale.spec.session.max_s)
         session = room.session_of(place)
         admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
-        shop = room.onsale.spec.shop
+        shop = return_address(room.onsale.spec.shop, request.query.get(RETURN))
         if wants_html(request):
             response = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": shop})
         else:
@@ -256,6 +266,12 @@ class BuyerHandlers:
 
     def _cookie(self, name: str, value: str, path: str, max_age_s: int) -> str:
         return set_cookie(name, value, path=path, max_age_s=max_age_s, secure=self._secure)
+
+
+def _kept_query(request: web.Request) -> dict[str, str]:
+    """Return what goes with a buyer from page to page: where in the shop they wanted to go, as they said it."""
+    wanted = request.query.get(RETURN)
+    return {RETURN: wanted} if wanted else {}
 
 
 _REASONS = {

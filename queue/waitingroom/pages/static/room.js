@@ -19,10 +19,11 @@ function show(status) {
   find("headline").textContent = headlines[status.state] ?? headlines.waiting;
   find("number").textContent = status.number;
   find("ahead").textContent = status.ahead ?? "not known yet";
-  find("eta").textContent = status.eta_s
+  const turn = ["released", "late", "admitted"].includes(status.state);
+  find("eta").textContent = turn ? "none" : status.eta_s
     ? `${(status.eta_s[0] / 60).toFixed(1)} to ${(status.eta_s[1] / 60).toFixed(1)} minutes`
     : "not known yet";
-  find("enter").hidden = !["released", "late", "admitted"].includes(status.state);
+  find("enter").hidden = !turn;
   find("notice").textContent = status.stale
     ? "We have lost sight of the line for a moment. Your place is safe."
     : "Your place is kept on this device: you may refresh or close this page.";

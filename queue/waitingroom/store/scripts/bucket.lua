@@ -1,5 +1,6 @@
 -- The bucket and everything which takes from it or gives back: refill, no-shows, late claims, releases.
 
+local LARGEST_TURN = 10000 -- of one call, which must not hold up the store; the next one takes the rest
 local RECOVERY_SHORTEST = 3 * SECOND
 local RECOVERY_LONGEST = 60 * SECOND
 
@@ -7,6 +8,7 @@ local RECOVERY_LONGEST = 60 * SECOND
 local segments = {}
 
 local function load_segments()
+  segments = {}
   for _, entry in ipairs(redis.call('LRANGE', key('targets'), 0, -1)) do
     local ok, segment = pcall(cjson.decode, entry)
     if ok and type(segment) == 'table' and tonumber(segment.from_us) and tonumber(segment.until_us) then
@@ -42,7 +44,7 @@ local function rate_at(at)
   if (room.hold or '') ~= '' then
     return 0, 'hold', nil
   end
-  local rate, reason, capacity = number('rate'), 'ceiling', tonumber(room.capacity or '')
+  local rate, reason, capacity = number('rate'), room.rate_reason or 'ceiling', tonumber(room.capacity or '')
   local order, newest = in_force(at)
   if #order == 0 and at < number('lost_us') + RECOVERY_LONGEST and (tonumber(room.fallback or '') or rate) < rate then
     -- The scaler's target was lost too: its next one comes within an interval.
@@ -90,7 +92,8 @@ local function refill()
     tokens = math.min(bucket_size(rate), tokens + rate * (edge - from) / SECOND)
     from = edge
   end
-  set('tokens', tokens)
+  -- A rate which begins at this very moment has added nothing yet, but its bucket is the one in force.
+  set('tokens', math.min(bucket_size((rate_at(NOW))), tokens))
   set('refilled_us', NOW)
 end
 
@@ -211,7 +214,7 @@ end
 -- Late buyers who came back are served before new places are released.
 local function serve_late(available)
   local served = 0
-  while served < available and served < LATE_PER_CALL do
+  while served < available do
     local member = redis.call('LPOP', key('late'))
     if not member then
       break
@@ -248,7 +251,7 @@ local function turn()
   trim_segments()
   settle_no_shows()
   if is_open() then
-    local available = math.min(math.floor(number('tokens')), free_capacity())
+    local available = math.min(math.floor(number('tokens')), free_capacity(), LARGEST_TURN)
     if available > 0 then
       release_places(available - serve_late(available))
     end

@@ -2,6 +2,9 @@
 -- KEYS[1] is '{onsale}:room'. All other keys share its prefix, and so its hash slot.
 --
 -- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, shift
+--                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message
+-- audit     list    the last changes by operators, JSON, oldest first
+-- revocations stream sessions ended before their time, for as long as their passes could still hold
 -- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular), l(ate) or
 --                   o(lder: put back after a loss, never refunded)
 -- claimed:E bitmap  bit position-1 is set once the place at that position of epoch E has been claimed
@@ -15,7 +18,6 @@
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
-local LATE_PER_CALL = 1000
 
 local clock = redis.call('TIME')
 local NOW = tonumber(clock[1]) * SECOND + tonumber(clock[2])
@@ -44,11 +46,33 @@ local function number(field)
   return tonumber(room[field] or '0') or 0
 end
 
+-- What operators set goes before the document, for this call alone: the document's own values stay in the hash.
+local function apply_overrides()
+  local rate, capacity = tonumber(room.ops_rate or ''), tonumber(room.ops_capacity or '')
+  if rate and rate < number('rate') then
+    room.rate, room.rate_reason = text(rate), 'operator'
+  end
+  if capacity and capacity < (tonumber(room.capacity or '') or math.huge) then
+    room.capacity = text(capacity)
+  end
+  for _, field in ipairs({ 'prequeue_us', 'opens_us', 'closes_us' }) do
+    if (room['ops_' .. field] or '') ~= '' then
+      room[field] = room['ops_' .. field]
+    end
+  end
+  -- Sold out counts as closed.
+  local soldout, closes = tonumber(room.soldout or ''), number('closes_us')
+  if soldout and (closes == 0 or soldout < closes) then
+    room.closes_us = text(soldout)
+  end
+end
+
 local function load_room()
   local flat = redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do
     room[flat[i]] = flat[i + 1]
   end
+  apply_overrides()
   return room.config ~= nil and room.epoch ~= nil
 end
 

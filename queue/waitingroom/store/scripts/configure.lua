@@ -7,6 +7,8 @@ turn()
 for i = 1, #ARGV, 2 do
   set(ARGV[i], ARGV[i + 1])
 end
+save_room()
+apply_overrides()
 publish()
 save_room()
 return snapshot()

@@ -1,6 +1,6 @@
 -- What a script tells its caller, and what it publishes for the scaler.
 local SAMPLES = 6
-local TEXTS = { hold = true, draw = true, pool = true }
+local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true }
 
 local function total_issued()
   local sum = 0
@@ -56,7 +56,7 @@ local function snapshot()
     'capacity_now', capacity and text(capacity) or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
-    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'draw', 'pool', 'config' }) do
+    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config' }) do
     reply[#reply + 1] = field
     reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
   end

@@ -1,0 +1,274 @@
+"""`tidegate onsale ...`: what operators do to an onsale, through the room's admin API.
+
+Exit status: 0 done, 1 the room refused or a check failed, 2 the command or its options are wrong, 3 the room cannot be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import aiohttp
+import typer
+import typer.core
+from rich.console import Console
+from rich.table import Table
+
+from waitingroom.web.admin_tokens import Role, make_token
+
+_COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
+
+
+class AnyOrder(typer.core.TyperGroup):
+    """Takes the options of all commands behind the command as well: `tidegate onsale list --json`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put them first; what follows `--` stays."""
+        end = args.index("--") if "--" in args else len(args)
+        first: list[str] = []
+        rest: list[str] = []
+        index = 0
+        while index < end:
+            name, equals, _ = args[index].partition("=")
+            width = 1 if equals else _COMMON.get(name, 1)
+            (first if name in _COMMON else rest).extend(args[index : index + width])
+            index += width
+        return super().parse_args(ctx, [*first, *rest, *args[max(end, index) :]])
+
+
+onsale_app = typer.Typer(
+    cls=AnyOrder, help="Run onsales: talks to the room's admin API.", no_args_is_help=True
+)
+
+REFUSED = 1
+UNREACHABLE = 3
+_TIMEOUT_S = 10.0
+_DASH = "-"
+
+Name = Annotated[str, typer.Argument(help="The onsale.")]
+AsDocumented = Annotated[
+    bool, typer.Option("--as-documented", help="Go by the document's times again, instead of now.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where the admin API is, by which token, and how to print."""
+
+    url: str
+    token: str
+    json: bool
+
+    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """GET, or POST with a body; ends the command with one line if it fails."""
+        try:
+            status, answer = asyncio.run(self._request(path, body))
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            reason = str(error) or type(error).__name__
+            _fail(f"{self.url} cannot be reached: {reason}", UNREACHABLE)
+        if status == 404 and "status" not in answer:
+            _fail(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
+        if status >= 400:
+            problems = "; ".join(f"{p['field']}: {p['message']}" for p in answer.get("problems", ()))
+            detail = answer.get("detail") or f"status {status}"
+            _fail(f"{detail}{f' {problems}' if problems else ''}", REFUSED)
+        return answer
+
+    async def _request(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+            method = "GET" if body is None else "POST"
+            url = f"{self.url}/admin/v1/{path}"
+            async with session.request(method, url, json=body, allow_redirects=False) as answer:
+                text = await answer.text()
+        try:
+            document = json.loads(text)
+        except ValueError:
+            document = {}
+        if answer.status < 400 and not isinstance(document, dict):
+            raise ValueError("that is no admin API")
+        return answer.status, document if isinstance(document, dict) else {}
+
+
+@onsale_app.callback()
+def _options(
+    context: typer.Context,
+    room_url: Annotated[
+        str, typer.Option("--room-url", envvar="TIDEGATE_ROOM_URL", help="The room's address.")
+    ] = "http://127.0.0.1:8080",
+    admin_token: Annotated[
+        str | None,
+        typer.Option("--admin-token", help="The bearer token; better given in TIDEGATE_ADMIN_TOKEN."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Options before the command: `tidegate onsale --json list`."""
+    token = admin_token or os.environ.get("TIDEGATE_ADMIN_TOKEN") or ""
+    context.obj = Api(room_url.rstrip("/"), token.strip(), as_json)
+
+
+@onsale_app.command("list")
+def list_onsales(context: typer.Context) -> None:
+    """List all onsales."""
+    api = _api(context)
+    answer = api.ask("onsales")
+    if api.json:
+        return _print_json(answer)
+    columns = ("name", "phase", "waiting", "released", "sessions", "rate_per_s", "rate_reason", "hold")
+    return _print_table(columns, [[each[column] for column in columns] for each in answer["onsales"]])
+
+
+@onsale_app.command("show")
+def show(context: typer.Context, name: Name) -> None:
+    """Show everything of one onsale."""
+    api = _api(context)
+    answer = api.ask(f"onsales/{quote(name, safe='')}")
+    if api.json:
+        return _print_json(answer)
+    rows: list[list[Any]] = [["phase", answer["phase"]], ["stale", answer["stale"]]]
+    rows += [[field, value] for field, value in (answer["snapshot"] or {}).items()]
+    rows += [[f"set by operators: {field}", value] for field, value in answer["overrides"].items()]
+    return _print_table((name, ""), rows)
+
+
+@onsale_app.command("pause")
+def pause(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option("--reason", help="Shown to buyers.")],
+) -> None:
+    """Release nobody for now; buyers keep their places and are shown the reason."""
+    _change(context, name, "hold", {"reason": reason})
+
+
+@onsale_app.command("resume")
+def resume(context: typer.Context, name: Name) -> None:
+    """Release again."""
+    _change(context, name, "resume", {})
+
+
+@onsale_app.command("rate")
+def rate(
+    context: typer.Context,
+    name: Name,
+    value: Annotated[str, typer.Argument(help="For example 12/s; `none` takes it back.")],
+) -> None:
+    """Set a ceiling below the document's rate."""
+    _change(context, name, "rate", {"rate": None if value == "none" else value})
+
+
+@onsale_app.command("open")
+def open_now(context: typer.Context, name: Name, as_documented: AsDocumented = False) -> None:
+    """Open now."""
+    _change(context, name, "open", {"at": "document" if as_documented else "now"})
+
+
+@onsale_app.command("close")
+def close_now(context: typer.Context, name: Name, as_documented: AsDocumented = False) -> None:
+    """Close now."""
+    _change(context, name, "close", {"at": "document" if as_documented else "now"})
+
+
+@onsale_app.command("soldout")
+def soldout(
+    context: typer.Context,
+    name: Name,
+    undo: Annotated[bool, typer.Option("--undo", help="Not sold out after all.")] = False,
+) -> None:
+    """Say that everything is sold; this closes the onsale."""
+    _change(context, name, "soldout", {"soldout": not undo})
+
+
+@onsale_app.command("revoke")
+def revoke(
+    context: typer.Context, name: Name, session: Annotated[str, typer.Argument(help="The session's id.")]
+) -> None:
+    """End a session: its pass opens no gate any more."""
+    api = _api(context)
+    answer = api.ask(f"onsales/{quote(name, safe='')}/revoke", {"session": session})
+    if api.json:
+        return _print_json(answer)
+    was = "was live" if answer["was_live"] else "was not known as live"
+    print(f"{name}: session {session} is revoked ({was})")
+    return None
+
+
+@onsale_app.command("preflight")
+def preflight(context: typer.Context, name: Name) -> None:
+    """Check that everything is ready for an onsale; exit status 1 if something is not."""
+    api = _api(context)
+    answer = api.ask(f"onsales/{quote(name, safe='')}/preflight")
+    if api.json:
+        _print_json(answer)
+    else:
+        _print_table(
+            ("check", "result", ""), [[c["name"], c["result"], c["detail"]] for c in answer["checks"]]
+        )
+    if answer["result"] == "fail":
+        raise typer.Exit(REFUSED)
+
+
+@onsale_app.command("token")
+def token(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Whose token it is; the audit log shows it.")],
+    role: Annotated[Role, typer.Option("--role", help="What it may do.")] = Role.VIEWER,
+    onsale: Annotated[
+        list[str] | None, typer.Option("--onsale", help="Good for this onsale only; repeatable.")
+    ] = None,
+) -> None:
+    """Make a token: prints the line for the token file, which holds no secret, and the token, this once."""
+    made = make_token(name, role, onsale)
+    entry = made.entry.model_dump(mode="json", exclude_none=True)
+    if context.obj.json:
+        return _print_json({"entry": entry, "token": made.token})
+    print(f"- {json.dumps(entry)}")
+    print(f"token, shown only now: {made.token}", file=sys.stderr)
+    return None
+
+
+def _api(context: typer.Context) -> Api:
+    api: Api = context.obj
+    if not api.token:
+        raise typer.BadParameter("give --admin-token or set TIDEGATE_ADMIN_TOKEN", param_hint="--admin-token")
+    if not api.token.isascii() or not api.token.isprintable():
+        raise typer.BadParameter("is not a token", param_hint="--admin-token")
+    return api
+
+
+def _change(context: typer.Context, name: str, action: str, body: dict[str, Any]) -> None:
+    api = _api(context)
+    answer = api.ask(f"onsales/{quote(name, safe='')}/{action}", body)
+    if api.json:
+        return _print_json(answer)
+    changes = [
+        f"{field} {answer['before'].get(field) or _DASH} -> {value or _DASH}"
+        for field, value in answer["after"].items()
+    ]
+    print(f"{name}: {action}: {', '.join(changes) or 'nothing to change'}")
+    return None
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _print_table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in rows:
+        # `Text` values come from documents and operators: nothing in them is markup.
+        table.add_row(*(_DASH if value in (None, "") else str(value).replace("[", r"\[") for value in row))
+    Console().print(table)
+
+
+def _fail(message: str, status: int) -> Any:
+    print(f"tidegate: {message}", file=sys.stderr)
+    raise typer.Exit(status)

@@ -1,0 +1,166 @@
+"""The gate for other proxies: `/gate/auth` for nginx and ingress-nginx, `/gate/forward` for Traefik, Envoy and Gateway API.
+
+Both judge the buyer's own request, as a trusted proxy tells it, and ask no store. `/gate/auth` knows two answers, 200 and 401, as
+nginx turns any other into a 500; even a defect of ours is a 401 there. `/gate/forward` answers buyers through the proxy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from aiohttp import web
+
+from rulebook import Onsale
+from waitingroom.gate.checkpoint import Allowed, Checkpoint
+from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.original import (
+    PREFIX,
+    OriginalRequest,
+    UnreadableRequest,
+    read_auth,
+    read_forwarded,
+    read_prefixed,
+)
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.gate.turnaway import (
+    ONSALE_HEADER,
+    ROOM_HEADER,
+    SESSION_HEADER,
+    Answer,
+    problem_answer,
+    room_address,
+    send_to_line,
+)
+from waitingroom.memo import Memo
+
+AUTH_PATH = "/gate/auth"
+_NO_STORE = {"Cache-Control": "no-store"}
+_NOTHING: Mapping[str, str] = {}
+_CHALLENGE = {**_NO_STORE, "WWW-Authenticate": "Tidegate"}
+_ENVOY_REMOVE = "x-envoy-auth-headers-to-remove"
+_REPORTS_REMEMBERED = 256
+_FORBIDDEN = problem_answer(403, "Refused", "This request cannot be judged here.")
+
+log = structlog.get_logger(__name__)
+
+
+class AuthGate:
+    """Handlers for the requests of proxies. `room_url` is the room's address as buyers see it."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        checkpoint: Checkpoint,
+        trusted: TrustedProxies,
+        *,
+        room_url: str,
+        secure_cookies: bool,
+    ) -> None:
+        self._guard = guard
+        self._checkpoint = checkpoint
+        self._trusted = trusted
+        self._room_url = room_url
+        self._secure = secure_cookies
+        self._reported: Memo[bool] = Memo(_REPORTS_REMEMBERED)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes; a proxy may ask with any method, as some keep the buyer's."""
+        return [
+            web.route("*", AUTH_PATH, self.auth),
+            web.route("*", PREFIX, self.forward),
+            web.route("*", PREFIX + "/{path:.*}", self.forward),
+        ]
+
+    async def auth(self, request: web.Request) -> web.Response:
+        """Answer 200 or 401, whatever happens."""
+        try:
+            return self._auth(request)
+        except UnreadableRequest as error:
+            return self._refuse_auth(request, str(error))
+        except Exception:  # a 5xx here would be a failure page for every buyer
+            log.exception("gate_failed", gate=AUTH_PATH)
+            return web.Response(status=HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+
+    async def forward(self, request: web.Request) -> web.Response:
+        """Answer 200, or as the buyer is to be answered: 303 or 429 to the line, 403 for what cannot be judged."""
+        try:
+            return self._forward(request)
+        except UnreadableRequest as error:
+            return _response(self._refuse_forward(request, str(error)))
+
+    def _auth(self, request: web.Request) -> web.Response:
+        headers = request.headers
+        if not self._trusted.holds(request.remote):
+            return self._refuse_auth(request, "not a trusted proxy")
+        original = read_auth(headers, _configured(request))
+        onsale = self._judge(original)
+        if onsale is None:
+            return web.Response(headers=_NO_STORE)
+        allowed = self._checkpoint.check(onsale, headers.get("Cookie"), time.time())
+        if allowed is not None:
+            return web.Response(headers=self._passed(allowed))
+        address = room_address(self._room_url, onsale, original.method or "GET", original.target)
+        return web.Response(status=HTTPStatus.UNAUTHORIZED, headers={**_CHALLENGE, ROOM_HEADER: address})
+
+    def _forward(self, request: web.Request) -> web.Response:
+        if not self._trusted.holds(request.remote):
+            return _response(self._refuse_forward(request, "not a trusted proxy"))
+        original = self._read_forward(request)
+        onsale = self._judge(original)
+        if onsale is None:
+            # A session named by the buyer must not reach the shop: other proxies drop it by themselves, Envoy is told to.
+            return web.Response(
+                headers={**_NO_STORE, _ENVOY_REMOVE: f"{SESSION_HEADER}, {ONSALE_HEADER}".lower()}
+            )
+        allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
+        if allowed is not None:
+            return web.Response(headers=self._passed(allowed))
+        address = room_address(self._room_url, onsale, original.method or "GET", original.target)
+        return _response(send_to_line(request.headers.get("Accept", ""), address))
+
+    def _read_forward(self, request: web.Request) -> OriginalRequest:
+        if request.raw_path.startswith(PREFIX + "/"):
+            return read_prefixed(request.method, request.host, request.raw_path)
+        return read_forwarded(request.headers, _configured(request))
+
+    def _judge(self, original: OriginalRequest) -> Onsale | None:
+        judgement = self._guard.judge_all(original.method, original.hosts, original.path)
+        if judgement.refused:
+            raise UnreadableRequest(judgement.refused)
+        onsale = judgement.onsale
+        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+
+    def _passed(self, allowed: Allowed) -> Mapping[str, str]:
+        admission = allowed.admission
+        headers = {**_NO_STORE, SESSION_HEADER: admission.session, ONSALE_HEADER: admission.onsale}
+        cookie = allowed.cookie(time.time(), secure=self._secure)
+        if cookie is not None:
+            headers["Set-Cookie"] = cookie
+        return headers
+
+    def _refuse_auth(self, request: web.Request, reason: str) -> web.Response:
+        self._report(AUTH_PATH, request.remote, reason)
+        return web.Response(status=HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+
+    def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
+        self._report(PREFIX, request.remote, reason)
+        return _FORBIDDEN
+
+    def _report(self, gate: str, peer: str | None, reason: str) -> None:
+        """Log each peer's reason once in a while, so that nobody fills the log; no header's value is in it."""
+        key = f"{gate} {peer} {reason}"
+        if self._reported.get(key) is None:
+            self._reported.put(key, True)
+            log.warning("gate_refused", gate=gate, peer=peer, reason=reason)
+
+
+def _configured(request: web.Request) -> Mapping[str, str]:
+    """Return the query of the gate's own address; mostly there is none, and parsing nothing takes its time."""
+    return request.query if "?" in request.raw_path else _NOTHING
+
+
+def _response(answer: Answer) -> web.Response:
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)

@@ -1,0 +1,28 @@
+"""How long the proxy waits, and how much it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyLimits:
+    """Limits of the reverse proxy; times in seconds, None for no limit.
+
+    Attributes:
+        connect_s: until a connection to the shop stands; then the next replica is tried.
+        read_s: between two pieces of the shop's answer, and until its first.
+        total_s: for the whole exchange; it would cut long downloads, so there is none by default.
+        max_body_bytes: a larger request body is refused with 413.
+        max_line_bytes: length of the request line and of one header line.
+        max_message_bytes: length of one WebSocket message.
+        watch_every_s: how often an open WebSocket's session is looked at.
+    """
+
+    connect_s: float = 2.0
+    read_s: float = 60.0
+    total_s: float | None = None
+    max_body_bytes: int | None = None
+    max_line_bytes: int = 16_384
+    max_message_bytes: int = 1_048_576
+    watch_every_s: float = 1.0

@@ -1,0 +1,53 @@
+"""Reads the pass in a buyer's cookies: is it ours, for this onsale, current, and bound to this device?
+
+Shared by the gate and the middleware. A pass seen before costs a look-up; the signature is verified once. Whether its session has
+been ended since is not known here.
+"""
+
+from __future__ import annotations
+
+from waitingroom.errors import InvalidToken
+from waitingroom.keyring import Keyring
+from waitingroom.memo import Memo
+from waitingroom.passes import Pass, device_hash, verify_pass
+from waitingroom.web.cookies import find_cookie, find_device, pass_cookie
+
+_REMEMBERED = 50_000
+
+
+class PassReader:
+    """Reads passes that the keys of `keyring` signed; only its pass keys are used, and their public halves are enough."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+        self._passes: Memo[Pass] = Memo(_REMEMBERED)
+        self._devices: Memo[str] = Memo(_REMEMBERED)
+
+    def read(self, onsale: str, cookie: str | None, now_s: float) -> Pass | None:
+        """Return the pass which holds for `onsale` at `now_s` among the cookies, None where there is none."""
+        token = find_cookie(cookie, pass_cookie(onsale))
+        device = find_device(cookie)
+        if not token or device is None:
+            return None
+        admission = self._verify(token, onsale)
+        if admission is None or not admission.is_current(now_s) or self._hash(device) != admission.device:
+            return None
+        return admission
+
+    def _verify(self, token: str, onsale: str) -> Pass | None:
+        key = f"{onsale}:{token}"
+        admission = self._passes.get(key)
+        if admission is None:
+            try:
+                admission = verify_pass(token, onsale, self._keyring)
+            except InvalidToken:
+                return None
+            self._passes.put(key, admission)
+        return admission
+
+    def _hash(self, device: str) -> str:
+        digest = self._devices.get(device)
+        if digest is None:
+            digest = device_hash(device)
+            self._devices.put(device, digest)
+        return digest

@@ -1,0 +1,152 @@
+"""All rooms of one process: opens those which the documents name, keeps them moving, follows changes of the documents.
+
+A reload with a mistake in it changes nothing: the last good documents stay in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.errors import ConfigurationError, StoreUnavailable
+from waitingroom.keyfiles import load_keyring
+from waitingroom.keyring import Keyring
+from waitingroom.room import Room
+from waitingroom.roomsettings import room_settings
+from waitingroom.settings import QueueSettings
+from waitingroom.store.client import OnsaleStore
+from waitingroom.store.connect import StoreClient
+
+WATCH_EVERY_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def load_onsales(path: Path) -> dict[str, Onsale]:
+    """Read the onsale documents.
+
+    Raises:
+        ConfigurationError: a document has a mistake, or there is none.
+    """
+    try:
+        onsales = dict(load_documents(path).onsales)
+    except DocumentErrors as error:
+        raise ConfigurationError(str(error)) from error
+    if not onsales:
+        raise ConfigurationError(f"{path}: holds no document of kind Onsale")
+    return onsales
+
+
+class Hall:
+    """The rooms by name. `rooms` and `keyring` are what the handlers work with; `rooms` changes with the documents."""
+
+    def __init__(self, settings: QueueSettings, client: StoreClient) -> None:
+        onsales = load_onsales(settings.onsales)
+        self.keyring: Keyring = load_keyring(settings.keys, onsales)
+        self.rooms: dict[str, Room] = {}
+        self.on_change: list[Callable[[Mapping[str, Onsale]], None]] = []
+        self._settings = settings
+        self._client = client
+        self._moving: dict[str, asyncio.Task[None]] = {}
+        self._running = False
+        self._seen = _stamp(settings.onsales)
+        for onsale in onsales.values():
+            self._open(onsale, self.keyring)
+
+    @property
+    def onsales(self) -> dict[str, Onsale]:
+        """The documents in force."""
+        return {name: room.onsale for name, room in self.rooms.items()}
+
+    def start(self) -> None:
+        """Begin to release and refresh."""
+        self._running = True
+        for room in self.rooms.values():
+            self._moving[room.name] = asyncio.create_task(self._keep_moving(room))
+
+    async def stop(self) -> None:
+        """Stop releasing; the rooms keep their last copies."""
+        self._running = False
+        tasks = list(self._moving.values())
+        self._moving.clear()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def watch(self) -> None:
+        """Reload when a document file has changed, for as long as the task lives."""
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            stamp = await asyncio.to_thread(_stamp, self._settings.onsales)
+            if stamp != self._seen:
+                self._seen = stamp
+                await self.reload()
+
+    async def reload(self) -> bool:
+        """Put the documents as they are now in force; False, with the reason in the log, if they have a mistake."""
+        try:
+            onsales = await asyncio.to_thread(load_onsales, self._settings.onsales)
+            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, onsales)
+        except ConfigurationError as error:
+            log.error("reload_refused", reason=str(error))
+            return False
+        for name in self.rooms.keys() - onsales.keys():
+            await self._close(name)
+        for name, onsale in onsales.items():
+            room = self.rooms.get(name)
+            if room is None:
+                self._open(onsale, keyring)
+            elif room.onsale != onsale:
+                room.change(onsale)
+        for follow in self.on_change:
+            follow(onsales)
+        log.info("reloaded", onsales=sorted(onsales))
+        return True
+
+    def _open(self, onsale: Onsale, keyring: Keyring) -> None:
+        store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
+        room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
+        self.rooms[onsale.name] = room
+        if self._running:
+            self._moving[onsale.name] = asyncio.create_task(self._keep_moving(room))
+
+    async def _close(self, name: str) -> None:
+        room = self.rooms.pop(name)
+        room.frames.close()
+        task = self._moving.pop(name, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _keep_moving(self, room: Room) -> None:
+        """Release and refresh; the store may come and go."""
+        reachable = True
+        while True:
+            try:
+                await room.move()
+                if not reachable:
+                    log.info("store_back", onsale=room.name)
+                reachable = True
+            except StoreUnavailable as error:
+                if reachable:
+                    log.warning("store_unavailable", onsale=room.name, reason=str(error))
+                reachable = False
+            except Exception:  # a room that stops moving would stop its sale: say what happened and go on
+                log.exception("refresh_failed", onsale=room.name)
+            await asyncio.sleep(self._settings.refresh_every_s)
+
+
+def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Tell a folder's (or file's) state by names, times and sizes; a mounted ConfigMap changes by its `..data` link."""
+    try:
+        files = sorted(path.iterdir()) if path.is_dir() else [path]
+        return tuple(
+            (str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()
+        )
+    except OSError:
+        return ()

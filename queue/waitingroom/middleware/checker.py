@@ -1,0 +1,107 @@
+"""What a shop's own gate decides of a request: pure, and the same for ASGI, WSGI and aiohttp.
+
+It fails closed: what cannot be judged is refused, and what cannot be verified is sent to the line.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rulebook import Onsale
+from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.original import is_target
+from waitingroom.gate.reader import PassReader
+from waitingroom.gate.turnaway import (
+    ONSALE_HEADER,
+    SESSION_HEADER,
+    Answer,
+    problem_answer,
+    room_address,
+    send_to_line,
+)
+from waitingroom.passes import Pass
+from waitingroom.web.cookies import find_cookie, pass_cookie
+
+OUR_PREFIX = "x-tidegate-"
+_MAX_HEADER_CHARS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, as far as it matters here. `target` is the path, percent-encoded, with its query."""
+
+    method: str
+    hosts: tuple[str, ...]
+    target: str
+    cookie: str
+    accept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Let through (`answer` is None), with the pass it needed, or answered here.
+
+    `unknown_kid` names the key of a pass that none of our keys can have signed: a newer set may hold it.
+    """
+
+    answer: Answer | None = None
+    admission: Pass | None = None
+    unknown_kid: str | None = None
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Return the headers which the shop may trust, all others of their names having been removed."""
+        if self.admission is None:
+            return ()
+        return ((SESSION_HEADER, self.admission.session), (ONSALE_HEADER, self.admission.onsale))
+
+
+class Checker:
+    """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it."""
+
+    def __init__(self, onsales: Iterable[Onsale], *, room_url: str) -> None:
+        self._guard = Guard(onsales)
+        self._room_url = room_url
+
+    def check(self, asked: Asked, reader: PassReader, kids: frozenset[str], now_s: float) -> Verdict:
+        """Judge a request at `now_s`, by a reader that knows the keys `kids`."""
+        if not is_target(asked.target):
+            return Verdict(
+                problem_answer(400, "Bad request", "The target must be a path of printable ASCII.")
+            )
+        judgement = self._guard.judge_all(asked.method, asked.hosts, asked.target.partition("?")[0])
+        if judgement.refused:
+            return Verdict(problem_answer(400, "Bad request", f"Refused: {judgement.refused}."))
+        onsale = judgement.onsale
+        if onsale is None or is_outside(onsale, now_s):
+            return Verdict()
+        admission = reader.read(onsale.name, asked.cookie, now_s)
+        if admission is not None:
+            return Verdict(admission=admission)
+        kid = key_named(find_cookie(asked.cookie, pass_cookie(onsale.name)))
+        address = room_address(self._room_url, onsale, asked.method, asked.target)
+        return Verdict(
+            send_to_line(asked.accept, address),
+            unknown_kid=kid if kid is not None and kid not in kids else None,
+        )
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a header, in whatever spelling, is one that only the gate may set."""
+    return name.lower().replace("_", "-").startswith(OUR_PREFIX)
+
+
+def key_named(token: str | None) -> str | None:
+    """Return the `kid` in a pass's header, unverified; None where there is none to be read."""
+    head = (token or "").partition(".")[0]
+    if not head or len(head) > _MAX_HEADER_CHARS:
+        return None
+    try:
+        header = json.loads(base64.b64decode(head + "=" * (-len(head) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    kid = header.get("kid") if isinstance(header, dict) else None
+    return kid if isinstance(kid, str) else None

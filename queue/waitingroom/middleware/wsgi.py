@@ -1,0 +1,56 @@
+"""The gate before a WSGI application. `environ["tidegate.pass"]` holds the pass that let a request in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from waitingroom.middleware.checker import Asked
+from waitingroom.middleware.offline import OfflineGate
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_STATE = "tidegate.pass"
+_OURS = "HTTP_X_TIDEGATE_"
+
+
+class WsgiGate:
+    """Wraps an application."""
+
+    def __init__(self, app: WSGIApplication, gate: OfflineGate) -> None:
+        self._app = app
+        self._gate = gate
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Check a request."""
+        verdict = self._gate.check(_asked(environ))
+        answer = verdict.answer
+        if answer is not None:
+            status = HTTPStatus(answer.status)
+            length = ("Content-Length", str(len(answer.body)))
+            start_response(f"{status.value} {status.phrase}", [*answer.headers, length])
+            return [answer.body]
+        passed = {name: value for name, value in environ.items() if not name.startswith(_OURS)}
+        for name, value in verdict.headers():
+            passed["HTTP_" + name.upper().replace("-", "_")] = value
+        passed[_STATE] = verdict.admission
+        return self._app(passed, start_response)
+
+
+def _asked(environ: WSGIEnvironment) -> Asked:
+    # Servers hand on the path decoded, one character a byte. It is judged as such: encoded again, to be decoded once.
+    path = (
+        quote((environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1"), safe="/")
+        or "/"
+    )
+    query = environ.get("QUERY_STRING", "")
+    return Asked(
+        method=environ.get("REQUEST_METHOD", "GET"),
+        hosts=(environ.get("HTTP_HOST") or environ.get("SERVER_NAME", ""),),
+        target=f"{path}?{query}" if query else path,
+        cookie=environ.get("HTTP_COOKIE", ""),
+        accept=environ.get("HTTP_ACCEPT", ""),
+    )

@@ -1,0 +1,166 @@
+"""Opens the store from its address: one server, a master which Sentinels name, or a cluster.
+
+All give up after seconds and try once more, at once, on a new connection; whoever calls has a better plan for the rest. It knows
+how to reach the server that holds a key, not what is done there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as StoreConnectionError
+from redis.exceptions import ReadOnlyError, RedisClusterException
+
+from waitingroom.store.address import Address, read_address
+
+_CONNECTIONS = 64
+
+
+class SentinelClient(Redis):
+    """A client of whichever server the Sentinels name as master, asked again for every new connection."""
+
+    sentinels: Sentinel | None = None
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        """Close the connections to the master and to the Sentinels."""
+        await super().aclose(close_connection_pool)
+        if self.sentinels is not None:
+            await self.sentinels.aclose()
+
+
+class ClusterClient(RedisCluster):
+    """A client of a cluster, whose errors are all `RedisError`s."""
+
+    def __init__(self, address: Address, options: dict[str, Any]) -> None:
+        super().__init__(
+            startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
+            # Where a part of the slots has no server, the onsales in the others go on.
+            require_full_coverage=False,
+            retry=_once_more(),
+            **options,
+        )
+        self._options = options
+
+    async def initialize(self, *args: Any, **kwargs: Any) -> ClusterClient:
+        """Ask the cluster for its servers, if that has to be done.
+
+        Raises:
+            RedisError: none of them could tell.
+        """
+        try:
+            await super().initialize(*args, **kwargs)
+        except (RedisClusterException, IndexError) as error:
+            # An IndexError of the library's: the server which answered knows of no master.
+            raise StoreConnectionError(f"cluster: {error}") from error
+        return self
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a command on the server of its key.
+
+        Raises:
+            RedisError: it did not work; the next call asks the cluster anew for its servers if they may have changed.
+        """
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except (RedisClusterException, KeyError) as error:
+            # No server has this slot (a KeyError in the library's table). Only a closed client looks again.
+            await self.aclose()
+            raise StoreConnectionError(f"cluster: {error}") from error
+
+    def open_server(self, key: str) -> Redis:
+        """Open a client of the one server which holds `key`, as far as the last answer told; it follows no redirection."""
+        try:
+            node = self.get_node_from_key(key)
+        except RedisClusterException as error:
+            raise StoreConnectionError(f"cluster: {error}") from error
+        if node is None:
+            raise StoreConnectionError("cluster: slot without a server")
+        return Redis(host=node.host, port=int(node.port), retry=_once_more(), **self._options)
+
+
+StoreClient = Redis | ClusterClient
+"""What `connect` returns; scripts run on each alike."""
+
+
+def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
+    """Open a client for an address of a form that `address` knows; nothing is sent yet.
+
+    Raises:
+        ValueError: the address is of none of these forms.
+    """
+    address = read_address(url)
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "max_connections": _CONNECTIONS,
+        "username": address.username,
+        "password": address.password,
+        **address.options,
+    }
+    if address.tls:
+        options["ssl"] = True
+    match address.kind:
+        case "cluster":
+            return ClusterClient(address, options)
+        case "sentinel":
+            return _open_sentinel(address, options)
+        case "unix":
+            place: dict[str, Any] = {"unix_socket_path": address.path}
+        case _:
+            ((host, port),) = address.hosts
+            place = {"host": host, "port": port}
+    # A name or a virtual address may lead to another server by now: a new connection finds out.
+    return Redis(db=address.db, retry=_once_more(), retry_on_error=[ReadOnlyError], **place, **options)
+
+
+@asynccontextmanager
+async def server_of(client: StoreClient, key: str) -> AsyncIterator[Redis]:
+    """Have a client of the one server which holds `key`.
+
+    Raises:
+        RedisError: no server is known for it.
+    """
+    if isinstance(client, Redis):
+        yield client
+        return
+    await client.initialize()
+    server = client.open_server(key)
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
+    shared = {
+        name: value
+        for name, value in options.items()
+        if name.startswith(("socket_", "ssl")) or name == "protocol"
+    }
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # the library gives it no types
+        address.hosts,
+        sentinel_kwargs=shared
+        | {
+            "username": address.sentinel_username,
+            "password": address.sentinel_password,
+            "retry": _once_more(),
+        },
+    )
+    client: SentinelClient = sentinels.master_for(
+        address.master, redis_class=SentinelClient, db=address.db, retry=_once_more(), **options
+    )
+    client.sentinels = sentinels
+    return client
+
+
+def _once_more() -> Retry:
+    """Try once more, at once: a pooled connection may have died with its server."""
+    return Retry(NoBackoff(), 1)

@@ -1,0 +1,108 @@
+"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, the limits fit together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from waitingroom.errors import StoreUnavailable
+from waitingroom.room import Room
+from waitingroom.roomsettings import room_settings
+from waitingroom.store.operations import OnsaleOperations
+from waitingroom.web.admin_documents import Check, Preflight
+
+Result = Literal["pass", "warn", "fail"]
+
+SKEW_WARNS_S = 5.0
+SKEW_FAILS_S = 30.0
+_ORDER: tuple[Result, ...] = ("pass", "warn", "fail")
+
+
+async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
+    """Ask the store, and check all."""
+    checks: list[Check] = []
+    try:
+        server = await operations.server()
+        asked_s = time.time()
+        checks += [
+            Check(name="store", result="pass", detail="answers"),
+            check_persistence(server, await operations.snapshots_schedule()),
+            check_memory_policy(server),
+            check_clock(float(server["time_s"]) - asked_s),
+            check_settings(room_settings(room.onsale), await operations.settings()),
+        ]
+    except StoreUnavailable as error:
+        checks.append(Check(name="store", result="fail", detail=str(error)))
+    checks += [check_keys(room), check_headroom(room)]
+    worst = max((check.result for check in checks), key=_ORDER.index)
+    return Preflight(onsale=room.name, result=worst, checks=checks)
+
+
+def check_persistence(server: Mapping[str, Any], schedule: str | None) -> Check:
+    """An append-only file loses a second at most, snapshots lose minutes, and without either a restart loses everything."""
+    if server.get("aof_enabled"):
+        written = str(server.get("aof_last_write_status", "ok"))
+        if written == "ok":
+            return _check("persistence", "pass", "append-only file is on")
+        return _check("persistence", "fail", f"the last write of the append-only file failed: {written}")
+    if schedule:
+        saved = str(server.get("rdb_last_bgsave_status", "ok"))
+        if saved == "ok":
+            return _check("persistence", "warn", "snapshots only: minutes may be lost; set appendonly yes")
+        return _check("persistence", "fail", f"the last snapshot failed: {saved}")
+    if schedule is None:
+        detail = "append-only file is off, and CONFIG GET save is not allowed to this user"
+        return _check("persistence", "warn", detail)
+    return _check("persistence", "fail", "neither append-only file nor snapshots: set appendonly yes")
+
+
+def check_memory_policy(server: Mapping[str, Any]) -> Check:
+    """A store which evicts would throw lines away; one which is full refuses, and says so."""
+    policy = str(server.get("maxmemory_policy", "unknown"))
+    if policy == "noeviction":
+        return _check("memory", "pass", "maxmemory-policy is noeviction")
+    return _check("memory", "fail", f"maxmemory-policy is {policy}: lines could be evicted; set noeviction")
+
+
+def check_clock(skew_s: float) -> Check:
+    """Compare the store's clock, which counts for the line, with this host's, which counts for passes."""
+    size = abs(skew_s)
+    result: Result = "fail" if size >= SKEW_FAILS_S else "warn" if size >= SKEW_WARNS_S else "pass"
+    side = "ahead of" if skew_s > 0 else "behind"
+    return _check("clock", result, f"the store's clock is {size:.1f} s {side} this host's")
+
+
+def check_settings(wanted: Mapping[str, str], stored: Mapping[str, str]) -> Check:
+    """Compare the document with what the store goes by."""
+    if not stored:
+        return _check("settings", "fail", "the store knows nothing of this onsale yet")
+    different = sorted(name for name, value in wanted.items() if stored.get(name, "") != value)
+    if not different:
+        return _check("settings", "pass", "the store goes by the document")
+    return _check("settings", "fail", f"the store differs from the document in {', '.join(different)}")
+
+
+def check_keys(room: Room) -> Check:
+    """A draw needs its seed; places and passes have their keys, or the room would not have started."""
+    if room.drawn and room.commitment is None:
+        return _check("keys", "fail", "the seed of the draw is missing")
+    return _check("keys", "pass", "all keys are there" if room.drawn else "place and pass keys are there")
+
+
+def check_headroom(room: Room) -> Check:
+    """Buyers who stay `session.length` each, coming in at the full rate, must find room."""
+    limits, session = room.onsale.spec.admission, room.onsale.spec.session
+    inside = limits.rate_per_s * session.length_s
+    if limits.capacity is None:
+        return _check("headroom", "pass", f"no capacity is set; about {inside:.0f} buyers will be inside")
+    if inside > limits.capacity:
+        detail = (
+            f"rate x session.length = {inside:.0f} exceeds the capacity of {limits.capacity}: it will bind"
+        )
+        return _check("headroom", "warn", detail)
+    return _check("headroom", "pass", f"about {inside:.0f} of {limits.capacity} will be inside")
+
+
+def _check(name: str, result: Result, detail: str) -> Check:
+    return Check(name=name, result=result, detail=detail)

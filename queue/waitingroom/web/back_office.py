@@ -1,0 +1,52 @@
+"""Puts onto the room's application what isn't a buyer's: admin API, revocation feed, OpenAPI, and the shield around all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.revocations import Revocations
+from waitingroom.room import Room
+from waitingroom.settings import QueueSettings
+from waitingroom.store.connect import StoreClient
+from waitingroom.web.admin import AdminHandlers
+from waitingroom.web.admin_access import Access
+from waitingroom.web.admin_feed import RevocationFeed
+from waitingroom.web.admin_tokens import TokenFile
+from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.openapi import OpenApi
+from waitingroom.web.security import Shield
+
+
+def install_back_office(
+    app: web.Application,
+    rooms: Mapping[str, Room],
+    client: StoreClient,
+    sessions: Sessions,
+    trusted: TrustedProxies,
+    settings: QueueSettings,
+) -> Revocations:
+    """Add routes and shield to `app`; the caller runs what is returned, which tells `sessions` who was revoked.
+
+    Without a token file nobody is an operator, and there is no admin API.
+
+    Raises:
+        ConfigurationError: the token file cannot be used.
+    """
+    if settings.admin_tokens is not None:
+        access = Access(TokenFile(settings.admin_tokens), Clients(trusted))
+        app.add_routes(AdminHandlers(rooms, client, access).routes())
+    revocations = Revocations(rooms, client, sessions.revoked)
+    app.add_routes(RevocationFeed(revocations).routes())
+    app.add_routes(OpenApi().routes())
+
+    async def let_listeners_go(app: web.Application) -> None:
+        await revocations.close()
+
+    app.on_shutdown.append(let_listeners_go)
+    joins = ClientBuckets(settings.join_rate_per_s, settings.join_burst) if settings.join_rate_per_s else None
+    Shield(rooms, trusted, joins, https=settings.secure_cookies).install(app)
+    return revocations

@@ -1,0 +1,111 @@
+"""Who a client is, and how often it may ask: a token bucket for each client address, in this process alone.
+
+A trusted proxy speaks for its clients in X-Forwarded-For; nobody else is believed. An IPv6 client is its /64, as that is what one
+subscriber gets. Memory is bounded: the clients not seen for longest are forgotten, and start with a full bucket again.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Protocol
+
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.memo import Memo
+
+_CLIENTS_REMEMBERED = 50_000
+_MAX_HOPS = 16
+_SUBSCRIBER_BITS = 64
+_NO_ADDRESS = "local"
+
+
+class ForwardedHeaders(Protocol):
+    """What we need of a multidict."""
+
+    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
+        """Return the values in their order."""
+        ...
+
+
+class ClientBuckets:
+    """A bucket of `burst` tokens for each client, refilled by `rate_per_s`."""
+
+    def __init__(self, rate_per_s: float, burst: int, remembered: int = _CLIENTS_REMEMBERED) -> None:
+        self._rate_per_s = rate_per_s
+        self._burst = float(burst)
+        self._buckets: Memo[tuple[float, float]] = Memo(remembered)
+
+    def wait_s(self, client: str, now_s: float) -> float:
+        """Return how long `client` has to wait for a token; 0 if there is one. Takes nothing."""
+        missing = 1.0 - self._tokens(client, now_s)
+        return max(0.0, missing / self._rate_per_s)
+
+    def take(self, client: str, now_s: float) -> float:
+        """Take a token of `client`, or return how long it has to wait for one; a refused question costs nothing."""
+        tokens = self._tokens(client, now_s)
+        if tokens < 1.0:
+            return (1.0 - tokens) / self._rate_per_s
+        self._buckets.put(client, (tokens - 1.0, now_s))
+        return 0.0
+
+    def _tokens(self, client: str, now_s: float) -> float:
+        bucket = self._buckets.get(client)
+        if bucket is None:
+            return self._burst
+        tokens, at_s = bucket
+        return min(self._burst, tokens + max(0.0, now_s - at_s) * self._rate_per_s)
+
+
+class Clients:
+    """Tells whose request it is."""
+
+    def __init__(self, trusted: TrustedProxies) -> None:
+        self._trusted = trusted
+
+    def client(self, peer: str | None, headers: ForwardedHeaders) -> str:
+        """Name the client: the nearest address that is not a trusted proxy's, or else the furthest that is known."""
+        found = peer or ""
+        if self._trusted.holds(peer):
+            for hop in reversed(_hops(headers)):
+                address = _address(hop)
+                if address is None:
+                    break
+                found = address
+                if not self._trusted.holds(address):
+                    break
+        return client_key(found)
+
+    def speaks_for_itself(self, peer: str | None, headers: ForwardedHeaders) -> bool:
+        """Tell whether the request comes from a trusted proxy which names no client: it may stand for all of them."""
+        return self._trusted.holds(peer) and not _hops(headers)
+
+
+def client_key(address: str) -> str:
+    """Return what of an address stands for one client: the whole of IPv4, the /64 of IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return _NO_ADDRESS
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((parsed, _SUBSCRIBER_BITS), strict=False))
+
+
+def _hops(headers: ForwardedHeaders) -> list[str]:
+    text = ",".join(headers.getall("X-Forwarded-For", ()))
+    return [hop for hop in (part.strip() for part in text.split(",")) if hop][-_MAX_HOPS:]
+
+
+def _address(hop: str) -> str | None:
+    """Read one entry of X-Forwarded-For; some proxies add a port, and brackets around IPv6."""
+    if hop.startswith("["):
+        hop = hop[1:].partition("]")[0]
+    elif hop.count(":") == 1:
+        hop = hop.partition(":")[0]
+    try:
+        ipaddress.ip_address(hop)
+    except ValueError:
+        return None
+    return hop

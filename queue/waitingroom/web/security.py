@@ -1,0 +1,182 @@
+"""What holds for every request and answer of the room: request ids, security headers, CORS, limits on what clients send.
+
+Problems leave as problem+json (RFC 9457), whatever raised them. The gate's own paths are exempt from the limits on bodies: a
+proxy may hand on the buyer's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+from yarl import URL
+
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.room import Room
+from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.negotiation import problem
+
+REQUEST_ID_HEADER = "X-Request-Id"
+REQUEST_ID = web.RequestKey("request_id", str)
+BODY_WITHIN_S = 10.0
+_ID_FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_EXEMPT = "/gate/"
+_ALWAYS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Content-Type, X-Request-Id",
+    "Access-Control-Max-Age": "600",
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Shield:
+    """Stands around an application; `install` puts it there. No `joins` means that joining is not limited."""
+
+    def __init__(
+        self,
+        rooms: Mapping[str, Room],
+        trusted: TrustedProxies,
+        joins: ClientBuckets | None = None,
+        *,
+        https: bool,
+        body_within_s: float = BODY_WITHIN_S,
+    ) -> None:
+        self._rooms = rooms
+        self._trusted = trusted
+        self._clients = Clients(trusted)
+        self._joins = joins
+        self._headers = {**_ALWAYS, **(_HTTPS_ONLY if https else {})}
+        self._body_within_s = body_within_s
+        self._origins: dict[str, str] = {}
+
+    def install(self, app: web.Application) -> None:
+        """Put the shield around `app`, outside of all its middlewares."""
+
+        @web.middleware
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._guard(request, handler)
+
+        app.middlewares.insert(0, guard)
+        app.on_response_prepare.append(self._complete)
+
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = self._request_id(request)
+        try:
+            if request.method == hdrs.METH_GET:
+                return await handler(request)
+            if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
+                return self._preflight(request)
+            if request.method == hdrs.METH_POST and not request.path.startswith(_EXEMPT):
+                refused = self._limit_joins(request) or await self._read_body(request)
+                if refused is not None:
+                    return refused
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            return _as_problem(error)
+        except Exception:
+            log.exception("request_failed", path=request.path, request_id=request[REQUEST_ID])
+            return problem(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "Defect",
+                "Something went wrong here; the request id helps to find it.",
+            )
+
+    async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        for name, value in self._headers.items():
+            if name not in headers:
+                headers[name] = value
+        headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or _new_id()
+        if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
+            self._share(request, response)
+
+    def _request_id(self, request: web.Request) -> str:
+        given = request.headers.get(REQUEST_ID_HEADER)
+        if given is not None and self._trusted.holds(request.remote) and _ID_FORM.fullmatch(given):
+            return given
+        return _new_id()
+
+    def _limit_joins(self, request: web.Request) -> web.Response | None:
+        if self._joins is None or not request.path.endswith("/join"):
+            return None
+        if self._clients.speaks_for_itself(request.remote, request.headers):
+            return None
+        client = self._clients.client(request.remote, request.headers)
+        wait_s = self._joins.take(client, time.monotonic())
+        if wait_s == 0.0:
+            return None
+        return problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many joins",
+            "Too many joined from your network at once; no place was lost. Please try again.",
+            retry_after_s=wait_s,
+        )
+
+    async def _read_body(self, request: web.Request) -> web.Response | None:
+        """Read the whole body (the application bounds its size), so that no handler waits for a slow client."""
+        if not request.body_exists:
+            return None
+        try:
+            async with asyncio.timeout(self._body_within_s):
+                await request.read()
+        except TimeoutError:
+            response = problem(
+                HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The body of the request did not arrive in time."
+            )
+            response.force_close()
+            return response
+        return None
+
+    def _preflight(self, request: web.Request) -> web.Response:
+        response = web.Response(status=HTTPStatus.NO_CONTENT)
+        if self._is_shop(request):
+            response.headers.update(_PREFLIGHT)
+        return response
+
+    def _share(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.add("Vary", "Origin")
+        if self._is_shop(request):
+            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Access-Control-Expose-Headers"] = f"Retry-After, {REQUEST_ID_HEADER}"
+
+    def _is_shop(self, request: web.Request) -> bool:
+        """Tell whether the request comes from a page of the shop of the very onsale it is about."""
+        room = self._rooms.get(request.path.lstrip("/").partition("/")[0])
+        if room is None:
+            return False
+        shop = room.onsale.spec.shop
+        origin = self._origins.get(shop)
+        if origin is None:
+            origin = self._origins[shop] = str(URL(shop).origin())
+        return request.headers.get("Origin") == origin
+
+
+def _as_problem(error: web.HTTPException) -> web.Response:
+    status = HTTPStatus(error.status)
+    detail = error.text if error.text and not error.text.startswith(str(error.status)) else status.description
+    response = problem(status, status.phrase, detail or status.phrase)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def _new_id() -> str:
+    return secrets.token_hex(8)

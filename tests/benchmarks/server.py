@@ -1,0 +1,107 @@
+"""A server of the benchmarks, in a process of its own, under uvloop as in production; see `children` for how it is run.
+
+Three kinds: `room` is the waiting room as `serving` puts it up; `checkpoint` is the gate's check behind the least handler that
+answers with its outcome; `bare` is an aiohttp handler which always gives the same answer, the limit that the others are held to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from rulebook import load_documents
+from tests.benchmarks.children import obey
+from waitingroom.gate.checkpoint import Checkpoint
+from waitingroom.gate.sessions import Sessions
+from waitingroom.keyfiles import load_keyring
+from waitingroom.serve import serving
+from waitingroom.settings import ListenAddress, QueueSettings
+
+# What aiohttp adds to every answer by itself.
+_OWN_HEADERS = {"content-type", "content-length", "date", "server"}
+
+
+@asynccontextmanager
+async def room(options: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Have the waiting room up, its counters read from the store."""
+    settings = QueueSettings(
+        onsales=Path(options["folder"]) / "onsales",
+        store=options["store"],
+        keys=Path(options["folder"]) / "keys",
+        listen=ListenAddress("127.0.0.1", options["port"]),
+        room_url=f"http://127.0.0.1:{options['port']}",
+        refresh_every_s=options["refresh_every_s"],
+    )
+    async with serving(settings) as hall:
+        while any(each.snapshot is None for each in hall.rooms.values()):
+            await asyncio.sleep(0.01)
+        yield
+
+
+@asynccontextmanager
+async def checkpoint(options: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Have the gate's check up."""
+    folder = Path(options["folder"])
+    onsale = next(iter(load_documents(folder / "onsales").onsales.values()))
+    check = Checkpoint(load_keyring(folder / "keys", [onsale.name]), Sessions({})).check
+
+    async def handle(request: web.Request) -> web.Response:
+        allowed = check(onsale, request.headers.get("Cookie"), time.time())
+        if allowed is None:
+            return web.Response(status=401)
+        return web.Response(headers={"X-Tidegate-Session": allowed.admission.session})
+
+    async with _listening("GET", options["path"], handle, options["port"]):
+        yield
+
+
+@asynccontextmanager
+async def bare(options: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Have a handler up which gives an answer of the same length and headers as the one it is held against."""
+    told = {name.lower(): value for name, value in options["headers"]}
+    body = b"x" * options["length"] or None
+    content_type = told["content-type"].partition(";")[0] if "content-type" in told else None
+    headers = [(name, value) for name, value in options["headers"] if name.lower() not in _OWN_HEADERS]
+
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=content_type, headers=headers)
+
+    async with _listening(options["method"], options["path"], handle, options["port"]):
+        yield
+
+
+@asynccontextmanager
+async def _listening(method: str, path: str, handler: Any, port: int) -> AsyncIterator[None]:
+    app = web.Application()
+    app.router.add_route(method, path, handler)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield
+    await runner.cleanup()
+
+
+async def serve(options: Mapping[str, Any]) -> None:
+    """Serve until the input ends; `cpu` asks for the processor time used so far."""
+    kinds = {"room": room, "checkpoint": checkpoint, "bare": bare}
+    async with kinds[options["kind"]](options):
+        await obey({"cpu": time.process_time})
+
+
+if __name__ == "__main__":
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    uvloop.run(serve(json.loads(sys.argv[1])))

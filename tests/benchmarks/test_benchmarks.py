@@ -1,0 +1,58 @@
+"""Every benchmark runs, at a tiny size, and what must be nought is nought. How fast anything is isn't asked here."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks.__main__ import main
+
+TINY = ["--rounds", "1", "--window", "0.1", "--connections", "4", "--buyers", "3000", "--seconds", "2"]
+
+
+def run(name: str, folder: Path) -> dict[str, dict[str, Any]]:
+    main([name, *TINY, "--json", str(folder / "figures")])
+    figures = [json.loads(line) for line in (folder / "figures").read_text().splitlines()]
+    assert all({"name", "value", "unit", "baseline", "ratio", "n"} <= figure.keys() for figure in figures)
+    return {figure["name"]: figure for figure in figures}
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "names"),
+    [
+        ("join", {"join_rps_ratio", "join_cpu_ratio"}),
+        (
+            "gate",
+            {f"gate_{part}_{measure}_ratio" for part in ("auth", "check") for measure in ("rps", "cpu")},
+        ),
+    ],
+)
+def test_a_handler_is_held_against_a_bare_one(benchmark: str, names: set[str], tmp_path: Path) -> None:
+    figures = run(benchmark, tmp_path)
+    assert set(figures) == names
+    assert all(figure["ratio"] > 0 and figure["n"] > 0 for figure in figures.values())
+
+
+def test_a_status_never_touches_the_store(tmp_path: Path) -> None:
+    figures = run("status", tmp_path)
+    assert set(figures) == {"status_rps_ratio", "status_cpu_ratio", "status_store_calls"}
+    assert figures["status_store_calls"]["value"] == 0
+
+
+def test_a_waiting_buyer_costs_the_store_less_than_a_member_of_a_sorted_set(tmp_path: Path) -> None:
+    figures = run("memory", tmp_path)
+    assert set(figures) == {"store_bytes_per_waiting_buyer"}
+    assert figures["store_bytes_per_waiting_buyer"]["ratio"] < 1
+
+
+def test_several_processes_together_release_no_more_than_the_rate_allows(tmp_path: Path) -> None:
+    figures = run("admission", tmp_path)
+    assert set(figures) == {"admission_over", "admission_shortfall"}
+    assert figures["admission_over"]["value"] == 0
+
+
+def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["spead"])
+    assert "status, join, gate, memory, admission" in capsys.readouterr().err.replace("'", "")

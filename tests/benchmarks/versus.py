@@ -1,0 +1,140 @@
+"""Two servers side by side: load goes to one, then to the other, in short windows, so that a noisy machine disturbs both alike.
+
+Both get the very same requests from the same client, and the baseline gives answers of the same length and headers. Besides
+answers per second we count the server process's own processor time an answer, which other users of the machine disturb less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import uvloop
+
+from tests.benchmarks.children import Child, child
+from tests.benchmarks.figures import Figure, middle
+from tests.benchmarks.load import Load, ask_once
+
+_WARM_UP = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure: `rounds` windows of `seconds` for each of the two, over `connections`."""
+
+    rounds: int = 5
+    seconds: float = 2.0
+    connections: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is measured: a server's options (see `server`), and the requests sent to it without end."""
+
+    name: str
+    options: Mapping[str, Any]
+    method: str
+    path: str
+    requests: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    answers_per_s: float
+    cpu_us: float
+    busy: float
+    answers: int
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def compare(subject: Subject, effort: Effort) -> list[Figure]:
+    """Measure a subject against a bare handler."""
+    return uvloop.run(_compare(subject, effort))
+
+
+async def _compare(subject: Subject, effort: Effort) -> list[Figure]:
+    port, bare_port = free_port(), free_port()
+    with child("server", {**subject.options, "port": port}) as server:
+        headers, body = await ask_once(port, next(subject.requests()))
+        bare_options = {
+            "kind": "bare",
+            "method": subject.method,
+            "path": subject.path,
+            "headers": headers,
+            "length": len(body),
+            "port": bare_port,
+        }
+        with child("server", bare_options) as bare:
+            return await _interleave(subject, effort, (server, port), (bare, bare_port))
+
+
+async def _interleave(
+    subject: Subject, effort: Effort, one: tuple[Child, int], other: tuple[Child, int]
+) -> list[Figure]:
+    requests = subject.requests()
+    loads = [await Load.open(port, requests, effort.connections) for _, port in (one, other)]
+    for load in loads:
+        await load.run(effort.seconds * _WARM_UP)
+    ours: list[_Side] = []
+    bare: list[_Side] = []
+    for turn in range(effort.rounds):
+        # Who goes first changes from round to round.
+        for side in (0, 1) if turn % 2 == 0 else (1, 0):
+            (ours, bare)[side].append(await _window((one, other)[side][0], loads[side], effort.seconds))
+    for load in loads:
+        load.close()
+    return _figures(subject.name, ours, bare)
+
+
+async def _window(server: Child, load: Load, seconds: float) -> _Side:
+    before = float(server.ask("cpu"))
+    window = await load.run(seconds)
+    cpu_s = float(server.ask("cpu")) - before
+    return _Side(
+        window.answers / window.seconds, cpu_s / window.answers * 1e6, cpu_s / window.seconds, window.answers
+    )
+
+
+def _figures(name: str, ours: list[_Side], bare: list[_Side]) -> list[Figure]:
+    answers = sum(side.answers for side in ours)
+    busy = middle([side.busy for side in ours])
+    bare_busy = middle([side.busy for side in bare])
+    return [
+        Figure(
+            f"{name}_rps_ratio",
+            value=middle([side.answers_per_s for side in ours]),
+            unit="requests/s",
+            n=answers,
+            baseline=middle([side.answers_per_s for side in bare]),
+            ratio=middle([a.answers_per_s / b.answers_per_s for a, b in zip(ours, bare, strict=True)]),
+            note=f"server busy {busy:.0%}, bare handler {bare_busy:.0%}",
+        ),
+        Figure(
+            f"{name}_cpu_ratio",
+            value=middle([side.cpu_us for side in ours]),
+            unit="us/request",
+            n=answers,
+            baseline=middle([side.cpu_us for side in bare]),
+            ratio=middle([b.cpu_us / a.cpu_us for a, b in zip(ours, bare, strict=True)]),
+            note="processor time of the server process; ratio = bare handler's / ours",
+        ),
+    ]
+
+
+async def load_for(port: int, requests: Iterator[bytes], effort: Effort) -> int:
+    """Send load to one server for one window, and return how many answers came."""
+    load = await Load.open(port, requests, effort.connections)
+    answers = (await load.run(effort.seconds)).answers
+    load.close()
+    # Let the server see the connections close before it is stopped.
+    await asyncio.sleep(0)
+    return answers

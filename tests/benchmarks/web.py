@@ -1,0 +1,67 @@
+"""What a status, a join and a gate's check cost, against a bare aiohttp handler; and P3: a status never touches the store."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+from redis import Redis
+
+from tests.benchmarks.children import child, valkey
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.hall import Hall
+from tests.benchmarks.versus import Effort, compare, free_port, load_for
+
+_WAITING = 2_000
+_NEVER_S = 86_400.0
+
+
+def status(effort: Effort) -> list[Figure]:
+    """Measure a status: `status_rps_ratio`, `status_cpu_ratio`, `status_store_calls`."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
+        hall = Hall(Path(folder), store_url, _WAITING)
+        return [*compare(hall.status(), effort), _store_calls(hall, effort)]
+
+
+def join(effort: Effort) -> list[Figure]:
+    """Measure a join: `join_rps_ratio`, `join_cpu_ratio`."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
+        return compare(Hall(Path(folder), store_url, 1).join(), effort)
+
+
+def gate(effort: Effort) -> list[Figure]:
+    """Measure the gate: `gate_auth_rps_ratio`, `gate_auth_cpu_ratio`, and the same of `gate_check`, the check alone."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
+        hall = Hall(Path(folder), store_url, _WAITING)
+        return [*compare(hall.gate_auth(), effort), *compare(hall.gate_check(), effort)]
+
+
+def _store_calls(hall: Hall, effort: Effort) -> Figure:
+    """Count the store's commands under load, less those of the same time without.
+
+    The refresh is made so rare here that it does not come at all while we count: it calls several commands at moments of its
+    own, and would blur a count that has to be exact.
+    """
+    port = free_port()
+    with child("server", {**hall.room(_NEVER_S), "port": port}):
+        store = Redis.from_url(hall.store_url)
+        start = _commands(store)
+        began = time.monotonic()
+        answers = uvloop.run(load_for(port, hall.status().requests(), effort))
+        took_s = time.monotonic() - began
+        loaded = _commands(store)
+        time.sleep(took_s)
+        idle = _commands(store)
+        store.close()
+    calls = (loaded - start) - (idle - loaded)
+    return Figure(
+        "status_store_calls", value=calls / answers, unit="commands/request", n=answers, baseline=0.0
+    )
+
+
+def _commands(store: Redis) -> int:
+    """Count all commands which the store has run, in scripts or not, without our own questions."""
+    stats = store.info("commandstats")
+    return sum(int(each["calls"]) for name, each in stats.items() if not name.startswith("cmdstat_info"))

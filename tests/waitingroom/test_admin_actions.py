@@ -1,0 +1,256 @@
+"""What operators do takes effect in the store, from now on, and outlives a reload."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.waitingroom.backoffice import Office, token_file
+from tests.waitingroom.living import living
+from tests.waitingroom.samples import device, onsale, settings
+from tests.waitingroom.test_store_release import fill, shift_time
+from waitingroom.audit import Action
+from waitingroom.errors import JoinRefused
+from waitingroom.snapshot import Snapshot
+from waitingroom.store.client import OnsaleStore
+from waitingroom.store.operations import ChangeRefused, OnsaleOperations
+
+ANN = Action("ann", "test", "request-1")
+
+
+async def until(condition: Callable[[], Awaitable[Any]]) -> None:
+    async with asyncio.timeout(20):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def make(client: Redis, buyers: int = 200, **changes: str) -> tuple[OnsaleStore, OnsaleOperations]:
+    store = OnsaleStore(client, "cactus", settings(**changes))
+    await store.configure()
+    await fill(store, buyers)
+    return store, OnsaleOperations(client, "cactus")
+
+
+async def test_a_lower_rate_counts_from_now_on(client: Redis) -> None:
+    store, operations = await make(client, rate="10.0", burst="100")
+    before = (await store.advance()).released
+    await shift_time(client, 5)
+    entry = await operations.change(ANN, "set", ["ops_rate", "1.0"])
+    assert (entry.before, entry.after) == ({"ops_rate": ""}, {"ops_rate": "1.0"})
+    settled = await store.advance()
+    assert settled.released - before in {50, 51}
+    assert (settled.rate_per_s, settled.rate_reason) == (1.0, "operator")
+    await shift_time(client, 5)
+    assert (await store.advance()).released - settled.released in {5, 6}
+
+
+async def test_an_override_outlives_a_reload_and_is_taken_back(client: Redis) -> None:
+    store, operations = await make(client)
+    await operations.change(ANN, "set", ["ops_rate", "1.0", "ops_capacity", "7"])
+    reloaded = await store.configure(settings(rate="30.0", capacity="100", config="other"))
+    assert (reloaded.rate_per_s, reloaded.capacity) == (1.0, 7)
+    await operations.change(ANN, "set", ["ops_rate", "", "ops_capacity", ""])
+    assert await operations.overrides() == {}
+    after = await store.advance()
+    assert (after.rate_per_s, after.rate_reason, after.capacity) == (30.0, "ceiling", 100)
+
+
+async def test_a_ceiling_above_the_documents_lifts_nothing(client: Redis) -> None:
+    store, operations = await make(client)
+    await operations.change(ANN, "set", ["ops_rate", "1000.0"])
+    assert (await store.advance()).rate_per_s == 10.0
+
+
+async def test_a_hold_settles_what_was_due_and_releases_nobody_after(client: Redis) -> None:
+    store, operations = await make(client, burst="100")
+    await shift_time(client, 3)
+    await operations.change(ANN, "set", ["hold", "the payment provider is down"])
+    held = await store.advance()
+    assert held.released in {30, 31}
+    assert held.hold == "the payment provider is down"
+    await shift_time(client, 60)
+    assert (await store.advance()).released == held.released
+    await operations.change(ANN, "set", ["hold", ""])
+    assert (await store.advance()).hold == ""
+
+
+async def minutes_from_now(client: Redis, minutes: float) -> str:
+    seconds, _ = await client.time()
+    return str(int((seconds + 60 * minutes) * 1_000_000))
+
+
+async def test_opening_now_lets_buyers_join_and_be_released(client: Redis) -> None:
+    later = await minutes_from_now(client, 60)
+    store = OnsaleStore(client, "cactus", settings(prequeue_us=later, opens_us=later))
+    await store.configure()
+    with pytest.raises(JoinRefused):
+        await store.join([device(1)])
+    operations = OnsaleOperations(client, "cactus")
+    await operations.change(ANN, "open")
+    assert [place.number for place in await store.join([device(1)])] == [1]
+    await shift_time(client, 5)
+    snapshot = await store.advance()
+    assert snapshot.released == 1
+    assert snapshot.opens_at_s is not None
+    assert snapshot.opens_at_s <= snapshot.at_s
+
+
+async def test_closing_now_ends_joining_and_opening_takes_it_back(client: Redis) -> None:
+    store, operations = await make(client)
+    await operations.change(ANN, "close")
+    with pytest.raises(JoinRefused, match="closed"):
+        await store.join([device(9_999)])
+    closed = await store.advance()
+    assert closed.closes_at_s is not None
+    await shift_time(client, 60)
+    assert (await store.advance()).released == closed.released
+    await operations.change(ANN, "open")
+    assert (await store.advance()).closes_at_s is None
+    await store.join([device(9_999)])
+
+
+async def test_what_is_past_in_the_document_is_not_opened(client: Redis) -> None:
+    _, operations = await make(client)
+    store = OnsaleStore(client, "cactus", settings(closes_us=await minutes_from_now(client, -1)))
+    await store.configure()
+    with pytest.raises(ChangeRefused, match="closing time"):
+        await operations.change(ANN, "open")
+
+
+async def test_sold_out_counts_as_closed_until_taken_back(client: Redis) -> None:
+    store, operations = await make(client)
+    await operations.change(ANN, "soldout", ["1"])
+    again = await operations.change(ANN, "soldout", ["1"])
+    assert again.after == {}
+    with pytest.raises(JoinRefused, match="closed"):
+        await store.join([device(9_999)])
+    with pytest.raises(ChangeRefused, match="sold out"):
+        await operations.change(ANN, "open")
+    await operations.change(ANN, "soldout", [""])
+    await store.join([device(9_999)])
+
+
+async def test_an_early_opening_draws_and_cannot_be_taken_back(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    drawn = onsale(opens_in_s=3600, order="draw")
+    async with living(tmp_path, store_url, drawn, admin_tokens=token_file(tmp_path)) as here:
+        room, office = here.rooms["cactus"], Office(here)
+        async with here.buyer() as buyer, buyer.post(f"{here.room}/cactus/join") as answer:
+            assert (await answer.json())["state"] == "prequeue"
+        await office.act("open")
+
+        async def published() -> bool:
+            return room.snapshot is not None and bool(room.snapshot.draw_record)
+
+        await until(published)
+        status, refused = await office.post("/admin/v1/onsales/cactus/open", {"at": "document"})
+        assert status == 409
+        assert "cannot be taken back" in refused["detail"]
+
+
+async def test_buyers_are_told_of_a_hold(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here)
+        changed = await office.act("hold", reason="Adyen antwoordt niet")
+        assert changed["who"] == "operator-of-tests"
+        assert changed["after"] == {"hold": "Adyen antwoordt niet"}
+
+        async def seen(hold: str) -> Snapshot | bool:
+            snapshot = here.rooms["cactus"].snapshot
+            return snapshot is not None and snapshot.hold == hold
+
+        await until(lambda: seen("Adyen antwoordt niet"))
+        _, listed = await office.get("/admin/v1/onsales")
+        assert [(each["phase"], each["hold"]) for each in listed["onsales"]] == [
+            ("held", "Adyen antwoordt niet")
+        ]
+        await office.act("resume")
+        await until(lambda: seen(""))
+
+
+async def test_everything_of_an_onsale_is_shown(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here)
+        await office.act("rate", rate="30/m")
+        await office.act("message", message="Bring your own sunscreen")
+        _, shown = await office.get("/admin/v1/onsales/cactus")
+        assert shown["overrides"] == {"ops_rate": "0.5", "message": "Bring your own sunscreen"}
+        assert shown["document"]["spec"]["admission"]["rate"] == "10/s"
+        assert shown["snapshot"]["burst"] == 5
+        await office.act("rate", rate=None)
+        _, shown = await office.get("/admin/v1/onsales/cactus")
+        assert "ops_rate" not in shown["overrides"]
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "status", "words"),
+    [
+        pytest.param("rate", {"rate": "11/s"}, 409, "ceiling is 10/s", id="rate above the document's"),
+        pytest.param("rate", {"rate": "fast"}, 422, "", id="no rate"),
+        pytest.param("rate", {}, 422, "", id="rate missing"),
+        pytest.param("hold", {}, 422, "", id="hold without reason"),
+        pytest.param("hold", {"reason": "a\u0000b"}, 422, "", id="control characters"),
+        pytest.param("hold", {"reason": " "}, 422, "", id="blank reason"),
+        pytest.param("hold", {"reason": "x", "until": 1}, 422, "", id="unknown field"),
+        pytest.param("hold", ["x"], 422, "", id="no object"),
+        pytest.param("capacity", {"capacity": True}, 422, "", id="capacity no number"),
+        pytest.param("explode", {}, 404, "", id="unknown action"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_changes_nothing(
+    tmp_path: Path, store_url: str, client: Redis, action: str, body: Any, status: int, words: str
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here)
+        got, refused = await office.post(f"/admin/v1/onsales/cactus/{action}", body)
+        assert got == status
+        assert refused["status"] == status
+        assert words in refused["detail"]
+        _, shown = await office.get("/admin/v1/onsales/cactus")
+        assert shown["overrides"] == {}
+
+
+async def test_the_audit_log_tells_who_changed_what(tmp_path: Path, store_url: str, client: Redis) -> None:
+    rooms = (onsale(), onsale("tulip", protect=[{"path": "/tulip"}]))
+    async with living(tmp_path, store_url, *rooms, admin_tokens=token_file(tmp_path)) as here:
+        await Office(here, **{"X-Request-Id": "trace-7"}).act("rate", rate="2/s")
+        office = Office(here)
+        await office.act("rate", rate="1/s")
+        await office.post("/admin/v1/onsales/tulip/hold", {"reason": "rain"})
+        _, log = await office.get("/admin/v1/audit")
+        told = [(each["onsale"], each["what"], each["before"], each["after"]) for each in log["entries"]]
+        assert told == [
+            ("tulip", "hold", {"hold": ""}, {"hold": "rain"}),
+            ("cactus", "rate", {"ops_rate": "2.0"}, {"ops_rate": "1.0"}),
+            ("cactus", "rate", {"ops_rate": ""}, {"ops_rate": "2.0"}),
+        ]
+        assert log["entries"][2]["request_id"] == "trace-7"
+        _, one = await office.get("/admin/v1/audit?onsale=cactus&limit=1")
+        assert [each["after"] for each in one["entries"]] == [{"ops_rate": "1.0"}]
+
+
+async def test_the_audit_list_is_bounded(client: Redis) -> None:
+    _, operations = await make(client, buyers=1)
+    await client.rpush("{cactus}:audit", *["{}"] * 1_500)
+    await operations.change(ANN, "set", ["message", "hello"])
+    assert await client.llen("{cactus}:audit") == 1_000
+
+
+async def test_preflight_names_what_is_not_ready(tmp_path: Path, store_url: str, client: Redis) -> None:
+    tight = onsale(admission={"rate": "10/s", "burst": 5, "capacity": 20})
+    async with living(tmp_path, store_url, tight, admin_tokens=token_file(tmp_path)) as here:
+        _, checked = await Office(here).get("/admin/v1/onsales/cactus/preflight")
+        found = {each["name"]: (each["result"], each["detail"]) for each in checked["checks"]}
+        assert found["store"][0] == found["memory"][0] == found["clock"][0] == found["settings"][0] == "pass"
+        assert found["headroom"] == (
+            "warn",
+            "rate x session.length = 600 exceeds the capacity of 20: it will bind",
+        )
+        await client.hset("{cactus}:room", "rate", "3.0")
+        _, checked = await Office(here).get("/admin/v1/onsales/cactus/preflight")
+        assert checked["result"] == "fail"
+        assert "the store differs from the document in rate" in {each["detail"] for each in checked["checks"]}

@@ -1,0 +1,172 @@
+"""Tokens of the admin API: hashed in a file, of roles, compared without telling, limited in their failures."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis
+
+from tests.waitingroom.backoffice import TOKENS, Office, token_file
+from tests.waitingroom.living import living
+from tests.waitingroom.samples import onsale
+from waitingroom.errors import ConfigurationError
+from waitingroom.web.admin_access import FAILURES_BURST
+from waitingroom.web.admin_tokens import Role, TokenFile, load_tokens, make_token
+
+SALT = b"salt of tests"
+SCRYPT = ":".join(
+    [
+        "1024",
+        "8",
+        "1",
+        base64.b64encode(SALT).decode(),
+        base64.b64encode(hashlib.scrypt(b"open sesame", salt=SALT, n=1024, r=8, p=1, dklen=32)).decode(),
+    ]
+)
+CHANGE = "/admin/v1/onsales/cactus/message"
+END = "/sessions/AAAAAAAAAAAAAAAAAAAAAA/complete?onsale=cactus"
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path", "status"),
+    [
+        pytest.param(Role.VIEWER, "GET", "/admin/v1/onsales", 200, id="a viewer looks"),
+        pytest.param(Role.VIEWER, "POST", CHANGE, 403, id="a viewer changes nothing"),
+        pytest.param(Role.VIEWER, "POST", END, 403, id="a viewer ends no session"),
+        pytest.param(Role.OPERATOR, "GET", "/admin/v1/audit", 200, id="an operator looks"),
+        pytest.param(Role.OPERATOR, "POST", CHANGE, 200, id="an operator changes"),
+        pytest.param(Role.OPERATOR, "POST", END, 200, id="an operator ends a session"),
+        pytest.param(Role.SHOP, "GET", "/admin/v1/onsales", 403, id="a shop looks at no onsale"),
+        pytest.param(Role.SHOP, "POST", CHANGE, 403, id="a shop changes nothing"),
+        pytest.param(Role.SHOP, "POST", END, 200, id="a shop ends a session"),
+    ],
+)
+async def test_each_role_may_do_its_own(
+    tmp_path: Path, store_url: str, client: Redis, role: Role, method: str, path: str, status: int
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here, role)
+        body = {"message": "hello"} if path == CHANGE else {}
+        got, answer = await (office.get(path) if method == "GET" else office.post(path, body))
+        assert got == status, answer
+
+
+async def test_without_a_known_token_nothing_is_told(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with (
+        living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here,
+        aiohttp.ClientSession() as session,
+    ):
+        for header in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic YTpi"}):
+            async with session.get(f"{here.room}/admin/v1/onsales", headers=header) as answer:
+                assert answer.status == 401
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+                assert "cactus" not in await answer.text()
+
+
+async def test_a_token_may_be_kept_to_some_onsales(tmp_path: Path, store_url: str, client: Redis) -> None:
+    made = make_token("tulips-only", Role.OPERATOR, ["tulip"])
+    tokens = token_file(tmp_path, entries=[made.entry.model_dump(mode="json", exclude_none=True)])
+    rooms = (onsale(), onsale("tulip", protect=[{"path": "/tulip"}]))
+    async with living(tmp_path, store_url, *rooms, admin_tokens=tokens) as here:
+        office = Office(here, Authorization=f"Bearer {made.token}")
+        _, listed = await office.get("/admin/v1/onsales")
+        assert [each["name"] for each in listed["onsales"]] == ["tulip"]
+        assert (await office.post(CHANGE, {"message": "x"}))[0] == 404
+        assert (await office.get("/admin/v1/audit?onsale=cactus"))[0] == 404
+
+
+async def test_guessing_is_slowed_down_for_its_client_alone(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        guesser = Office(here, Authorization="Bearer guess", **{"X-Forwarded-For": "198.51.100.7"})
+        statuses = [(await guesser.get("/admin/v1/onsales"))[0] for _ in range(FAILURES_BURST + 2)]
+        assert statuses == [401] * FAILURES_BURST + [429] * 2
+        right_at_last = Office(here, **{"X-Forwarded-For": "198.51.100.7"})
+        assert (await right_at_last.get("/admin/v1/onsales"))[0] == 429
+        other = Office(here, **{"X-Forwarded-For": "198.51.100.8"})
+        assert (await other.get("/admin/v1/onsales"))[0] == 200
+
+
+async def test_no_token_and_no_hash_is_logged(
+    tmp_path: Path, store_url: str, client: Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        await Office(here).act("message", message="hello")
+        await Office(here, Authorization="Bearer tidegate_wrong").get("/admin/v1/onsales")
+    logged = "".join(capsys.readouterr())
+    assert "onsale_changed" in logged
+    assert "admin_token_refused" in logged
+    assert "tidegate_wrong" not in logged
+    assert not any(token in logged for token in TOKENS.values())
+
+
+async def test_a_chosen_token_is_checked_by_scrypt(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(f"- {{name: ann, role: viewer, scrypt: '{SCRYPT}'}}\n")
+    tokens = TokenFile(path)
+    for _ in range(2):
+        found = await tokens.find("open sesame")
+        assert found is not None
+        assert found.name == "ann"
+    assert await tokens.find("open  sesame") is None
+    assert await tokens.find("ö") is None
+
+
+async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.yaml"
+    first, second = make_token("ann", Role.VIEWER), make_token("bob", Role.VIEWER)
+    path.write_text(json.dumps([first.entry.model_dump(mode="json", exclude_none=True)]))
+    tokens = TokenFile(path)
+    for stamp, (text, known, unknown) in enumerate(
+        [
+            (json.dumps([second.entry.model_dump(mode="json", exclude_none=True)]), second, first),
+            ("- nonsense", second, first),
+        ]
+    ):
+        path.write_text(text)
+        os.utime(path, (stamp, stamp))
+        assert await tokens.find(known.token) == known.entry
+        assert await tokens.find(unknown.token) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("- {name: ann, role: king, sha256: x}", "0.role", id="unknown role"),
+        pytest.param("- {name: ann, role: viewer}", "needs either sha256 or scrypt", id="no hash"),
+        pytest.param("- {name: ann, role: viewer, sha256: abc}", "0.sha256", id="malformed hash"),
+        pytest.param(
+            "- {name: ann, role: viewer, scrypt: '1000:8:1:c2FsdA==:a2V5'}", "N:r:p:salt:key", id="scrypt"
+        ),
+        pytest.param("- {name: ann, role: viewer, token: secret}", "0.token", id="a token itself"),
+        pytest.param("{", "not YAML or JSON", id="no YAML"),
+    ],
+)
+def test_a_broken_file_is_named_without_its_content(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "tokens.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        load_tokens(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_name_is_there_once(tmp_path: Path) -> None:
+    entry = make_token("ann", Role.VIEWER).entry.model_dump(mode="json", exclude_none=True)
+    path = tmp_path / "tokens.yaml"
+    path.write_text(json.dumps([entry, entry]))
+    with pytest.raises(ConfigurationError, match="ann is there twice"):
+        load_tokens(path)
+
+
+async def test_without_a_token_file_there_is_no_admin_api(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale()) as here:
+        assert (await Office(here).get("/admin/v1/onsales"))[0] == 404

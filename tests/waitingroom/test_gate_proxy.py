@@ -1,0 +1,166 @@
+"""What crosses the reverse proxy, and what stays on its side."""
+
+import aiohttp
+import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from tests.waitingroom.gates import (
+    OPEN,
+    ROOM_URL,
+    admission,
+    cookies,
+    exchange,
+    proxied,
+    raw_shop,
+    shop_of,
+    tell,
+)
+from tests.waitingroom.samples import onsale
+from waitingroom.gate.headers import AnswerRefused, answer_headers
+
+
+async def seen(address: str, path: str = "/x", **more: str) -> dict[str, str]:
+    async with (
+        aiohttp.ClientSession() as buyer,
+        buyer.get(
+            address + path, headers={name.replace("_", "-"): value for name, value in more.items()}
+        ) as answer,
+    ):
+        assert answer.status == 200
+        return dict((await answer.json())["headers"])
+
+
+async def test_a_raw_target_reaches_the_shop_as_it_was_judged() -> None:
+    async with proxied(shop_of(tell), onsales=OPEN) as gate:
+        answer = await exchange(
+            gate,
+            b"GET /a%2Fb/./%7e//c;d?q=%20&r=/../ HTTP/1.1\r\nHost: shop.example.org:81\r\nConnection: close\r\n\r\n",
+        )
+    assert b'"path": "/a%2Fb/./%7e//c;d?q=%20&r=/../"' in answer
+    assert b'"Host": "shop.example.org:81"' in answer
+
+
+async def test_what_a_buyer_says_of_the_way_it_came_is_dropped() -> None:
+    forged = {
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "forged.example",
+        "X-Forwarded-Prefix": "/admin",
+        "Forwarded": "for=192.0.2.1",
+        "X-Real-IP": "192.0.2.1",
+        "X-Original-URL": "/admin",
+        "X-Rewrite-URL": "/admin",
+        "X-Tidegate-Session": "forged",
+        "X_Forwarded_For": "192.0.2.1",
+        "Proxy-Authorization": "secret",
+        "TE": "trailers",
+        "Connection": "keep-alive, X-Secret, X-Forwarded-For",
+        "X-Secret": "for this hop",
+    }
+    async with (
+        proxied(shop_of(tell), onsales=OPEN) as gate,
+        aiohttp.ClientSession() as buyer,
+        buyer.get(f"{gate}/x", headers=forged) as answer,
+    ):
+        headers = CIMultiDict((await answer.json())["headers"])
+    assert headers["X-Forwarded-For"] == "127.0.0.1"
+    assert headers["X-Forwarded-Proto"] == "http"
+    assert headers["X-Forwarded-Host"] == headers["Host"]
+    for name in forged.keys() - {"X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Connection"}:
+        assert name not in headers
+
+
+async def test_a_trusted_proxy_is_believed_and_added_to() -> None:
+    told = {
+        "X_Forwarded_For": "192.0.2.1, 198.51.100.7",
+        "X_Forwarded_Proto": "https",
+        "X_Forwarded_Host": "shop.example.org",
+    }
+    async with proxied(shop_of(tell), onsales=OPEN, trusted=["127.0.0.1"]) as gate:
+        headers = await seen(gate, **told)
+    assert headers["X-Forwarded-For"] == "192.0.2.1, 198.51.100.7, 127.0.0.1"
+    assert headers["X-Forwarded-Proto"] == "https"
+    assert headers["X-Forwarded-Host"] == "shop.example.org"
+
+
+async def test_a_host_in_a_trusted_header_is_judged_too() -> None:
+    sale = onsale(protect=[{"host": "tickets.example.org", "path": "/"}])
+    async with (
+        proxied(shop_of(tell), onsales=[sale], trusted=["127.0.0.1"]) as gate,
+        aiohttp.ClientSession() as buyer,
+    ):
+        async with buyer.get(f"{gate}/x") as answer:
+            assert answer.status == 200
+        async with buyer.get(f"{gate}/x", headers={"X-Forwarded-Host": "tickets.example.org"}) as answer:
+            assert answer.status == 429
+        both = {"Host": "tickets.example.org", "X-Forwarded-Host": "free.example"}
+        async with buyer.get(f"{gate}/x", headers=both) as answer:
+            assert answer.status == 429
+
+
+async def test_the_proxy_adds_no_headers_of_its_client_library() -> None:
+    async with proxied(shop_of(tell), onsales=OPEN) as gate:
+        answer = await exchange(gate, b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    for name in (b"Accept-Encoding", b"User-Agent", b'"Accept"'):
+        assert name not in answer
+
+
+async def test_a_pass_that_grows_old_is_renewed_on_the_way_back() -> None:
+    async with proxied(shop_of(tell)) as gate, aiohttp.ClientSession() as buyer:
+        old = {"Cookie": cookies(admission(age_s=30, left_s=30))}
+        async with buyer.get(f"{gate}/x", headers=old) as answer:
+            assert answer.status == 200
+            assert answer.headers["Set-Cookie"].startswith("tidegate_pass_cactus=ey")
+        async with buyer.get(f"{gate}/x") as turned_away:
+            assert (await turned_away.json())["location"] == f"{ROOM_URL}/cactus/"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "absent"),
+    [
+        pytest.param(
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            b"200",
+            b"Link",
+            id="an early hint is dropped",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n2\r\nok\r\n0\r\nX-T: trailer\r\n\r\n",
+            b"200",
+            b"X-T",
+            id="trailers are dropped",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nConnection: close, X-Hop\r\nX-Hop: secret\r\nKeep-Alive: 5\r\nContent-Length: 2\r\n\r\nok",
+            b"200",
+            b"secret",
+            id="what is meant for the hop is dropped",
+        ),
+        pytest.param(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+            b"502",
+            b"Upgrade",
+            id="an upgrade nobody asked for",
+        ),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nX-A: b\rSet-Cookie: c=d\r\nContent-Length: 2\r\n\r\nok",
+            b"502",
+            b"Set-Cookie",
+            id="splitting",
+        ),
+        pytest.param(b"nonsense\r\n\r\n", b"502", b"nonsense", id="no HTTP"),
+        pytest.param(b"", b"502", b"200", id="nothing"),
+    ],
+)
+async def test_an_odd_answer_of_the_shop_is_tamed(answer: bytes, status: bytes, absent: bytes) -> None:
+    server, url = await raw_shop(answer)
+    async with server, proxied(shop_of(tell), onsales=OPEN, urls=[url]) as gate:
+        got = await exchange(gate, b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert got.split(b" ")[1] == status
+    assert absent not in got
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: b=c", "a\nb", "a\rb", "a\x00b"])
+def test_a_line_end_in_an_answers_header_is_refused(value: str) -> None:
+    with pytest.raises(AnswerRefused, match="line end"):
+        list(answer_headers(CIMultiDictProxy(CIMultiDict({"X-A": value}))))

@@ -1,0 +1,103 @@
+"""A path which servers may read in several ways is judged in each of them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.waitingroom.samples import onsale
+from waitingroom.gate.guard import Guard
+from waitingroom.gate.readings import UnclearPath, canonical_path, readings
+
+SHOP = "tickets.example.org"
+GUARD = Guard(
+    [
+        onsale(
+            "cactus",
+            protect=[{"host": SHOP, "path": "/cactus"}],
+            bypass=[{"path": "/cactus/static"}, {"path": "/cactus/hook", "methods": ["POST"]}],
+        ),
+        onsale("vip", protect=[{"host": SHOP, "path": "/vip"}]),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/cactus/../free", id="a server which resolves no dots"),
+        pytest.param("/free/..;/cactus", id="a server which drops parameters"),
+        pytest.param("/cactus;x=1/seats", id="parameters in the protected segment"),
+        pytest.param("/free%2f..%2fcactus", id="encoded slashes"),
+        pytest.param("/free/%5c../%2e%2e/cactus", id="encoded backslash"),
+        pytest.param("/%2563actus", id="encoded twice"),
+        pytest.param("/%252563actus", id="encoded three times"),
+        pytest.param("///cactus", id="slashes"),
+        pytest.param("/a//../cactus", id="dots after merged slashes"),
+        pytest.param("/a//../../cactus", id="dots after kept slashes"),
+        pytest.param("/cactus%3Fx/../../free", id="an encoded query"),
+        pytest.param("/cactus/static/..%2fseats", id="out of a bypass"),
+        pytest.param("/cactus/hook", id="a bypass for another method"),
+    ],
+)
+def test_no_reading_leads_around_the_gate(path: str) -> None:
+    found = GUARD.find("GET", SHOP, path)
+    assert found is not None
+    assert found.name == "cactus"
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "reason"),
+    [
+        (SHOP, "/cactus/%2e%2e/vip", "guarded by two onsales"),
+        (SHOP, "/cactus/..%2fvip", "guarded by two onsales"),
+        (SHOP, "/free%00", "control characters"),
+        (SHOP, "/free%250a", "control characters"),
+        (SHOP, "/%2525252563actus", "still encoded after 3 decodings"),
+        (SHOP, "/" + "%41" * 2000, "too long"),
+        ("shop@evil.example", "/", "host: malformed"),
+        ("", "/", "host: malformed"),
+        ("a b", "/", "host: malformed"),
+        ("a:b", "/", "host: malformed"),
+    ],
+)
+def test_a_request_that_cannot_be_judged_is_refused(host: str, path: str, reason: str) -> None:
+    with pytest.raises(UnclearPath, match=reason):
+        GUARD.find("GET", host, path)
+
+
+@pytest.mark.parametrize(
+    "host", [SHOP, "TICKETS.example.org:443", "tickets.example.org.", "Tickets.Example.Org.:80"]
+)
+def test_every_spelling_of_a_host_is_that_host(host: str) -> None:
+    found = GUARD.find("GET", host, "/cactus")
+    assert found is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/free", "/cactusfest/..;v=1", "/free/a%20b", "/a+b/c(1)/~d/", "/caf%C3%A9", "/%zz"]
+)
+def test_ordinary_paths_stay_free(path: str) -> None:
+    assert GUARD.find("GET", SHOP, path) is None
+
+
+def test_a_request_of_two_hosts_needs_what_either_needs() -> None:
+    judgement = GUARD.judge_all("GET", ["other.example.org", SHOP], "/cactus")
+    assert judgement.onsale is not None
+    assert GUARD.judge_all("GET", [], "/cactus").refused
+
+
+def test_protected_letters_outside_ascii_are_found_plain_and_encoded() -> None:
+    guard = Guard([onsale("cafe", protect=[{"path": "/café"}])])
+    assert guard.find("GET", SHOP, "/caf%C3%A9/seats") is not None
+    assert guard.find("GET", SHOP, "/café/seats") is not None
+
+
+@given(st.text(st.sampled_from("/.%25cactus;\\?#2fF5e "), max_size=30))
+def test_the_plain_reading_is_always_among_the_readings(tail: str) -> None:
+    path = "/" + tail
+    try:
+        found = readings(path)
+    except UnclearPath:
+        return
+    assert canonical_path(path) in found
+    assert all(reading.startswith("/") for reading in found)

