@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format constraints clean
+.PHONY: help install demo test test-slow bench lint format constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: install lint ## the linters and the test suite
 
 test-slow: install ## the suites that take long
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lint: install ## ruff, mypy (strict) and the import rules
 	@$(BIN)/ruff check .

@@ -43,6 +43,8 @@ class ClusterClient(RedisCluster):
             startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
             # Where a part of the slots has no server, the onsales in the others go on.
             require_full_coverage=False,
+            # Ask the named servers always: the library would forget them for those of an answer, which may name nobody.
+            dynamic_startup_nodes=False,
             retry=_once_more(),
             **options,
         )
@@ -60,6 +62,12 @@ class ClusterClient(RedisCluster):
             # An IndexError of the library's: the server which answered knows of no master.
             raise StoreConnectionError(f"cluster: {error}") from error
         return self
+
+    async def aclose(self) -> None:
+        """Close all connections, also those of a client which was about to ask for the servers again."""
+        await super().aclose()
+        await self.nodes_manager.aclose()
+        await self.nodes_manager.aclose("startup_nodes")
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command on the server of its key.

@@ -9,7 +9,6 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
-
 from yarl import URL
 
 from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
