@@ -33,7 +33,7 @@ from autoscaler.store.target_writer import AdmissionTarget, Written
 from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import Decision, decide
 from rulebook.memory import Memory
-from rulebook.observation import Observation
+from rulebook.observation import Observation, OnsaleTimes
 from rulebook.rule import ScalingRule
 
 DEADLINE_SHARE = 0.8
@@ -173,18 +173,29 @@ class RuleLoop:
         parts = self._parts
         state = await self._step("read target", parts.target.current())
         self._status = replace(self._status, state=state)
-        answers = await parts.signals.read(state.endpoints, self._deadline_s)
+        answers, onsales = await asyncio.gather(
+            parts.signals.read(state.endpoints, self._deadline_s),
+            parts.signals.read_onsales(self._deadline_s),
+        )
         now_s = parts.clock.now_s()
-        decision = self._decide(state, answers, now_s)
+        decision = self._decide(state, answers, onsales, now_s)
         self._memory = decision.memory
         self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
         parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
         scaled = await self._act(decision, now_s)
         return await self.rewrite_admission() and scaled
 
-    def _decide(self, state: TargetState, answers: Mapping[str, Answer], now_s: float) -> Decision:
+    def _decide(
+        self,
+        state: TargetState,
+        answers: Mapping[str, Answer],
+        onsales: Mapping[str, OnsaleTimes],
+        now_s: float,
+    ) -> Decision:
         readings = {name: answer.reading for name, answer in answers.items()}
-        observation = Observation(current=state.replicas, ready=state.ready, readings=readings)
+        observation = Observation(
+            current=state.replicas, ready=state.ready, readings=readings, onsales=onsales
+        )
         try:
             return self._parts.decide(self._parts.rule, observation, self._memory, now_s)
         except Exception as error:

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 
 from autoscaler.errors import ConfigurationError, brief
 from autoscaler.sources.base import Answer, Source
-from rulebook.observation import Missing
+from rulebook.floors import onsales_needed
+from rulebook.observation import Crowd, Missing, OnsaleTimes
 from rulebook.rule import ScalingRule
 from rulebook.signals import ExpositionQuery, OnsaleSignal
 
@@ -22,7 +23,7 @@ def check_sources(rule: ScalingRule) -> None:
     """See that every signal has a source that can be read.
 
     Raises:
-        ConfigurationError: there is a signal whose source is not supported yet.
+        ConfigurationError: there is a signal whose source is not supported yet, or a forecast.
     """
     for signal in rule.spec.signals:
         if signal.prometheus is not None:
@@ -30,6 +31,10 @@ def check_sources(rule: ScalingRule) -> None:
                 f"rule {rule.name}, signal {signal.name}: the source `prometheus` is not supported yet; "
                 "use `exposition`, which reads the replicas' own /metrics pages, or `onsale`"
             )
+    if rule.spec.forecast is not None:
+        raise ConfigurationError(
+            f"rule {rule.name}: `forecast` is not fed by the running scaler yet; take it out, or keep the rule for `rules test`"
+        )
 
 
 class SignalReader:
@@ -43,6 +48,10 @@ class SignalReader:
             exposition, ((signal.name, signal.exposition) for signal in signals if signal.exposition)
         )
         self._room = _Batch(room, ((signal.name, signal.onsale) for signal in signals if signal.onsale))
+        # What a schedule needs of an onsale is what the crowd signal reads; how fast the crowd is to be served is not asked.
+        self._scheduled = _Batch(
+            room, ((name, OnsaleSignal(name=name, drain_within_s=1.0)) for name in onsales_needed(rule.spec))
+        )
 
     async def read(self, replicas: Sequence[str], deadline_s: float) -> Mapping[str, Answer]:
         """Return an answer for each signal by name, within the deadline; what fails is missing, and nothing is raised."""
@@ -51,6 +60,15 @@ class SignalReader:
         for some in await asyncio.gather(*(batch.read(replicas, deadline_s) for batch in batches)):
             answers.update(some)
         return answers
+
+    async def read_onsales(self, deadline_s: float) -> Mapping[str, OnsaleTimes]:
+        """Return what is known of the onsales which schedules name and no signal reads; nothing is raised."""
+        answers = await self._scheduled.read((), deadline_s)
+        return {
+            name: OnsaleTimes(answer.reading.opens_at_s, answer.reading.backlog, answer.reading.sessions)
+            for name, answer in answers.items()
+            if isinstance(answer.reading, Crowd)
+        }
 
 
 class _Batch(Generic[QueryT]):

@@ -40,7 +40,7 @@ async def test_backlog_is_who_waits_and_who_came_late(client: Redis, clock: Manu
     await publish(client, await store_now_us(client))
     crowd = (await read(client, clock)).reading
     assert isinstance(crowd, Crowd)
-    assert (crowd.arrivals_per_s, crowd.backlog, crowd.opens_at_s) == (12.5, 123, None)
+    assert (crowd.arrivals_per_s, crowd.backlog, crowd.opens_at_s, crowd.sessions) == (12.5, 123, None, 250)
 
 
 async def test_times_are_put_on_the_scalers_own_clock(client: Redis, clock: ManualClock) -> None:

@@ -60,5 +60,6 @@ def as_crowd(published: Published, now_s: float) -> Reading:
         at_s=figures.at_s - ahead_s,
         arrivals_per_s=figures.arrivals_per_s,
         backlog=figures.waiting + figures.late,
+        sessions=figures.sessions,
         opens_at_s=None if figures.opens_at_s is None else figures.opens_at_s - ahead_s,
     )
