@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from waitingroom.audit import Action, AuditEntry, read_entry
 from waitingroom.errors import StoreUnavailable, WaitingRoomError
-from waitingroom.store.connect import StoreClient
+from waitingroom.store.connect import StoreClient, server_of
 from waitingroom.store.server import Scripts, UnknownServer
 
 OVERRIDES = (
@@ -129,8 +129,12 @@ class OnsaleOperations:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        facts = dict(await self._read(self._client.info()))
-        seconds, microseconds = await self._read(self._client.time())
+        try:
+            async with server_of(self._client, self._key("room")) as server:
+                facts: Mapping[str, Any] = await server.info()
+                seconds, microseconds = await server.time()
+        except (RedisError, OSError, TimeoutError) as error:
+            raise _unavailable(error) from error
         return {**facts, "time_s": int(seconds) + int(microseconds) / 1e6}
 
     async def snapshots_schedule(self) -> str | None:
@@ -140,7 +144,8 @@ class OnsaleOperations:
             StoreUnavailable: the store did not answer.
         """
         try:
-            return str((await self._client.config_get("save")).get("save", ""))
+            async with server_of(self._client, self._key("room")) as server:
+                return str((await server.config_get("save")).get("save", ""))
         except ResponseError:
             return None
         except (RedisError, OSError, TimeoutError) as error:

@@ -7,6 +7,7 @@ proxy may hand on the buyer's.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import secrets
 import time
@@ -16,6 +17,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from multidict import CIMultiDict
 from yarl import URL
 
 from waitingroom.gate.trust import TrustedProxies
@@ -26,20 +28,25 @@ from waitingroom.web.negotiation import problem
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
 BODY_WITHIN_S = 10.0
+_REPORT_EVERY_S = 60.0
 _ID_FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _EXEMPT = "/gate/"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_POLICY = "Content-Security-Policy"
+_NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Content-Type, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
+
+_PROCESS = secrets.token_hex(6)
+_COUNTER = itertools.count(1)
 
 log = structlog.get_logger(__name__)
 
@@ -60,9 +67,10 @@ class Shield:
         self._trusted = trusted
         self._clients = Clients(trusted)
         self._joins = joins
-        self._headers = {**_ALWAYS, **(_HTTPS_ONLY if https else {})}
+        self._headers = CIMultiDict({**_ALWAYS, **(_HTTPS_ONLY if https else {})})
         self._body_within_s = body_within_s
         self._origins: dict[str, str] = {}
+        self._report_after_s = 0.0
 
     def install(self, app: web.Application) -> None:
         """Put the shield around `app`, outside of all its middlewares."""
@@ -100,9 +108,9 @@ class Shield:
 
     async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
-        for name, value in self._headers.items():
-            if name not in headers:
-                headers[name] = value
+        if _POLICY not in headers:
+            headers[_POLICY] = _NOTHING
+        headers.update(self._headers)
         headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or _new_id()
         if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
             self._share(request, response)
@@ -122,12 +130,20 @@ class Shield:
         wait_s = self._joins.take(client, time.monotonic())
         if wait_s == 0.0:
             return None
+        self._report_limit(client)
         return problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many joins",
             "Too many joined from your network at once; no place was lost. Please try again.",
             retry_after_s=wait_s,
         )
+
+    def _report_limit(self, client: str) -> None:
+        """Say so once a minute: many buyers of one address may mean a proxy that is missing among the trusted ones."""
+        now_s = time.monotonic()
+        if now_s >= self._report_after_s:
+            self._report_after_s = now_s + _REPORT_EVERY_S
+            log.warning("joins_limited", client=client, advice="is this a proxy? then name it a trusted one")
 
     async def _read_body(self, request: web.Request) -> web.Response | None:
         """Read the whole body (the application bounds its size), so that no handler waits for a slow client."""
@@ -179,4 +195,5 @@ def _as_problem(error: web.HTTPException) -> web.Response:
 
 
 def _new_id() -> str:
-    return secrets.token_hex(8)
+    """Make an id: random for the process, then counted, as randomness for each request costs the hot path too much."""
+    return f"{_PROCESS}-{next(_COUNTER):x}"
