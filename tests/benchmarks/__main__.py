@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.benchmarks import web
 from tests.benchmarks.admission import admission
+from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.memory import memory
 from tests.benchmarks.versus import Effort
@@ -22,6 +23,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "gate": lambda options: web.gate(_effort(options)),
     "memory": lambda options: memory(options.buyers),
     "admission": lambda options: admission(options.seconds),
+    "decide": lambda options: decide_cost(options.rounds, options.decisions),
 }
 
 
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window", type=float, default=2.0, metavar="SECONDS", help="length of a window (2)")
     parser.add_argument("--connections", type=int, default=64, help="buyers asking at once (64)")
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
+    parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
     return parser
 

@@ -8,7 +8,20 @@ import pytest
 
 from tests.benchmarks.__main__ import main
 
-TINY = ["--rounds", "1", "--window", "0.1", "--connections", "4", "--buyers", "3000", "--seconds", "2"]
+TINY = [
+    "--rounds",
+    "1",
+    "--window",
+    "0.1",
+    "--connections",
+    "4",
+    "--buyers",
+    "3000",
+    "--seconds",
+    "2",
+    "--decisions",
+    "30",
+]
 
 
 def run(name: str, folder: Path) -> dict[str, dict[str, Any]]:
@@ -52,7 +65,13 @@ def test_several_processes_together_release_no_more_than_the_rate_allows(tmp_pat
     assert figures["admission_over"]["value"] == 0
 
 
+def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
+    figures = run("decide", tmp_path)
+    assert set(figures) == {"decide_us"}
+    assert figures["decide_us"]["ratio"] > 1
+
+
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission" in capsys.readouterr().err.replace("'", "")
+    assert "status, join, gate, memory, admission, decide" in capsys.readouterr().err.replace("'", "")
