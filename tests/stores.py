@@ -136,7 +136,7 @@ class SentinelServer(TcpValkey):
             f"dir {self._folder}",
             f"sentinel monitor {self._name} 127.0.0.1 {self._master.port} 2",
             f"sentinel down-after-milliseconds {self._name} 1000",
-            f"sentinel failover-timeout {self._name} 2000",
+            f"sentinel failover-timeout {self._name} 5000",
         ]
         config.write_text("\n".join(lines) + "\n")
         return [str(get_binary_path()), str(config), "--sentinel"]

@@ -33,7 +33,7 @@ def convert(
     except DocumentErrors as error:
         _refuse("\n".join(f"tidegate: {problem}" for problem in error.problems))
     except OSError as error:
-        _refuse(f"tidegate: {error}")
+        _refuse(f"tidegate: {error.filename}: {error.strerror}")
     text = "---\n".join(conversion.text for conversion in conversions)
     if output is None:
         print(text, end="")
@@ -42,7 +42,7 @@ def convert(
             with output.open("x", encoding="utf-8") as stream:
                 stream.write(text)
         except OSError as error:
-            _refuse(f"tidegate: {error}")
+            _refuse(f"tidegate: {error.filename}: {error.strerror}")
     for conversion in conversions:
         count = len(conversion.remarks)
         told = (

@@ -35,7 +35,7 @@ class Snapshot:
     """One onsale at store time `at_s`; rates in buyers/s.
 
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
-    first; the line of the last one takes them all in.
+    first; the line of the last one takes them all in. `operated` is what operators have set, as the store keeps it.
     """
 
     at_s: float
@@ -58,6 +58,9 @@ class Snapshot:
     hold: str
     draw_record: str
     pool: tuple[tuple[int, int], ...] = ()
+    operated: tuple[tuple[str, str], ...] = ()
+    message: str = ""
+    soldout: bool = False
 
     @property
     def epoch(self) -> int:
@@ -115,6 +118,13 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         hold=fields["hold"],
         draw_record=fields["draw"],
         pool=_read_pool(fields["pool"]),
+        operated=tuple(
+            (name.removeprefix("operated:"), value)
+            for name, value in fields.items()
+            if name.startswith("operated:")
+        ),
+        message=fields.get("message", ""),
+        soldout=bool(fields.get("soldout")),
     )
 
 

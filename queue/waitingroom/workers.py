@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 _PR_SET_PDEATHSIG = 1
 _RESTART_AFTER_S = 1.0
 _MISTAKE = 2
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run_workers(count: int, work: Callable[[], int]) -> int:
@@ -63,12 +64,16 @@ class _Supervisor:
 
     def _start(self) -> None:
         parent = os.getpid()
+        # Held back until the parent knows the child, and the child is rid of the parent's handlers: else a signal is lost.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid:
             self._workers[pid] = time.monotonic()
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
             return
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         status = 1

@@ -124,15 +124,17 @@ class Sale:
         seen = self.refreshed_at_s
         await eventually(lambda: self.refreshed_at_s > seen)
 
-    async def check(self, told_before: list[Place]) -> None:
-        """Nobody lost, no number twice, order kept, and everybody gets in."""
+    async def check(self, told_before: list[Place], *, one_master: bool = True) -> None:
+        """Nobody lost, no number twice, order kept, and everybody gets in.
+
+        Where two servers were masters for a moment, processes may have joined buyers on both by turns: then the order is that of
+        the places, not of the time.
+        """
         await self.close_doors()
-        places = self.places
+        places = sorted(self.places, key=lambda place: (place.epoch, place.number))
         assert len({(place.epoch, place.number) for place in places}) == len(places)
-        in_order = sorted(places, key=lambda place: (place.epoch, place.number))
-        assert [(place.epoch, place.number) for place in places] == [
-            (place.epoch, place.number) for place in in_order
-        ]
+        if one_master:
+            assert places == self.places
         for room in self.rooms:
             standings = [room.standing(place) for place in places]
             waiting = [standing.ahead or 0 for standing in standings if standing.state is State.WAITING]

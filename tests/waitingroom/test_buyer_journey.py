@@ -167,6 +167,20 @@ async def has_tokens(here: Living) -> None:
             await asyncio.sleep(0.01)
 
 
+async def test_a_held_line_says_why(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        await join(buyer, here)
+        await client.hset("{cactus}:room", "hold", 'the "payment" <provider> is down')
+        async with asyncio.timeout(20):
+            while not (here.rooms["cactus"].snapshot and here.rooms["cactus"].snapshot.hold):
+                await asyncio.sleep(0.01)
+        async with buyer.get(f"{here.room}/cactus/status") as answer:
+            status = await answer.json()
+        assert (status["state"], status["reason"]) == ("held", 'the "payment" <provider> is down')
+        async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:
+            assert "is paused: the &#34;payment&#34; &lt;provider&gt; is down" in await page.text()
+
+
 async def test_two_tabs_at_once_get_one_number(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
         async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:

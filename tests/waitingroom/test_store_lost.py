@@ -232,6 +232,30 @@ async def test_a_draw_survives_and_prequeues_of_both_epochs_are_drawn_as_one(
             assert [room.standing(place).position for place in first + second] == positions
 
 
+async def test_what_operators_set_survives(valkey: Valkey, loss: str) -> None:
+    async with Hall(valkey, loss, onsale(admission=SHOP)) as hall:
+        await hall.join(10)
+        await hall.save()
+        operated = {"hold": "the payment provider is down", "ops_rate": "2.5"}
+        await hall.clients[0].hset("{cactus}:room", mapping=operated)
+        await hall.refresh()
+        hall.lose()
+        valkey.start()
+        await hall.refresh(3)
+        await hall.end_recovery()
+        await hall.fill_bucket(60)
+        await hall.refresh()
+        for room in hall.rooms:
+            assert room.snapshot is not None
+            assert room.snapshot.hold == "the payment provider is down"
+            assert room.snapshot.released == 0
+            assert dict(room.snapshot.operated) == operated
+        await hall.clients[0].hset("{cactus}:room", "hold", "")
+        await hall.refresh()
+        assert hall.rooms[0].snapshot is not None
+        assert hall.rooms[0].snapshot.rate_per_s <= 2.5
+
+
 async def test_scripts_flushed_by_an_operator_begin_no_epoch(valkey: Valkey, loss: str) -> None:
     async with Hall(valkey, loss, onsale(admission=SHOP)) as hall:
         (before,) = await hall.join(1)

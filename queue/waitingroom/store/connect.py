@@ -6,25 +6,59 @@ how to reach the server that holds a key, not what is done there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as StoreConnectionError
-from redis.exceptions import ReadOnlyError, RedisClusterException
+from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from waitingroom.store.address import Address, read_address
 
 _CONNECTIONS = 64
+_ASK_EVERY_S = 1.0
+
+
+class SentinelPool(SentinelConnectionPool):
+    """Connections to the master, which leave it within about a second once the Sentinels name another.
+
+    After a hand-over the former master takes writes for some ten seconds more, until the Sentinels demote it: what it gives out
+    then is lost. The library would notice at the next new connection only.
+    """
+
+    _asked_at_s = 0.0
+
+    async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        """Hand out a connection to the present master.
+
+        Raises:
+            RedisError: there is none, or it does not answer.
+        """
+        now_s = time.monotonic()
+        if self.master_address is not None and now_s - self._asked_at_s >= _ASK_EVERY_S:
+            self._asked_at_s = now_s
+            # Where no Sentinel answers, or none knows better, the sale goes on with the master that it has.
+            with suppress(RedisError):
+                await self.get_master_address()  # type: ignore[no-untyped-call]  # the library gives it no types
+        connection: Any = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]  # the same
+        if (connection.host, connection.port) != self.master_address:
+            try:
+                await connection.disconnect()
+                await connection.connect()
+            except BaseException:
+                await self.release(connection)
+                raise
+        return connection
 
 
 class SentinelClient(Redis):
-    """A client of whichever server the Sentinels name as master, asked again for every new connection."""
+    """A client of whichever server the Sentinels name as master."""
 
     sentinels: Sentinel | None = None
 
@@ -163,7 +197,12 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         },
     )
     client: SentinelClient = sentinels.master_for(
-        address.master, redis_class=SentinelClient, db=address.db, retry=_once_more(), **options
+        address.master,
+        redis_class=SentinelClient,
+        connection_pool_class=SentinelPool,
+        db=address.db,
+        retry=_once_more(),
+        **options,
     )
     client.sentinels = sentinels
     return client

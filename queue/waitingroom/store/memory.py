@@ -18,6 +18,8 @@ class Memory:
         self._draw = ""
         self._pool = ""
         self._behind = False
+        self._epoch = 0
+        self._operated: tuple[tuple[str, str], ...] = ()
 
     def see(self, snapshot: Snapshot) -> None:
         """Compare a snapshot with what was seen before, and remember the higher of both."""
@@ -29,6 +31,10 @@ class Memory:
         for epoch, line in shown.items():
             known = self._lines.get(epoch)
             self._lines[epoch] = _highest(known, line) if known else line
+        if snapshot.epoch == self._epoch or snapshot.operated:
+            # Within an epoch nothing is lost: what is gone was taken back.
+            self._operated = snapshot.operated
+        self._epoch = snapshot.epoch
         if snapshot.draw_record:
             self._draw = snapshot.draw_record
             self._pool = ",".join(f"{epoch}:{size}" for epoch, size in snapshot.pool)
@@ -49,7 +55,8 @@ class Memory:
             [str(value) for value in (line.epoch, line.tail, line.released, line.settled, line.shift)]
             for _, line in sorted(self._lines.items())
         ]
-        return json.dumps({"known": known, "draw": self._draw, "pool": self._pool})
+        offered = {"known": known, "draw": self._draw, "pool": self._pool, "operated": dict(self._operated)}
+        return json.dumps(offered)
 
     def offer_if_behind(self) -> str:
         """Write it down if the last snapshot showed less; an empty text otherwise."""

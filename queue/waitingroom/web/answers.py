@@ -1,4 +1,4 @@
-"""The bodies of JSON answers, formatted by hand: every field is a number, a flag or a text known to need no escaping."""
+"""The bodies of JSON answers, formatted by hand: fields are numbers, flags and texts known to need no escaping."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from waitingroom.standing import Standing
 def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, standing: Standing) -> str:
     """Return the members of a buyer's status, without braces."""
     eta = standing.eta_s
+    # The one free text among the members: what an operator says of a hold.
+    reason = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
     return (
         f'"onsale":"{room.name}","state":"{standing.state}","number":{number},"epoch":{epoch},'
         f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
         f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
         f'"retry_after":{standing.retry_after_s:.2f},"as_of":{snapshot.at_s:.6f},'
         f'"stale":{"true" if room.stale else "false"},"rate_per_s":{snapshot.rate_per_s:.3f},'
-        f'"waiting":{snapshot.waiting}'
+        f'"waiting":{snapshot.waiting}{reason}'
     )
 
 
@@ -46,6 +48,9 @@ def state_document(room: Room, snapshot: Snapshot) -> str:
             "arrivals_per_s": snapshot.arrivals_per_s,
             "released_per_s": snapshot.released_per_s,
             "claimed_per_s": snapshot.claimed_per_s,
+            "hold": snapshot.hold,
+            "message": snapshot.message,
+            "soldout": snapshot.soldout,
             "opens": snapshot.opens_at_s,
             "closes": snapshot.closes_at_s,
             "draw": {"commitment": room.commitment, "record": snapshot.draw_record or None}

@@ -16,7 +16,9 @@ let failures = 0;
 
 function show(status) {
   document.body.dataset.state = status.state;
-  find("headline").textContent = headlines[status.state] ?? headlines.waiting;
+  find("headline").textContent = status.state === "held" && status.reason
+    ? `The line is paused: ${status.reason}. You keep your place.`
+    : headlines[status.state] ?? headlines.waiting;
   find("number").textContent = status.number;
   find("ahead").textContent = status.ahead ?? "not known yet";
   const turn = ["released", "late", "admitted"].includes(status.state);

@@ -11,11 +11,13 @@ if not known then
     set(ARGV[i], ARGV[i + 1])
   end
 end
-if not known or room.run_id ~= server then
-  local newest = tonumber(room.epoch or '0') or 0
-  for _, line in ipairs(offered.known) do
-    newest = math.max(newest, tonumber(line[1]))
-  end
+local newest = tonumber(room.epoch or '0') or 0
+local ours = newest
+for _, line in ipairs(offered.known) do
+  newest = math.max(newest, tonumber(line[1]))
+end
+-- A former master that comes back is the recorded one, but a later epoch has begun elsewhere.
+if not known or room.run_id ~= server or newest > ours then
   local epoch = string.format('%.0f', math.max(math.floor(NOW / 1000), newest + 1))
   local list = epochs()
   list[#list + 1] = epoch
@@ -30,6 +32,8 @@ if not known or room.run_id ~= server then
   end
 end
 put_back(offered)
+save_room()
+apply_overrides()
 freeze_draw()
 publish()
 save_room()

@@ -1,6 +1,6 @@
 -- Epochs: what a process knows of lines which the store may have lost, put back.
 
--- A process offers the counters it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool}. Counters only
+-- A process offers the counters it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool, operated}. Counters only
 -- grow, so whatever is higher than ours was lost here. Released places get a claim window anew; whether they were claimed may be
 -- lost as well, so none of them is refunded.
 local function put_back(offered)
@@ -22,6 +22,12 @@ local function put_back(offered)
     if last >= first and released < last then
       redis.call('RPUSH', key('batches'), batch_entry({ epoch = epoch, first = first, last = last, at = NOW, kind = 'o' }))
       set('outstanding', number('outstanding') + last - first + 1)
+    end
+  end
+  -- What an operator has set since, or taken back, stays: only what was never set here was lost.
+  for field, value in pairs(offered.operated or {}) do
+    if room[field] == nil then
+      set(field, value)
     end
   end
   -- A pool that nobody stood in was frozen by a process which knew of no pre-queue.

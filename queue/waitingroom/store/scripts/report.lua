@@ -1,5 +1,7 @@
 -- What a script tells its caller, and what it publishes for the scaler.
 local SAMPLES = 6
+-- What operators set: known to every process, to be put back if the store loses it.
+local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us' }
 local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true }
 
 local function total_issued()
@@ -59,6 +61,12 @@ local function snapshot()
     'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config' }) do
     reply[#reply + 1] = field
     reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
+  end
+  for _, field in ipairs(OPERATED) do
+    if room[field] then
+      reply[#reply + 1] = 'operated:' .. field
+      reply[#reply + 1] = room[field]
+    end
   end
   for _, epoch in ipairs(epochs()) do
     for _, name in ipairs({ 'tail:', 'released:', 'settled:', 'shift:' }) do
