@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow bench lint format constraints clean
+.PHONY: help install demo test test-slow test-failover bench lint format constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +25,13 @@ demo: install ## run the whole loop on this machine: ARGS="--buyers 1500 --secon
 	@$(BIN)/tidegate demo $(ARGS)
 
 test: install lint ## the linters and the test suite
-	@$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -m "not slow and not failover" $(ARGS)
 
 test-slow: install ## the suites that take long
 	@$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-failover: install ## Sentinel failovers with real servers: wants a quiet machine
+	@$(BIN)/python -m pytest -m failover $(ARGS)
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -12,7 +12,7 @@ from tests.waitingroom.failovers import Sale
 from tests.waitingroom.failovers import eventually as soon
 from tests.waitingroom.samples import onsale
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.failover
 
 SHOP = {"rate": "50/s", "burst": 5, "claimWithin": "5m"}
 
