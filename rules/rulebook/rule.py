@@ -44,6 +44,11 @@ class TargetReference(Document):
         """As people write it: `Deployment shop/web`."""
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same thing: group, kind, namespace and name. The group's version does not."""
+        return self.api_version.rpartition("/")[0], self.kind, self.namespace or "default", self.name
+
 
 class ReplicaLimits(Document):
     """Never fewer, never more."""

@@ -61,6 +61,31 @@ class RoundEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesLoaded:
+    """Documents were read: these rules are in force, `outdated` of them in their last good form; `refused` says why."""
+
+    rules: tuple[str, ...]
+    outdated: frozenset[str]
+    refused: tuple[str, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNotStarted:
+    """A rule's target could not be opened; that is tried again when the documents are read again."""
+
+    rule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """A rule is no longer evaluated; its target was left as it was."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaStarted:
     """A process of a pool was started."""
 
@@ -111,6 +136,9 @@ Event: TypeAlias = (
     | AdmissionWritten
     | StepFailed
     | RoundEnded
+    | RulesLoaded
+    | RuleNotStarted
+    | RuleRemoved
     | ReplicaStarted
     | ReplicaNotStarted
     | ReplicaReadiness

@@ -14,7 +14,10 @@ from autoscaler.instrumentation.events import (
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleNotStarted,
+    RuleRemoved,
     RuleScaled,
+    RulesLoaded,
     StepFailed,
 )
 
@@ -64,6 +67,14 @@ class StructlogInstrument:
                 log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():
                 log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+            case RulesLoaded():
+                for message in event.refused:
+                    log.error("not in force", reason=message)
+                log.info("rules in force", rules=list(event.rules), last_good_form=sorted(event.outdated))
+            case RuleNotStarted():
+                log.error("rule not started", rule=event.rule, error=event.error)
+            case RuleRemoved():
+                log.info("rule removed", rule=event.rule)
             case ReplicaStarted():
                 log.info("replica started", pool=event.pool, url=event.url, pid=event.pid)
             case ReplicaReadiness():
