@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from autoscaler.conditions import Condition
 from autoscaler.sources.base import Answer
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
@@ -30,6 +31,44 @@ class RuleScaled:
     before: int
     after: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManualScale:
+    """Somebody else changed a target's count; it is left as it is for the round that saw it. `by` may be unknown."""
+
+    rule: str
+    target: str
+    before: int
+    after: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleConflict:
+    """A target had changed since it was decided on, so nothing was written; it is read and decided on again."""
+
+    rule: str
+    target: str
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionChanged:
+    """A condition of a rule came to hold, ceased to, or has another reason."""
+
+    rule: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class WatchInterrupted:
+    """Following `what` came to an end before its time; it is begun again after a while, from a new list when `relist`."""
+
+    what: str
+    error: str
+    relist: bool
+    retry_in_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +147,10 @@ class EndpointsNotWritten:
 Event: TypeAlias = (
     RuleDecided
     | RuleScaled
+    | ManualScale
+    | ScaleConflict
+    | ConditionChanged
+    | WatchInterrupted
     | AdmissionWritten
     | StepFailed
     | RoundEnded
