@@ -2,7 +2,8 @@
 
 The loop decides nothing itself (that is `rulebook.decide`) and knows no particular source, target or metrics library. Whatever
 fails is recorded, and the next round comes as if nothing had been. Between rounds it follows the target's readiness, and
-rewrites the admission target at each change of it.
+rewrites the admission target at each change of it. A changed rule takes effect with the next round, which then comes at once;
+the memory stays.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import Decision, decide
 from rulebook.memory import Memory
 from rulebook.observation import Observation, OnsaleTimes
-from rulebook.rule import ScalingRule
+from rulebook.rule import Paused, ScalingRule
 
 DEADLINE_SHARE = 0.8
 """Of the interval: what reading may take, so that acting fits in before the next round."""
@@ -88,19 +89,22 @@ class LoopParts:
 
 
 class RuleLoop:
-    """Runs one rule and keeps its memory. `run` and `follow` run side by side until they are cancelled."""
+    """Runs one rule and keeps its memory. `run` and `follow` run side by side, until `stop` or until they are cancelled."""
 
     def __init__(self, parts: LoopParts, memory: Memory | None = None) -> None:
-        spec = parts.rule.spec
         self._parts = parts
         self._actor = Actor(parts.target)
+        self._changed: tuple[ScalingRule, SignalReader] | None = None
+        self._stopping = False
+        self._woken = asyncio.Event()
         self._memory = memory or Memory()
-        self._deadline_s = min(spec.interval_s * DEADLINE_SHARE, DEADLINE_LIMIT_S)
         self._failures: deque[StepFailed] = deque(maxlen=FAILURES_KEPT)
         self._admission_lock = asyncio.Lock()
         self._announced_ready: int | None = None
-        self._status = RuleStatus(
-            rule=parts.rule.name, target=parts.target.name, interval_s=spec.interval_s, dry_run=spec.dry_run
+        self._admitting = parts.rule
+        self._status = _of_rule(
+            RuleStatus(rule=parts.rule.name, target=parts.target.name, interval_s=0.0, dry_run=False),
+            parts.rule,
         )
 
     @property
@@ -113,15 +117,27 @@ class RuleLoop:
         """What the next decision will be based on."""
         return self._memory
 
+    def change(self, rule: ScalingRule, signals: SignalReader) -> None:
+        """Go by another form of the rule on the same target. The next round is the first of it, and comes at once."""
+        self._changed = (rule, signals)
+        self._woken.set()
+
+    def stop(self) -> None:
+        """Have `run` return: now, or when the present round is done, so that nothing is left half written."""
+        self._stopping = True
+        self._woken.set()
+
     async def run(self) -> None:
         """Evaluate the rule each interval, on a grid that does not drift; a round that takes too long skips points of it."""
-        clock, interval_s = self._parts.clock, self._parts.rule.spec.interval_s
+        clock = self._parts.clock
         start_s, turn = clock.monotonic_s(), 0
-        while True:
+        while not self._stopping:
             await self.evaluate()
+            interval_s = self._parts.rule.spec.interval_s
             elapsed_s = clock.monotonic_s() - start_s
             turn = max(turn + 1, math.ceil(elapsed_s / interval_s))
-            await clock.sleep(turn * interval_s - elapsed_s)
+            if await self._sleep(turn * interval_s - elapsed_s):
+                start_s, turn = clock.monotonic_s(), 0
 
     async def follow(self) -> None:
         """Rewrite the admission target whenever the target's readiness changes."""
@@ -137,6 +153,7 @@ class RuleLoop:
 
     async def evaluate(self) -> None:
         """Do one round: read, decide, act, record, write the admission target. Nothing is raised."""
+        self._take_change()
         started_s = self._parts.clock.monotonic_s()
         try:
             ok = await self._round()
@@ -171,7 +188,7 @@ class RuleLoop:
                 return True
             ready = status.state.ready
             target = admission_target(
-                self._parts.rule, status.decision, ready, validity_s=validity_s, term=settings.term
+                self._admitting, status.decision, ready, validity_s=validity_s, term=settings.term
             )
             if target is None:
                 return True
@@ -185,6 +202,29 @@ class RuleLoop:
             self._parts.instrument.record(event)
             return written.accepted
 
+    async def _sleep(self, seconds: float) -> bool:
+        """Sleep until it is time, or until there is news; returns whether there is."""
+        sleeping = asyncio.ensure_future(self._parts.clock.sleep(seconds))
+        woken = asyncio.ensure_future(self._woken.wait())
+        try:
+            await asyncio.wait({sleeping, woken}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            woken.cancel()
+        return self._woken.is_set()
+
+    def _take_change(self) -> None:
+        self._woken.clear()
+        if self._changed is None:
+            return
+        (rule, signals), self._changed = self._changed, None
+        self._parts = replace(self._parts, rule=rule, signals=signals)
+        self._status = _of_rule(self._status, rule)
+
+    @property
+    def _deadline_s(self) -> float:
+        return min(self._parts.rule.spec.interval_s * DEADLINE_SHARE, DEADLINE_LIMIT_S)
+
     async def _round(self) -> bool:
         parts = self._parts
         state, manual = await self._read_target()
@@ -195,6 +235,7 @@ class RuleLoop:
         for tries_left in reversed(range(DECIDE_TRIES)):
             now_s = parts.clock.now_s()
             decision = self._decide(state, answers, onsales, now_s)
+            self._admitting = parts.rule
             self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
             paused = bool(parts.rule.spec.paused)
             self._judge(*decided_conditions(decision, answers, paused=paused, now_s=now_s))
@@ -306,3 +347,9 @@ class RuleLoop:
         self._failures.append(failure)
         self._status = replace(self._status, failures=tuple(self._failures))
         self._parts.instrument.record(failure)
+
+
+def _of_rule(status: RuleStatus, rule: ScalingRule) -> RuleStatus:
+    spec = rule.spec
+    paused = spec.paused.replicas if isinstance(spec.paused, Paused) else spec.paused
+    return replace(status, interval_s=spec.interval_s, dry_run=spec.dry_run, paused=paused)

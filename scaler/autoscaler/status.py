@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
+from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
@@ -25,6 +26,8 @@ class RuleStatus:
     target: str
     interval_s: float
     dry_run: bool
+    paused: bool | int = False
+    """A number where the rule is paused at so many replicas."""
     rounds: int = 0
     last_round_at_s: float | None = None
     last_success_at_s: float | None = None
@@ -44,6 +47,7 @@ def status_json(status: RuleStatus) -> Json:
         "target": status.target,
         "interval_s": status.interval_s,
         "dry_run": status.dry_run,
+        "paused": status.paused,
         "rounds": status.rounds,
         "last_round_at": status.last_round_at_s,
         "last_success_at": status.last_success_at_s,
@@ -66,6 +70,14 @@ def status_json(status: RuleStatus) -> Json:
         "errors": [
             {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
         ],
+    }
+
+
+def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
+    """Encode what of the documents is not in force, and why."""
+    return {
+        "loaded_at": loaded_at_s,
+        "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
     }
 
 

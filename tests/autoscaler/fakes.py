@@ -90,12 +90,6 @@ class FakeTarget:
             raise self.error
         return self.state
 
-    async def start(self, replicas: int) -> None:
-        pass
-
-    async def stop(self) -> None:
-        pass
-
     async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
         if self.error is not None:
             raise self.error

@@ -72,6 +72,14 @@ class WatchInterrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class EventNotWritten:
+    """An Event about a target could not be written to the cluster, and is given up."""
+
+    reason: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class AdmissionWritten:
     """An admission target went to the store, which took or refused it."""
 
@@ -97,6 +105,31 @@ class RoundEnded:
     ok: bool
     at_s: float
     took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RulesLoaded:
+    """Documents were read: these rules are in force, `outdated` of them in their last good form; `refused` says why."""
+
+    rules: tuple[str, ...]
+    outdated: frozenset[str]
+    refused: tuple[str, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNotStarted:
+    """A rule's target could not be opened; that is tried again when the documents are read again."""
+
+    rule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """A rule is no longer evaluated; its target was left as it was."""
+
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +184,13 @@ Event: TypeAlias = (
     | ScaleConflict
     | ConditionChanged
     | WatchInterrupted
+    | EventNotWritten
     | AdmissionWritten
     | StepFailed
     | RoundEnded
+    | RulesLoaded
+    | RuleNotStarted
+    | RuleRemoved
     | ReplicaStarted
     | ReplicaNotStarted
     | ReplicaReadiness
@@ -171,10 +208,18 @@ class Instrument(Protocol):
 
 
 class Instruments:
-    """Several instruments as one."""
+    """Several instruments as one; some may come and go."""
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self._instruments = tuple(instruments)
+
+    def add(self, instrument: Instrument) -> None:
+        """Have one more hear of everything from now on."""
+        self._instruments = (*self._instruments, instrument)
+
+    def remove(self, instrument: Instrument) -> None:
+        """Tell one nothing more."""
+        self._instruments = tuple(other for other in self._instruments if other is not instrument)
 
     def record(self, event: Event) -> None:
         """Pass an event to each."""

@@ -18,7 +18,9 @@ from autoscaler.instrumentation.events import (
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleRemoved,
     RuleScaled,
+    RulesLoaded,
     ScaleConflict,
     StepFailed,
     WatchInterrupted,
@@ -33,14 +35,20 @@ class PrometheusInstrument:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of_rules: list[Gauge | Counter | Histogram] = []
         self._last_bound_by: dict[str, str] = {}
         self._last_reason: dict[tuple[str, str], str] = {}
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
+            made = Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
+            self._of_rules.append(made)
+            return made
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
+            made = Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
+            if "rule" in labels:
+                self._of_rules.append(made)
+            return made
 
         self._value = gauge("signal_value", "Value that a signal was compared by, in its own unit.", "signal")
         self._backlog = gauge(
@@ -80,6 +88,20 @@ class PrometheusInstrument:
             buckets=_DURATIONS_S,
             registry=self.registry,
         )
+        self._of_rules.append(self._duration)
+        self._outdated = gauge(
+            "rule_outdated", "1 for a rule whose document went bad, its last good form being in force."
+        )
+        self._refused_documents = Gauge(
+            "tidegate_scaler_documents_refused",
+            "Mistakes in the documents which keep something of them from being in force.",
+            registry=self.registry,
+        )
+        self._loaded = Gauge(
+            "tidegate_scaler_documents_loaded_timestamp_seconds",
+            "When the documents were last read.",
+            registry=self.registry,
+        )
 
     def record(self, event: Event) -> None:
         """Update the metrics which an event concerns."""
@@ -105,6 +127,13 @@ class PrometheusInstrument:
                 self._duration.labels(event.rule).observe(event.took_s)
                 if event.ok:
                     self._success.labels(event.rule).set(event.at_s)
+            case RulesLoaded():
+                self._record_documents(event)
+            case RuleRemoved(rule=rule):
+                self._last_bound_by.pop(rule, None)
+                self._last_reason = {key: value for key, value in self._last_reason.items() if key[0] != rule}
+                for metric in self._of_rules:
+                    metric.remove_by_labels({"rule": rule})
             case ReplicaStarted():
                 self._started.labels(event.pool).inc()
             case ReplicaExited(restart_in_s=float()):
@@ -136,6 +165,12 @@ class PrometheusInstrument:
         _forget(self._condition, rule, condition.type, self._last_reason.get((rule, condition.type), ""))
         self._last_reason[rule, condition.type] = condition.reason
         self._condition.labels(rule, condition.type, condition.reason).set(float(condition.holds))
+
+    def _record_documents(self, event: RulesLoaded) -> None:
+        self._loaded.set(event.at_s)
+        self._refused_documents.set(len(event.refused))
+        for rule in event.rules:
+            self._outdated.labels(rule).set(rule in event.outdated)
 
     def _record_admission(self, event: AdmissionWritten) -> None:
         target, written = event.target, event.written

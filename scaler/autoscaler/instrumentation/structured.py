@@ -9,6 +9,7 @@ from autoscaler.instrumentation.events import (
     ConditionChanged,
     EndpointsNotWritten,
     Event,
+    EventNotWritten,
     ManualScale,
     ReplicaExited,
     ReplicaNotStarted,
@@ -16,7 +17,10 @@ from autoscaler.instrumentation.events import (
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleNotStarted,
+    RuleRemoved,
     RuleScaled,
+    RulesLoaded,
     ScaleConflict,
     StepFailed,
     WatchInterrupted,
@@ -65,6 +69,8 @@ class StructlogInstrument:
             case WatchInterrupted():
                 log.warning("watch interrupted", what=event.what, error=event.error, relist=event.relist,
                             retry_in_s=round(event.retry_in_s, 1))  # fmt: skip
+            case EventNotWritten():
+                log.warning("event not written", reason=event.reason, error=event.error)
             case AdmissionWritten(target=target, written=written):
                 names = {"rule": target.rule, "onsale": target.onsale}
                 if written.accepted:
@@ -83,6 +89,14 @@ class StructlogInstrument:
                 log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():
                 log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+            case RulesLoaded():
+                for message in event.refused:
+                    log.error("not in force", reason=message)
+                log.info("rules in force", rules=list(event.rules), last_good_form=sorted(event.outdated))
+            case RuleNotStarted():
+                log.error("rule not started", rule=event.rule, error=event.error)
+            case RuleRemoved():
+                log.info("rule removed", rule=event.rule)
             case ReplicaStarted():
                 log.info("replica started", pool=event.pool, url=event.url, pid=event.pid)
             case ReplicaReadiness():

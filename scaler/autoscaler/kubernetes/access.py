@@ -15,9 +15,7 @@ from kubernetes_asyncio.client import Configuration
 from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from autoscaler.errors import ConfigurationError, Unreachable, brief
-
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where Kubernetes puts a pod's token, CA and namespace."""
+from autoscaler.settings import SERVICE_ACCOUNT
 
 _HOST, _PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
 _BEARER = "BearerToken"

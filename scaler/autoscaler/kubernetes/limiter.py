@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoscaler.clock import Clock
-from autoscaler.errors import ConfigurationError, Throttled
+from autoscaler.errors import Throttled
 
 PATIENCE_S = 10.0
 """Who would have to wait longer is told so at once: the next interval is the better retry."""
@@ -13,8 +13,6 @@ class Limiter:
     """Lets `burst` requests go at once and `per_s` a second after that, in the order in which they ask."""
 
     def __init__(self, per_s: float, burst: int, clock: Clock) -> None:
-        if not per_s > 0 or burst < 1:
-            raise ConfigurationError(f"a limit of {per_s:g} requests/s and {burst} at once lets nothing go")
         self._per_s = per_s
         self._burst = burst
         self._clock = clock

@@ -31,18 +31,6 @@ class Target(Protocol):
         """As people write it: `ProcessPool shop`."""
         ...
 
-    async def start(self, replicas: int) -> None:
-        """Begin to be a target; what has no count of its own yet, as a local pool, begins with so many replicas.
-
-        Raises:
-            TargetError: it cannot be. Something out of reach is no such case: it is tried again for as long as it takes.
-        """
-        ...
-
-    async def stop(self) -> None:
-        """End what `start` began. Only a local pool's replicas end with it."""
-        ...
-
     async def current(self) -> TargetState:
         """Return the state now.
 

@@ -12,12 +12,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from autoscaler.clock import Clock
 from autoscaler.errors import KubernetesError, Missing, TargetError
-from autoscaler.instrumentation.events import Instrument
 from autoscaler.kubernetes.answers import Json
-from autoscaler.kubernetes.autoscalers import Rivals
-from autoscaler.kubernetes.client import KubernetesClient
+from autoscaler.kubernetes.cluster import Cluster
 from autoscaler.kubernetes.fencing import mark_term
 from autoscaler.kubernetes.pods import (
     Pod,
@@ -29,24 +26,13 @@ from autoscaler.kubernetes.pods import (
     read_workload,
 )
 from autoscaler.kubernetes.reflector import Reflector, Scope
-from autoscaler.kubernetes.resources import KNOWN, PODS, Reference, Resource, Resources
+from autoscaler.kubernetes.resources import KNOWN, PODS, Reference, Resource
 from autoscaler.targets.base import TargetState
 
 T = TypeVar("T")
 
 FIELD_MANAGER = "tidegate-scaler"
 """Under which the API server books what we write."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """What all targets in one cluster share."""
-
-    client: KubernetesClient
-    resources: Resources
-    rivals: Rivals
-    clock: Clock
-    instrument: Instrument
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +53,10 @@ class _Scale:
 
 
 class KubernetesTarget:
-    """One object which is scaled, from `start` to `stop`. `check` raises when nothing may be written (any more)."""
+    """One object which is scaled. It is followed from the first time that it could be read, until `stop`.
+
+    `check` raises when nothing may be written (any more); it is called right before each sending of a write.
+    """
 
     def __init__(
         self,
@@ -94,14 +83,15 @@ class KubernetesTarget:
         """As people write it."""
         return str(self.reference)
 
+    def want_pods(self, wanted: PodsWanted | None) -> None:
+        """Go by another wish for the addresses of pods, from the next reading on."""
+        self._wanted = wanted
+
     @property
     def uid(self) -> str:
         """The object's uid; empty until it was seen."""
         workload = self._workload()
         return "" if workload is None else workload.uid
-
-    async def start(self, replicas: int) -> None:
-        """Do nothing yet: the object has its count, and is followed from the first time that it could be read."""
 
     async def stop(self) -> None:
         """Stop following the object, which stays as it is."""
