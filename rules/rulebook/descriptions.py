@@ -73,6 +73,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "quantile": "Which quantile of the histogram, such as 0.95.",
         "aggregate": "How the gauges of several pages become one number.",
         "path": "The page's path on each replica.",
+        "port": "The port of a pod's page, by number or name; without it the one named metrics, else the first one declared.",
         "urls": "Pages to read instead of the target's own replicas'.",
     },
     "OnsaleSignal": {
