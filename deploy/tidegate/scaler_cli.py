@@ -31,6 +31,34 @@ def scaler_run(
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
         "out/logs"
     ),
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            "--kubeconfig",
+            envvar="TIDEGATE_KUBECONFIG",
+            help="Kubeconfig of the cluster. Default: the pod's service account, else $KUBECONFIG, else ~/.kube/config.",
+        ),
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            "--context", envvar="TIDEGATE_CONTEXT", help="Context of the kubeconfig; default: its current."
+        ),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace",
+            envvar="TIDEGATE_NAMESPACE",
+            help="Namespace of targets that name none. Default: the context's, or the pod's own.",
+        ),
+    ] = None,
+    kubernetes_qps: Annotated[
+        float, typer.Option("--kubernetes-qps", help="Requests/s to the API server, of all rules together.")
+    ] = 20.0,
+    kubernetes_burst: Annotated[
+        int, typer.Option("--kubernetes-burst", help="Requests to the API server which may go at once.")
+    ] = 30,
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
@@ -39,7 +67,18 @@ def scaler_run(
 
     host, port = read_address(listen, "--listen")
     settings = ScalerSettings(
-        rules=tuple(rules), store_url=store, host=host, port=port, dry_run=dry_run, once=once, logs=logs
+        rules=tuple(rules),
+        store_url=store,
+        host=host,
+        port=port,
+        dry_run=dry_run,
+        once=once,
+        logs=logs,
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+        kubernetes_qps=kubernetes_qps,
+        kubernetes_burst=kubernetes_burst,
     )
     configure_logs(json=json_logs)
     run_service(run_scaler, settings)

@@ -17,6 +17,7 @@ from rulebook.errors import RulebookError
 from rulebook.events import ScaleEvent
 from rulebook.memory import CrowdDeadline, Memory, SeenOnsale, TimedRecommendation
 from rulebook.observation import OnsaleTimes
+from rulebook.startup import Ordered, StartUps
 
 VERSION: Final = 1
 MAX_ENTRIES: Final = 256
@@ -66,6 +67,8 @@ def write_kept(kept: Kept) -> str:
         "slow": [memory.slow_factor, memory.slow_at_s],
         "blind": memory.blind_since_s,
         "start": None if memory.at_start is None else [memory.at_start.replicas, memory.at_start.at_s],
+        "starting": [[ordered.replicas, ordered.at_s] for ordered in memory.start_ups.starting],
+        "took": list(memory.start_ups.took_s),
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
@@ -168,6 +171,10 @@ def _read(document: Json) -> Kept:
             slow_at_s=_time_or_none(slow_at),
             blind_since_s=_time_or_none(document.get("blind")),
             at_start=None if start is None else TimedRecommendation(_count(start[0]), _time(start[1])),
+            start_ups=StartUps(
+                tuple(Ordered(_count(entry[0]), _time(entry[1])) for entry in document.get("starting", ())),
+                tuple(_time(entry) for entry in document.get("took", ())),
+            ),
         ),
     )
 

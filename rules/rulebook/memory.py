@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from rulebook.events import MAX_LOG, ScaleEvent, store_event
 from rulebook.observation import OnsaleTimes
+from rulebook.startup import NONE_SEEN, StartUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Memory:
     behaviour) means that events are not kept, as in the HPA. `slow_factor` is what admission is multiplied by, last
     changed at `slow_at_s`. Since `blind_since_s` data has been missing that the decision needs. `at_start` is the count
     that was found where what came before is not remembered: until a whole window has passed, nothing goes below it.
+    `start_ups` are the target's own.
     """
 
     recommendations: tuple[TimedRecommendation, ...] = ()
@@ -53,12 +55,13 @@ class Memory:
     slow_at_s: float | None = None
     blind_since_s: float | None = None
     at_start: TimedRecommendation | None = None
+    start_ups: StartUps = NONE_SEEN
 
     def after_scaling(self, before: int, after: int, now_s: float) -> Memory:
         """Remember a change that was carried out; to be called only when the write succeeded."""
         if after > before:
             events = store_event(self.scale_up_events, after - before, now_s, self.up_period_s)
-            return replace(self, scale_up_events=events)
+            return replace(self, scale_up_events=events, start_ups=self.start_ups.order(after, now_s))
         if after < before:
             events = store_event(self.scale_down_events, before - after, now_s, self.down_period_s)
             return replace(self, scale_down_events=events)
@@ -94,6 +97,7 @@ class Memory:
             slow_at_s=at(self.slow_at_s),
             blind_since_s=at(self.blind_since_s),
             at_start=None if start is None else replace(start, at_s=start.at_s + by_s),
+            start_ups=self.start_ups.moved(by_s),
         )
 
     def after(self, earlier: Memory) -> Memory:
@@ -118,4 +122,5 @@ class Memory:
             onsales=tuple(onsales.values()),
             slow_factor=earlier.slow_factor if untouched else self.slow_factor,
             slow_at_s=earlier.slow_at_s if untouched else self.slow_at_s,
+            start_ups=self.start_ups.after(earlier.start_ups),
         )

@@ -35,6 +35,7 @@ class Equipment:
     instrument: Instrument
     writer: AdmissionWriter
     open_target: OpenTarget
+    release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
     signals_of: Callable[[ScalingRule], SignalReader]
 
 
@@ -97,6 +98,7 @@ class Crew:
                 except AutoscalerError as error:
                     self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
             elif member.rule != rule:
+                await self._equipment.open_target(rule, plan)  # the same one, told of the rule's new form
                 member.loop.change(rule, self._equipment.signals_of(rule))
                 self._members[name] = _Member(rule, member.loop, member.follow, member.run)
 
@@ -146,6 +148,7 @@ class Crew:
         await _end(member)
         member.follow.cancel()
         await asyncio.gather(member.follow, return_exceptions=True)
+        await self._equipment.release_target(member.rule)
         self._equipment.instrument.record(RuleRemoved(name))
 
 

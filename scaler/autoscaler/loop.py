@@ -15,15 +15,28 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
+from autoscaler.acting import Actor, Change
 from autoscaler.admission import admission_target
 from autoscaler.clock import Clock
+from autoscaler.conditions import (
+    Condition,
+    decided_conditions,
+    ready_condition,
+    set_condition,
+    unread_condition,
+    unwritten_condition,
+    written_condition,
+)
 from autoscaler.errors import brief
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ConditionChanged,
     Instrument,
+    ManualScale,
     RoundEnded,
     RuleDecided,
     RuleScaled,
+    ScaleConflict,
     StepFailed,
 )
 from autoscaler.settings import ScalerSettings
@@ -42,6 +55,8 @@ DEADLINE_SHARE = 0.8
 DEADLINE_LIMIT_S = 10.0
 FOLLOW_RETRY_S = 1.0
 FAILURES_KEPT = 20
+DECIDE_TRIES = 5
+"""How often a round decides anew because the target changed before the write; after that it is the next round's."""
 
 T = TypeVar("T")
 Decide: TypeAlias = Callable[[ScalingRule, Observation, Memory, float], Decision]
@@ -78,6 +93,7 @@ class RuleLoop:
 
     def __init__(self, parts: LoopParts, memory: Memory | None = None) -> None:
         self._parts = parts
+        self._actor = Actor(parts.target)
         self._changed: tuple[ScalingRule, SignalReader] | None = None
         self._stopping = False
         self._woken = asyncio.Event()
@@ -211,20 +227,53 @@ class RuleLoop:
 
     async def _round(self) -> bool:
         parts = self._parts
-        state = await self._step("read target", parts.target.current())
-        self._status = replace(self._status, state=state)
+        state, manual = await self._read_target()
         answers, onsales = await asyncio.gather(
             parts.signals.read(state.endpoints, self._deadline_s),
             parts.signals.read_onsales(self._deadline_s),
         )
-        now_s = parts.clock.now_s()
-        decision = self._decide(state, answers, onsales, now_s)
-        self._memory = decision.memory
-        self._admitting = parts.rule
-        self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
+        for tries_left in reversed(range(DECIDE_TRIES)):
+            now_s = parts.clock.now_s()
+            decision = self._decide(state, answers, onsales, now_s)
+            self._admitting = parts.rule
+            self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
+            paused = bool(parts.rule.spec.paused)
+            self._judge(*decided_conditions(decision, answers, paused=paused, now_s=now_s))
+            scaled = await self._act(decision, state, manual=manual, now_s=now_s)
+            if scaled is not None or not tries_left:
+                break
+            # Never the same number again: what others have just written is a fact to decide on.
+            state, manual = await self._read_target()
         parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
-        scaled = await self._act(decision, now_s)
-        return await self.rewrite_admission() and scaled
+        if scaled is None:
+            self._memory = decision.memory
+            self._fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")
+            self._judge(unwritten_condition(self._failures[-1].error, parts.clock.now_s()))
+        return await self.rewrite_admission() and scaled is True
+
+    async def _read_target(self) -> tuple[TargetState, bool]:
+        """Read the target and take note of what others did to it; returns whether they changed its count just now."""
+        try:
+            seen = await self._step("read target", self._actor.read())
+        except _StepFailed:
+            self._judge(unread_condition(self._failures[-1].error, self._parts.clock.now_s()))
+            raise
+        self._status = replace(self._status, state=seen.state)
+        if seen.change is None:
+            return seen.state, False
+        self._remember(seen.change)
+        return seen.state, not seen.change.ours
+
+    def _remember(self, change: Change) -> None:
+        """Count a change that nobody answered for, or somebody else's, towards the policies' periods as if it were ours."""
+        parts, before, after = self._parts, change.before, change.after
+        self._memory = self._memory.after_scaling(before, after, parts.clock.now_s())
+        name, target = parts.rule.name, parts.target.name
+        if change.ours:
+            reason = "written earlier, without an answer"
+            parts.instrument.record(RuleScaled(name, target, before, after, reason))
+        else:
+            parts.instrument.record(ManualScale(name, target, before, after, change.by))
 
     def _decide(
         self,
@@ -243,20 +292,44 @@ class RuleLoop:
             self._fail("decide", error)
             raise _StepFailed from error
 
-    async def _act(self, decision: Decision, now_s: float) -> bool:
-        """Scale the target if the decision says so, and remember that only when it worked."""
+    async def _act(
+        self, decision: Decision, state: TargetState, *, manual: bool, now_s: float
+    ) -> bool | None:
+        """Scale the target if the decision says so. None when it has changed meanwhile, so that this must be decided anew.
+
+        The memory goes on from this decision unless it has to be made again, and counts a change only when it was written.
+        What others changed is respected until the next interval: whoever scales by hand sees it happen.
+        """
         parts, before, after = self._parts, decision.current, decision.desired
-        if before == after:
-            return True
+        if before == after or manual or state.obstacle:
+            self._memory = decision.memory
+            self._judge(ready_condition(state.obstacle, now_s))
+            if state.obstacle and before != after:
+                self._fail("scale", state.obstacle)
+            return not state.obstacle or before == after
         try:
-            await self._step("scale", parts.target.scale(after))
+            written = await self._step("scale", self._actor.write(after, state))
         except _StepFailed:
+            self._memory = decision.memory
+            self._judge(unwritten_condition(self._failures[-1].error, parts.clock.now_s()))
             return False
-        self._memory = self._memory.after_scaling(before, after, now_s)
+        if not written:
+            parts.instrument.record(ScaleConflict(parts.rule.name, parts.target.name, after))
+            return None
+        self._memory = decision.memory.after_scaling(before, after, now_s)
+        self._judge(written_condition(before, after, now_s))
         parts.instrument.record(
             RuleScaled(parts.rule.name, parts.target.name, before, after, decision.reason)
         )
         return True
+
+    def _judge(self, *conditions: Condition) -> None:
+        """Bring the conditions up to date, and tell of those that changed."""
+        for condition in conditions:
+            before = {(old.type, old.holds, old.reason) for old in self._status.conditions}
+            self._status = replace(self._status, conditions=set_condition(self._status.conditions, condition))
+            if (condition.type, condition.holds, condition.reason) not in before:
+                self._parts.instrument.record(ConditionChanged(self._parts.rule.name, condition))
 
     async def _step(self, step: str, work: Awaitable[T]) -> T:
         try:

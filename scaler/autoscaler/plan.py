@@ -49,6 +49,11 @@ class Plan:
         return self.pools[rule.spec.target.name]
 
 
+def is_pool(rule: ScalingRule) -> bool:
+    """Tell whether a rule scales processes of this host; otherwise its target is in a cluster."""
+    return rule.spec.target.kind == POOL_KIND
+
+
 def make_plan(settings: ScalerSettings) -> Plan:
     """Load the documents and take what can be run.
 
@@ -83,7 +88,7 @@ def _assemble(settings: ScalerSettings, survey: Survey, before: Plan) -> Plan:
     }
     unclear = _unclear_names(survey.faulty)
     for name, rule in list(wanted.items()):
-        refusal = _refusal_of(rule, pools)
+        refusal = _refusal_of(rule, pools, settings)
         if refusal is not None:
             refusals.append(refusal)
             unclear.add(name)
@@ -103,7 +108,7 @@ def _assemble(settings: ScalerSettings, survey: Survey, before: Plan) -> Plan:
         refusals=tuple(dict.fromkeys(refusals)),
         outdated=frozenset(kept),
         homes={**before.homes, **homes},
-        used=before.used | {rule.spec.target.name for rule in rules.values() if _is_pool(rule)},
+        used=before.used | {rule.spec.target.name for rule in rules.values() if is_pool(rule)},
     )
 
 
@@ -168,25 +173,22 @@ def _as_run(rule: ScalingRule, settings: ScalerSettings) -> ScalingRule:
     return rule.model_copy(update={"spec": rule.spec.model_copy(update={"dry_run": True})})
 
 
-def _refusal_of(rule: ScalingRule, pools: Mapping[str, ProcessPool]) -> Refusal | None:
+def _refusal_of(
+    rule: ScalingRule, pools: Mapping[str, ProcessPool], settings: ScalerSettings
+) -> Refusal | None:
     try:
         check_sources(rule)
-        _check_target(rule, pools)
+        _check_target(rule, pools, settings)
     except ConfigurationError as error:
         return Refusal(rule.name, str(error))
     return None
 
 
-def _is_pool(rule: ScalingRule) -> bool:
-    return rule.spec.target.kind == POOL_KIND
-
-
-def _check_target(rule: ScalingRule, pools: Mapping[str, ProcessPool]) -> None:
+def _check_target(rule: ScalingRule, pools: Mapping[str, ProcessPool], settings: ScalerSettings) -> None:
     target = rule.spec.target
-    if not _is_pool(rule):
-        raise ConfigurationError(
-            f"rule {rule.name}: the target {target} is not supported yet; only targets of kind {POOL_KIND} are"
-        )
+    if not is_pool(rule):
+        _check_cluster(rule, settings)
+        return
     pool = pools.get(target.name)
     if pool is None:
         known = f"there are {', '.join(sorted(pools))}" if pools else "there is none at all"
@@ -197,3 +199,13 @@ def _check_target(rule: ScalingRule, pools: Mapping[str, ProcessPool]) -> None:
             f"rule {rule.name}: {target} has {ports.count} ports ({ports.first}-{ports.last}), "
             f"too few for replicas.max {rule.spec.replicas.max}"
         )
+
+
+def _check_cluster(rule: ScalingRule, settings: ScalerSettings) -> None:
+    """See that a cluster is named; whether it can be reached is for the rounds."""
+    from autoscaler.kubernetes.cluster import access_of  # half a second to import, so only where it is needed
+
+    try:
+        access_of(settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"rule {rule.name}: {rule.spec.target}: {error}") from error

@@ -10,7 +10,7 @@ import aiohttp
 
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
-from autoscaler.instrumentation.events import Instrument
+from autoscaler.instrumentation.events import Instrument, Instruments
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
@@ -21,7 +21,6 @@ from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.target_writer import TargetWriter
-from autoscaler.targets.base import Target
 from autoscaler.targets.opening import Targets
 from rulebook.rule import ScalingRule
 
@@ -57,10 +56,8 @@ async def open_scaler(
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
-        targets = Targets(logs=settings.logs, instrument=instrument)
-
-        async def open_target(rule: ScalingRule, plan: Plan) -> Target:
-            return await targets.open_pool(plan.pool_of(rule), rule.spec.replicas.min)
+        instruments = Instruments((instrument,))
+        targets = Targets(settings, instruments=instruments, clock=clock)
 
         def signals_of(rule: ScalingRule) -> SignalReader:
             return SignalReader(rule, exposition=ExpositionSource(http, clock), room=room)
@@ -68,9 +65,10 @@ async def open_scaler(
         equipment = Equipment(
             settings=settings,
             clock=clock,
-            instrument=instrument,
+            instrument=instruments,
             writer=TargetWriter(client),
-            open_target=open_target,
+            open_target=targets.open,
+            release_target=targets.release,
             signals_of=signals_of,
         )
         crew = Crew(equipment, runs=not settings.once)

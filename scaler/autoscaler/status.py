@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
 from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
@@ -35,6 +36,7 @@ class RuleStatus:
     decided_at_s: float | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
     admission: AdmissionWritten | None = None
+    conditions: tuple[Condition, ...] = ()
     failures: tuple[StepFailed, ...] = ()
 
 
@@ -55,6 +57,16 @@ def status_json(status: RuleStatus) -> Json:
         "signals": {name: _answer_json(answer) for name, answer in status.answers.items()},
         "decision": None if status.decision is None else _decision_json(status.decision, status.decided_at_s),
         "admission": None if status.admission is None else _admission_json(status.admission),
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": "True" if condition.holds else "False",
+                "reason": condition.reason,
+                "message": condition.message,
+                "since": condition.since_s,
+            }
+            for condition in status.conditions
+        ],
         "errors": [
             {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
         ],

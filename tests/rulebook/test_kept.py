@@ -14,6 +14,7 @@ from rulebook.events import MAX_LOG, ScaleEvent
 from rulebook.kept import MAX_ENTRIES, MAX_TEXT, condense
 from rulebook.memory import CrowdDeadline, SeenOnsale, TimedRecommendation
 from rulebook.stabilisation import stabilise_windows
+from rulebook.startup import MAX_SAMPLES, MAX_STARTING, Ordered, StartUps
 from tests.rulebook.documents import NOW_S, again, rule, seen
 
 TARGET = ("apps", "Deployment", "shop", "web")
@@ -50,6 +51,11 @@ memories = st.builds(
     slow_at_s=st.none() | times,
     blind_since_s=st.none() | times,
     at_start=st.none() | st.builds(TimedRecommendation, counts, times),
+    start_ups=st.builds(
+        StartUps,
+        st.lists(st.builds(Ordered, counts, times), max_size=MAX_STARTING).map(tuple),
+        st.lists(st.floats(0, 3600), max_size=MAX_SAMPLES).map(tuple),
+    ),
 )
 
 

@@ -11,7 +11,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ConditionChanged,
     Event,
+    ManualScale,
     ReplicaExited,
     ReplicaStarted,
     RoundEnded,
@@ -19,7 +21,9 @@ from autoscaler.instrumentation.events import (
     RuleRemoved,
     RuleScaled,
     RulesLoaded,
+    ScaleConflict,
     StepFailed,
+    WatchInterrupted,
 )
 from rulebook.observation import Crowd, Missing
 
@@ -33,6 +37,7 @@ class PrometheusInstrument:
         self.registry = CollectorRegistry()
         self._of_rules: list[Gauge | Counter | Histogram] = []
         self._last_bound_by: dict[str, str] = {}
+        self._last_reason: dict[tuple[str, str], str] = {}
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
             made = Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
@@ -57,6 +62,12 @@ class PrometheusInstrument:
         self._ready = gauge("ready_replicas", "Replicas that are ready.")
         self._bound_by = gauge("bound_by", "1 for the step that bound the last decision.", "step")
         self._scaled = counter("scale_writes", "Changes of replica counts.", "rule", "direction")
+        self._manual = counter("manual_scales", "Changes of replica counts by others.", "rule", "direction")
+        self._conflicts = counter("scale_conflicts", "Writes refused as the target had changed.", "rule")
+        self._condition = gauge(
+            "condition", "1 while a condition of the rule holds, 0 while not.", "condition", "reason"
+        )
+        self._interrupted = counter("watch_interruptions", "Watches that ended before their time.", "what")
         self._rate = gauge(
             "admission_rate_per_second", "Buyers a second that the target in force admits.", "onsale"
         )
@@ -100,6 +111,14 @@ class PrometheusInstrument:
             case RuleScaled():
                 self._scaled.labels(event.rule, "up" if event.after > event.before else "down").inc()
                 self._desired.labels(event.rule).set(event.after)
+            case ManualScale():
+                self._manual.labels(event.rule, "up" if event.after > event.before else "down").inc()
+            case ScaleConflict():
+                self._conflicts.labels(event.rule).inc()
+            case ConditionChanged():
+                self._record_condition(event)
+            case WatchInterrupted():
+                self._interrupted.labels(event.what).inc()
             case AdmissionWritten():
                 self._record_admission(event)
             case StepFailed():
@@ -112,6 +131,7 @@ class PrometheusInstrument:
                 self._record_documents(event)
             case RuleRemoved(rule=rule):
                 self._last_bound_by.pop(rule, None)
+                self._last_reason = {key: value for key, value in self._last_reason.items() if key[0] != rule}
                 for metric in self._of_rules:
                     metric.remove_by_labels({"rule": rule})
             case ReplicaStarted():
@@ -139,6 +159,12 @@ class PrometheusInstrument:
             crowd = answer.reading if isinstance(answer.reading, Crowd) else None
             _show(self._backlog, None if crowd is None else crowd.backlog, rule, signal)
             _show(self._arrivals, None if crowd is None else crowd.arrivals_per_s, rule, signal)
+
+    def _record_condition(self, event: ConditionChanged) -> None:
+        rule, condition = event.rule, event.condition
+        _forget(self._condition, rule, condition.type, self._last_reason.get((rule, condition.type), ""))
+        self._last_reason[rule, condition.type] = condition.reason
+        self._condition.labels(rule, condition.type, condition.reason).set(float(condition.holds))
 
     def _record_documents(self, event: RulesLoaded) -> None:
         self._loaded.set(event.at_s)

@@ -6,8 +6,11 @@ import structlog
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ConditionChanged,
     EndpointsNotWritten,
     Event,
+    EventNotWritten,
+    ManualScale,
     ReplicaExited,
     ReplicaNotStarted,
     ReplicaReadiness,
@@ -18,7 +21,9 @@ from autoscaler.instrumentation.events import (
     RuleRemoved,
     RuleScaled,
     RulesLoaded,
+    ScaleConflict,
     StepFailed,
+    WatchInterrupted,
 )
 
 
@@ -49,6 +54,23 @@ class StructlogInstrument:
                     after=event.after,
                     reason=event.reason,
                 )
+            case ManualScale():
+                log.warning("scaled by others", rule=event.rule, target=event.target, before=event.before,
+                            after=event.after, by=event.by)  # fmt: skip
+            case ScaleConflict():
+                log.info("changed meanwhile", rule=event.rule, target=event.target, wanted=event.wanted)
+            case ConditionChanged(rule=rule, condition=condition):
+                # What limits a rule goes and comes with its load; what keeps it from working is worth a look.
+                worth = condition.holds or condition.type == "ScalingLimited"
+                (log.info if worth else log.warning)(
+                    "condition", rule=rule, condition=condition.type, holds=condition.holds,
+                    reason=condition.reason, message=condition.message,
+                )  # fmt: skip
+            case WatchInterrupted():
+                log.warning("watch interrupted", what=event.what, error=event.error, relist=event.relist,
+                            retry_in_s=round(event.retry_in_s, 1))  # fmt: skip
+            case EventNotWritten():
+                log.warning("event not written", reason=event.reason, error=event.error)
             case AdmissionWritten(target=target, written=written):
                 names = {"rule": target.rule, "onsale": target.onsale}
                 if written.accepted:
