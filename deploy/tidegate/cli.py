@@ -17,6 +17,7 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError
 from rulebook import DocumentErrors
 from tidegate import __version__
+from tidegate import prometheus_options as prom
 from tidegate.addresses import parse_address
 from tidegate.demo.errors import DemoError
 from tidegate.draw_cli import draw_app
@@ -245,6 +246,14 @@ def scaler_run(
             "--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served."
         ),
     ] = "127.0.0.1:9190",
+    prometheus: prom.Url = None,
+    prometheus_token_file: prom.TokenFile = None,
+    prometheus_username: prom.Username = None,
+    prometheus_password_file: prom.PasswordFile = None,
+    prometheus_ca_file: prom.CaFile = None,
+    prometheus_cert_file: prom.CertFile = None,
+    prometheus_key_file: prom.KeyFile = None,
+    prometheus_header: prom.Headers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
@@ -258,7 +267,23 @@ def scaler_run(
 
     host, port = _address(listen, "--listen")
     settings = ScalerSettings(
-        rules=tuple(rules), store_url=store, host=host, port=port, dry_run=dry_run, once=once, logs=logs
+        rules=tuple(rules),
+        store_url=store,
+        host=host,
+        port=port,
+        dry_run=dry_run,
+        once=once,
+        logs=logs,
+        prometheus=prom.access_of(
+            prometheus,
+            prometheus_token_file,
+            prometheus_username,
+            prometheus_password_file,
+            prometheus_ca_file,
+            prometheus_cert_file,
+            prometheus_key_file,
+            prometheus_header,
+        ),
     )
     configure_logs(json=json_logs)
     _run(run_scaler, settings)

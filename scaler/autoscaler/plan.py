@@ -44,7 +44,7 @@ def make_plan(settings: ScalerSettings) -> Plan:
         raise ConfigurationError(f"there is no ScalingRule in {places}")
     rules = tuple(_as_run(rule, settings) for rule in documents.rules.values())
     for rule in rules:
-        check_sources(rule)
+        check_sources(rule, prometheus=settings.prometheus is not None)
         _check_target(rule, documents.pools)
     return Plan(rules, documents.pools)
 

@@ -9,13 +9,17 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.instrumentation.events import Instrument
 from autoscaler.loop import LoopParts, RuleLoop
 from autoscaler.plan import Plan
+from autoscaler.prometheus.client import PrometheusClient
+from autoscaler.prometheus.shared import SharedQueries
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.sources.exposition import ExpositionSource
+from autoscaler.sources.prometheus import PrometheusSource
 from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
@@ -49,6 +53,13 @@ async def open_scaler(
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
         writer = TargetWriter(client)
+        background = Background()
+        stack.push_async_callback(background.close)
+        queries: SharedQueries | None = None
+        if settings.prometheus is not None:
+            prometheus = PrometheusClient(settings.prometheus, http, clock)
+            prometheus.check()
+            queries = SharedQueries(prometheus, clock, background, instrument)
         pools: dict[str, LocalPool] = {}
         loops: dict[str, RuleLoop] = {}
         for rule in plan.rules:
@@ -57,7 +68,14 @@ async def open_scaler(
                 LoopParts(
                     rule=rule,
                     target=pools[rule.name],
-                    signals=SignalReader(rule, exposition=ExpositionSource(http, clock), room=room),
+                    signals=SignalReader(
+                        rule,
+                        exposition=ExpositionSource(http, clock),
+                        room=room,
+                        prometheus=None
+                        if queries is None
+                        else PrometheusSource(queries, rule.spec.interval_s),
+                    ),
                     writer=writer,
                     instrument=instrument,
                     clock=clock,

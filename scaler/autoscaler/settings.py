@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
+from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
 
@@ -40,6 +41,9 @@ class ScalerSettings:
 
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""
+
+    prometheus: PrometheusAccess | None = None
+    """The server that signals with `prometheus` are read from; None where no rule has one."""
 
     def __post_init__(self) -> None:
         if not self.rules:

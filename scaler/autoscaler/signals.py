@@ -11,7 +11,7 @@ from autoscaler.sources.base import Answer, Source
 from rulebook.floors import onsales_needed
 from rulebook.observation import Crowd, Missing, OnsaleTimes
 from rulebook.rule import ScalingRule
-from rulebook.signals import ExpositionQuery, OnsaleSignal
+from rulebook.signals import ExpositionQuery, OnsaleSignal, PrometheusQuery
 
 QueryT = TypeVar("QueryT")
 
@@ -19,17 +19,17 @@ QueryT = TypeVar("QueryT")
 _SHARE_OF_SOURCES = 0.9
 
 
-def check_sources(rule: ScalingRule) -> None:
-    """See that every signal has a source that can be read.
+def check_sources(rule: ScalingRule, *, prometheus: bool) -> None:
+    """See that every signal has a source that can be read; `prometheus` says whether a server is given.
 
     Raises:
-        ConfigurationError: there is a signal whose source is not supported yet, or a forecast.
+        ConfigurationError: there is a signal whose source is not there, or a forecast.
     """
     for signal in rule.spec.signals:
-        if signal.prometheus is not None:
+        if signal.prometheus is not None and not prometheus:
             raise ConfigurationError(
-                f"rule {rule.name}, signal {signal.name}: the source `prometheus` is not supported yet; "
-                "use `exposition`, which reads the replicas' own /metrics pages, or `onsale`"
+                f"rule {rule.name}, signal {signal.name}: is read from Prometheus, and no server is given; "
+                "add --prometheus http://HOST:9090, or read it by `exposition` from the replicas' own /metrics pages"
             )
     if rule.spec.forecast is not None:
         raise ConfigurationError(
@@ -41,9 +41,19 @@ class SignalReader:
     """Reads the signals of one rule."""
 
     def __init__(
-        self, rule: ScalingRule, *, exposition: Source[ExpositionQuery], room: Source[OnsaleSignal]
+        self,
+        rule: ScalingRule,
+        *,
+        exposition: Source[ExpositionQuery],
+        room: Source[OnsaleSignal],
+        prometheus: Source[PrometheusQuery] | None = None,
     ) -> None:
         signals = rule.spec.signals
+        self._prometheus: _Batch[PrometheusQuery] | None = None
+        if prometheus is not None:
+            self._prometheus = _Batch(
+                prometheus, ((signal.name, signal.prometheus) for signal in signals if signal.prometheus)
+            )
         self._exposition = _Batch(
             exposition, ((signal.name, signal.exposition) for signal in signals if signal.exposition)
         )
@@ -55,9 +65,11 @@ class SignalReader:
 
     async def read(self, replicas: Sequence[str], deadline_s: float) -> Mapping[str, Answer]:
         """Return an answer for each signal by name, within the deadline; what fails is missing, and nothing is raised."""
-        batches = (self._exposition, self._room)
+        reads = [batch.read(replicas, deadline_s) for batch in (self._exposition, self._room)]
+        if self._prometheus is not None:
+            reads.append(self._prometheus.read(replicas, deadline_s))
         answers: dict[str, Answer] = {}
-        for some in await asyncio.gather(*(batch.read(replicas, deadline_s) for batch in batches)):
+        for some in await asyncio.gather(*reads):
             answers.update(some)
         return answers
 
