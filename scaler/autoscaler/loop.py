@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -27,13 +27,12 @@ from autoscaler.instrumentation.events import (
 )
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
-from autoscaler.sources.base import Answer
 from autoscaler.status import RuleStatus
 from autoscaler.store.target_writer import AdmissionTarget, Written
-from autoscaler.targets.base import Target, TargetState
+from autoscaler.targets.base import Target
 from rulebook.decision import Decision, decide
 from rulebook.memory import Memory
-from rulebook.observation import Observation, OnsaleTimes
+from rulebook.observation import Expected, Observation
 from rulebook.rule import ScalingRule
 
 DEADLINE_SHARE = 0.8
@@ -173,29 +172,30 @@ class RuleLoop:
         parts = self._parts
         state = await self._step("read target", parts.target.current())
         self._status = replace(self._status, state=state)
-        answers, onsales = await asyncio.gather(
+        answers, onsales, forecast = await asyncio.gather(
             parts.signals.read(state.endpoints, self._deadline_s),
             parts.signals.read_onsales(self._deadline_s),
+            parts.signals.foresee(self._deadline_s),
         )
         now_s = parts.clock.now_s()
-        decision = self._decide(state, answers, onsales, now_s)
+        observation = Observation(
+            current=state.replicas,
+            ready=state.ready,
+            readings={name: answer.reading for name, answer in answers.items()},
+            onsales=onsales,
+            forecast=forecast if isinstance(forecast, Expected) else None,
+        )
+        decision = self._decide(observation, now_s)
+        parts.signals.remember(observation, decision, now_s)
         self._memory = decision.memory
-        self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
+        self._status = replace(
+            self._status, decision=decision, decided_at_s=now_s, answers=answers, forecast=forecast
+        )
         parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
         scaled = await self._act(decision, now_s)
         return await self.rewrite_admission() and scaled
 
-    def _decide(
-        self,
-        state: TargetState,
-        answers: Mapping[str, Answer],
-        onsales: Mapping[str, OnsaleTimes],
-        now_s: float,
-    ) -> Decision:
-        readings = {name: answer.reading for name, answer in answers.items()}
-        observation = Observation(
-            current=state.replicas, ready=state.ready, readings=readings, onsales=onsales
-        )
+    def _decide(self, observation: Observation, now_s: float) -> Decision:
         try:
             return self._parts.decide(self._parts.rule, observation, self._memory, now_s)
         except Exception as error:

@@ -11,6 +11,7 @@ import aiohttp
 
 from autoscaler.background import Background
 from autoscaler.clock import Clock
+from autoscaler.forecaster import Forecasters
 from autoscaler.instrumentation.events import Instrument
 from autoscaler.loop import LoopParts, RuleLoop
 from autoscaler.plan import Plan
@@ -55,11 +56,13 @@ async def open_scaler(
         writer = TargetWriter(client)
         background = Background()
         stack.push_async_callback(background.close)
+        prometheus: PrometheusClient | None = None
         queries: SharedQueries | None = None
         if settings.prometheus is not None:
             prometheus = PrometheusClient(settings.prometheus, http, clock)
             prometheus.check()
             queries = SharedQueries(prometheus, clock, background, instrument)
+        forecasters = Forecasters(clock, background, prometheus)
         pools: dict[str, LocalPool] = {}
         loops: dict[str, RuleLoop] = {}
         for rule in plan.rules:
@@ -75,6 +78,7 @@ async def open_scaler(
                         prometheus=None
                         if queries is None
                         else PrometheusSource(queries, rule.spec.interval_s),
+                        forecaster=forecasters.of(rule),
                     ),
                     writer=writer,
                     instrument=instrument,

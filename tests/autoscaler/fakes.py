@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from autoscaler.clock import Clock
+from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
 from autoscaler.loop import Decide, LoopParts, RuleLoop
 from autoscaler.settings import ScalerSettings
@@ -165,11 +166,13 @@ def make_loop(
     exposition: FakeSource[Any] | None = None,
     room: FakeSource[Any] | None = None,
     prometheus: Source[PrometheusQuery] | None = None,
+    forecaster: Forecaster | None = None,
     decide_by: Decide = decide,
 ) -> RuleLoop:
     signals = SignalReader(
         rule,
         prometheus=prometheus,
+        forecaster=forecaster,
         exposition=exposition or FakeSource(Value(20.0, clock.now_s())),
         room=room or FakeSource(Missing("no room")),
     )
