@@ -80,6 +80,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "The crowd before an onsale, as the buyers/s that it takes to serve it in time.",
         "name": "The onsale's name.",
         "drainWithin": "By when a backlog is to be served, counted from its beginning, or from the opening.",
+        "lead": "How long before the opening the pre-queue counts; left out: as long as replicas were seen to need to start.",
     },
     "Behavior": {
         "scaleUp": "How fast the count may grow. Left out: at most 4 pods or 100% in 15 s.",

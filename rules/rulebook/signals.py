@@ -120,10 +120,14 @@ class ExpositionQuery(Document):
 
 
 class OnsaleSignal(Document):
-    """The crowd before an onsale, as the buyers/s which it takes to serve the backlog within `drain_within_s`."""
+    """The crowd before an onsale, as the buyers/s which it takes to serve the backlog within `drain_within_s`.
+
+    A pre-queue counts from `lead_s` before the opening on; None: as early as replicas were seen to need.
+    """
 
     name: DnsLabel
     drain_within_s: Duration = Field(alias="drainWithin", gt=0)
+    lead_s: Duration | None = Field(default=None, alias="lead", ge=0)
 
 
 class SignalSpec(Document):

@@ -6,10 +6,10 @@ import os
 import pytest
 
 from tests.autoscaler.kubernetes_api.cluster import Cluster
-from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little
+from tests.autoscaler.kubernetes_api.fixtures import kubernetes, real
 from tests.tools import need
 
-__all__ = ["kubernetes", "little"]
+__all__ = ["kubernetes", "real"]
 
 
 async def kubectl(cluster: Cluster, *arguments: str, token: str | None = None) -> tuple[int, str]:

@@ -6,9 +6,9 @@ from autoscaler.errors import Conflict, Missing, TargetError
 from autoscaler.targets.kubernetes import PodsWanted
 from tests.autoscaler.clusters import open_bench
 from tests.autoscaler.kubernetes_api.cluster import CUSTOM_KIND, Cluster
-from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little
+from tests.autoscaler.kubernetes_api.fixtures import kubernetes, real
 
-__all__ = ["kubernetes", "little"]
+__all__ = ["kubernetes", "real"]
 
 KINDS = ["Deployment", "StatefulSet", "ReplicaSet", CUSTOM_KIND]
 

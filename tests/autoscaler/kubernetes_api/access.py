@@ -1,8 +1,8 @@
 """Who asks, and whether they may: bearer tokens, and the roles and bindings that are stored in the server.
 
 Sources: kubernetes/kubernetes `plugin/pkg/auth/authorizer/rbac/rbac.go` and `pkg/apis/rbac/v1/evaluation_helpers.go`; apiserver
-`pkg/endpoints/handlers/responsewriters/errors.go` for what is answered; `system:discovery` and `system:public-info-viewer` of
-`bootstrappolicy/policy.go` for what everyone may.
+`pkg/endpoints/handlers/responsewriters/errors.go` for what is answered; `system:discovery`, `system:basic-user` and
+`system:public-info-viewer` of `bootstrappolicy/policy.go` for what everyone may.
 """
 
 from __future__ import annotations
@@ -84,8 +84,11 @@ class Access:
         """Tell whether a role grants it."""
         if "system:masters" in user.groups:
             return True
+        known = "system:authenticated" in user.groups
+        if known and wanted.verb == "create" and wanted.resource == "selfsubjectaccessreviews":
+            return True
         if not wanted.about_resource:
-            open_paths = _DISCOVERY if "system:authenticated" in user.groups else _PUBLIC
+            open_paths = _DISCOVERY if known else _PUBLIC
             if wanted.verb == "get" and _path_matches(open_paths, wanted.path):
                 return True
         return any(_grants(rule, wanted) for rule in self._rules(user, wanted.namespace))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,6 +18,8 @@ from tests.autoscaler.kubernetes_api.statuses import Json
 from tests.autoscaler.kubernetes_api.workloads import Kind, Workloads
 
 T = TypeVar("T")
+IMAGE = os.environ.get("TIDEGATE_TEST_IMAGE", "example")
+"""What the pods of a real cluster run: anything that stays up."""
 EVERYTHING = ({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},)
 CUSTOM_GROUP, CUSTOM_VERSION, CUSTOM_PLURAL, CUSTOM_KIND = "example.org", "v1", "shops", "Shop"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -39,15 +42,27 @@ class Cluster:
         self.authority = authority
         self.admin = admin
         self.namespace = namespace
-        self.workloads = workloads
+        self._workloads = workloads
         self._server = server
         self._admin_token: str | None = None
+        self._left: list[str] = []
 
     @property
     def server(self) -> ApiServer:
         """The little server, for tests which order faults or look inside."""
         assert self._server is not None, "only the little server can do that"
         return self._server
+
+    @property
+    def workloads(self) -> Workloads:
+        """What runs the pods, where the cluster does not do that itself."""
+        assert self._workloads is not None, "this cluster runs its pods itself"
+        return self._workloads
+
+    @property
+    def runs_pods_itself(self) -> bool:
+        """A whole cluster, with controllers and nodes of its own."""
+        return self._workloads is None
 
     def tls(self) -> ssl.SSLContext:
         """Return what a client needs to trust the server."""
@@ -75,6 +90,8 @@ class Cluster:
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": title}
         binding = {"metadata": {"name": title}, "roleRef": reference, "subjects": [account]}
         await self.admin.create(f"{where}/{plural.removesuffix('s')}bindings", binding)
+        if cluster_wide:
+            self._left += [f"{where}/{plural}/{title}", f"{where}/{role.lower()}bindings/{title}"]
         return await self.token(name)
 
     async def token(self, account: str) -> str:
@@ -109,7 +126,7 @@ class Cluster:
         labels = {"app": name}
         template = {
             "metadata": {"labels": labels},
-            "spec": {"containers": [{"name": "app", "image": "example", "ports": [{"containerPort": 8080}]}]},
+            "spec": {"containers": [{"name": "app", "image": IMAGE, "ports": [{"containerPort": 8080}]}]},
         }
         spec: Json = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         if kind == "StatefulSet":
@@ -154,16 +171,17 @@ class Cluster:
                 ],
             },
         }
+        body = {"kind": "CustomResourceDefinition", "apiVersion": "apiextensions.k8s.io/v1", **definition}
         known = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        await self.admin.create(
-            known, {"kind": "CustomResourceDefinition", "apiVersion": "apiextensions.k8s.io/v1", **definition}
-        )
+        reply = await self.admin.ask("POST", known, body)
+        assert reply.code in (201, 409), reply.body
+        self._left.append(f"{known}/{CUSTOM_PLURAL}.{CUSTOM_GROUP}")
         api = f"/apis/{CUSTOM_GROUP}/{CUSTOM_VERSION}"
         await self.eventually(
             lambda: self.admin.ask("GET", f"{api}/{CUSTOM_PLURAL}"),
             lambda reply: reply.code == 200,
         )
-        if self.workloads is not None:
+        if not self.runs_pods_itself:
             self.workloads.follow(Kind(api, CUSTOM_PLURAL, CUSTOM_KIND))
 
     async def open_shop(self, name: str, replicas: int = 2) -> Json:
@@ -224,6 +242,11 @@ class Cluster:
         path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{name}"
         spec: Json = (await self.admin.get(path))["spec"]
         return spec
+
+    async def clean(self) -> None:
+        """Remove the namespace, and what was made outside of it."""
+        for path in (f"/api/v1/namespaces/{self.namespace}", *self._left):
+            await self.admin.ask("DELETE", path)
 
     async def eventually(
         self, ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool], within_s: float = 60.0

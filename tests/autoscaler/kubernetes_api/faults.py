@@ -11,18 +11,32 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from tests.autoscaler.kubernetes_api.requests import Asked
-from tests.autoscaler.kubernetes_api.statuses import ApiError, internal_error, unavailable
+from tests.autoscaler.kubernetes_api.statuses import ApiError, expired, internal_error, unavailable
 
 
 class Kind(Enum):
     """What happens to a request."""
 
     TOO_MANY = auto()
+    """429, with the `seconds` to wait."""
+
     ERROR = auto()
+    """An error with this `code`."""
+
+    GONE = auto()
+    """410 as the answer itself, as older servers and proxies give it to a watch; a newer server sends it as an event."""
+
     SLOW = auto()
+    """The answer takes `seconds` longer."""
+
     CUT = auto()
+    """The connection is cut, and nothing is done."""
+
     CUT_AFTER = auto()
+    """What is asked is done, and the connection cut: the client cannot know."""
+
     CHANGED = auto()
+    """Somebody else changes the object just before."""
 
 
 @dataclass(slots=True)
@@ -95,6 +109,8 @@ class Faults:
 
 def error_of(fault: Fault) -> ApiError:
     """Return the answer of an ordered error."""
+    if fault.kind is Kind.GONE:
+        return expired("too old resource version: 1 (100)")
     if fault.code == 503:
         return unavailable()
     error = internal_error("the storage is not what it was")

@@ -137,7 +137,7 @@ class ApiServer:
                     text="Too many requests, please try again later.\n",
                     headers={"Retry-After": str(max(1, round(fault.seconds)))},
                 )
-            case Kind.ERROR:
+            case Kind.ERROR | Kind.GONE:
                 raise error_of(fault)
             case Kind.SLOW:
                 await asyncio.sleep(fault.seconds)

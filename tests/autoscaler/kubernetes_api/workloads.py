@@ -22,7 +22,7 @@ from tests.autoscaler.kubernetes_api.selection import look
 from tests.autoscaler.kubernetes_api.statuses import Json
 
 RETRY_S = 0.05
-_PODS = "/api/v1/pods"
+_PODS = ("/api/v1", "pods")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,13 @@ APPS = tuple(
 
 
 class Workloads:
-    """Runs what the workloads ask for. `start_s` is how long a pod takes to become ready, by the clock that is given."""
+    """Runs what the workloads ask for, in one namespace or in all. `start_s` is how long a pod takes to become ready."""
 
-    def __init__(self, client: Client, *, start_s: float = 0.0, clock: Clock | None = None) -> None:
+    def __init__(
+        self, client: Client, *, start_s: float = 0.0, clock: Clock | None = None, namespace: str = ""
+    ) -> None:
         self.start_s = start_s
+        self._within = f"/namespaces/{namespace}" if namespace else ""
         self._client = client
         self._clock = clock or SystemClock()
         self._kinds: list[Kind] = list(APPS)
@@ -65,7 +68,7 @@ class Workloads:
     def follow(self, kind: Kind) -> None:
         """Run workloads of a custom kind, too; its status gets replicas, readyReplicas and a selector."""
         self._kinds.append(kind)
-        self._spawn(self._notice(f"{kind.api}/{kind.plural}"))
+        self._spawn(self._notice(self._list(kind.api, kind.plural)))
         self._changed.set()
 
     async def set_ready(self, namespace: str, pod: str, ready: bool) -> None:
@@ -81,16 +84,23 @@ class Workloads:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Workloads]:
         """Run until the context ends."""
-        for path in (_PODS, *(f"{kind.api}/{kind.plural}" for kind in self._kinds)):
-            self._spawn(self._notice(path))
+        for api, plural in (_PODS, *((kind.api, kind.plural) for kind in self._kinds)):
+            self._spawn(self._notice(self._list(api, plural)))
         self._spawn(self._work())
         try:
             yield self
         finally:
-            tasks = [*self._tasks, *self._starting.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Run nothing any more: pods and figures stay as they are."""
+        tasks = [*self._tasks, *self._starting.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _list(self, api: str, plural: str) -> str:
+        return f"{api}{self._within}/{plural}"
 
     def _spawn(self, work: object) -> None:
         task = asyncio.ensure_future(work)  # type: ignore[arg-type]
@@ -122,10 +132,10 @@ class Workloads:
                 self._changed.set()
 
     async def _reconcile(self) -> None:
-        pods: list[Json] = (await self._client.get(_PODS))["items"]
+        pods: list[Json] = (await self._client.get(self._list(*_PODS)))["items"]
         owners: set[str] = set()
         for kind in list(self._kinds):
-            for workload in (await self._client.get(f"{kind.api}/{kind.plural}"))["items"]:
+            for workload in (await self._client.get(self._list(kind.api, kind.plural)))["items"]:
                 uid = workload["metadata"]["uid"]
                 owners.add(uid)
                 await self._follow_one(kind, workload, [pod for pod in pods if _owner(pod) == uid])

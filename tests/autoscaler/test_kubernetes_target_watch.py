@@ -14,9 +14,9 @@ from tests.autoscaler.clusters import Bench, open_bench
 from tests.autoscaler.fakes import until
 from tests.autoscaler.kubernetes_api.cluster import CUSTOM_KIND, Cluster
 from tests.autoscaler.kubernetes_api.faults import Fault, Kind
-from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little
+from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 
-__all__ = ["kubernetes", "little"]
+__all__ = ["kubernetes", "little", "real"]
 
 
 @asynccontextmanager
