@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from autoscaler.instrumentation.events import WatchInterrupted
-from autoscaler.kubernetes import reflector
+from autoscaler.targets import kubernetes as kubernetes_targets
 from autoscaler.targets.base import TargetState
 from autoscaler.targets.kubernetes import PodsWanted
 from tests.autoscaler.clusters import Bench, open_bench
@@ -141,9 +141,9 @@ async def test_bookmarks_keep_a_quiet_watch_from_expiring(little: Cluster) -> No
         await little.deploy("other", 5)
         await little.until_ready("other", 5)
         version = little.server.storage.revision
-        target = bench.target._object  # the only place where the version is
-        assert target is not None
-        await until(lambda: int(target._version) >= version)
+        copy = bench.target._object
+        assert copy is not None
+        await until(lambda: int(copy.version) >= version)
         little.server.storage.compact()
         little.server.cut_watches()
         await little.scale("web", 3)
@@ -165,15 +165,16 @@ async def test_a_server_that_was_away_is_followed_again(little: Cluster) -> None
 async def test_a_watch_that_tells_nothing_is_replaced_when_a_reading_knows_better(
     little: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reflector, "STALE_S", 0.2)
+    monkeypatch.setattr(kubernetes_targets, "STALE_S", 0.2)
     await deployed(little)
     async with open_bench(little, "web") as bench, following(bench) as states:
-        target = bench.target._object
-        assert target is not None
+        copy = bench.target._object
+        assert copy is not None
         # A connection on which nothing comes any more looks like an object that does not change.
-        target._apply = lambda kind, item: None  # type: ignore[method-assign]
+        copy._apply = lambda kind, item: None  # type: ignore[method-assign]
         await little.scale("web", 3)
         await little.until_ready("web", 3)
+        bench.target._trusted_uid = ""  # as after a write
         while states[-1].ready != 3:
             await bench.target.current()
             await asyncio.sleep(0.05)
