@@ -51,7 +51,7 @@ def tidegate_rule(terms: ShopTerms, buyers_per_s: float) -> ScalingRule:
         "admission": {
             "onsale": ONSALE,
             "perReadyReplica": buyers_per_s * _MARGIN,
-            "slow": {"signal": "latency", "above": 0.75 * terms.slo_s},
+            "slow": {"signal": "latency", "above": 0.75 * terms.slo_s, "settle": "20s"},
         },
     }
     return ScalingRule.model_validate({"metadata": {"name": "tickets"}, "spec": spec})
