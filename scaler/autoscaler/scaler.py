@@ -11,6 +11,7 @@ import aiohttp
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.keeping.keeping import Keeping
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
@@ -20,6 +21,7 @@ from autoscaler.sources.exposition import ExpositionSource
 from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
+from autoscaler.store.memories import StoreMemories
 from autoscaler.store.target_writer import TargetWriter
 from autoscaler.targets.opening import Targets
 from rulebook.rule import ScalingRule
@@ -56,6 +58,10 @@ async def open_scaler(
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
+        keeping = Keeping(
+            StoreMemories(client), clock=clock, term=lambda: settings.term, writes=not settings.dry_run
+        )
+        await stack.enter_async_context(keeping.running())
         instruments = Instruments((instrument,))
         targets = Targets(settings, instruments=instruments, clock=clock)
 
@@ -70,6 +76,7 @@ async def open_scaler(
             open_target=targets.open,
             release_target=targets.release,
             signals_of=signals_of,
+            keeping=keeping,
         )
         crew = Crew(equipment, runs=not settings.once)
         stack.push_async_callback(crew.dismiss)
