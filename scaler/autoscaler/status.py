@@ -128,6 +128,13 @@ def _decision_json(decision: Decision, at_s: float | None) -> Json:
         "ready": decision.ready,
         "bound_by": decision.bound_by,
         "reason": decision.reason,
+        "admission": None
+        if decision.admission is None
+        else {
+            "rate_per_s": decision.admission.rate_per_s,
+            "capacity": decision.admission.capacity,
+            "reason": decision.admission.reason,
+        },
         "recommendations": [
             {
                 "signal": recommendation.signal,
