@@ -20,7 +20,7 @@ class ScalerSettings:
     """Files or folders with rules, pools and onsales."""
 
     store_url: str = "redis://127.0.0.1:6379"
-    """Valkey or Redis which the room uses too: `redis://`, `rediss://` or `unix://`."""
+    """Valkey or Redis which the room uses too, in any of the forms of `rulebook.storeaddress`."""
 
     host: str = "127.0.0.1"
     """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 from redis.exceptions import RedisError
 
 from autoscaler.errors import StoreUnavailable, brief
 from autoscaler.keeping.keeper import Found, MemoryKey
-from autoscaler.store.connection import load_script
+from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S
 
 KEPT_FOR_S = 14 * 86_400.0
@@ -24,9 +23,9 @@ class StoreMemories:
     where = "the store"
     gather_s = 0.02
 
-    def __init__(self, client: Any) -> None:
-        self._load = client.register_script(load_script("load_memory.lua"))
-        self._save = client.register_script(load_script("save_memory.lua"))
+    def __init__(self, client: StoreClient) -> None:
+        self._load = Script(client, "load_memory.lua")
+        self._save = Script(client, "save_memory.lua")
         self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def load(self, key: MemoryKey) -> Found | None:
@@ -69,5 +68,5 @@ class StoreMemories:
 
 
 def memory_key(key: MemoryKey) -> str:
-    """Name the hash of one rule on one target; scalers of several clusters may share a store."""
-    return ":".join(("tidegate:memory", key.rule, *key.target))
+    """Name the hash of one rule on one target: scalers of several clusters may share a store."""
+    return ":".join(("{scaler}:memory", key.rule, *key.target))
