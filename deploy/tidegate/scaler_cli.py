@@ -65,6 +65,21 @@ def scaler_run(
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
         "out/logs"
     ),
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory",
+            envvar="TIDEGATE_MEMORY",
+            help="Where what rules remember is kept over restarts: store, configmap or none.",
+        ),
+    ] = "store",
+    memory_name: Annotated[
+        str, typer.Option("--memory-name", help="How the names of the ConfigMaps with memories begin.")
+    ] = "tidegate-memory",
+    memory_namespace: Annotated[
+        str | None,
+        typer.Option("--memory-namespace", help="Their namespace. Default: that of targets which name none."),
+    ] = None,
     kubeconfig: Annotated[
         Path | None,
         typer.Option(
@@ -97,8 +112,10 @@ def scaler_run(
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
     from autoscaler.service import run_once, run_scaler
-    from autoscaler.settings import ScalerSettings
+    from autoscaler.settings import MemoryIn, ScalerSettings
 
+    if memory not in set(MemoryIn):
+        raise typer.BadParameter(f"must be one of {', '.join(MemoryIn)}", param_hint="--memory")
     host, port = read_address(listen, "--listen")
     settings = ScalerSettings(
         rules=tuple(rules),
@@ -108,6 +125,9 @@ def scaler_run(
         dry_run=dry_run,
         once=once,
         logs=logs,
+        memory=MemoryIn(memory),
+        memory_name=memory_name,
+        memory_namespace=memory_namespace,
         prometheus=prom.access_of(
             prometheus,
             prometheus_token_file,

@@ -13,6 +13,7 @@ from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
 from autoscaler.keeping.keeping import Keeping
+from autoscaler.keeping.opening import open_keeper
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
@@ -21,7 +22,6 @@ from autoscaler.sources.opening import Sources
 from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
-from autoscaler.store.memories import StoreMemories
 from autoscaler.store.target_writer import TargetWriter
 from autoscaler.targets.opening import Targets
 
@@ -57,10 +57,11 @@ async def open_scaler(
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
-        keeping = Keeping(
-            StoreMemories(client), clock=clock, term=lambda: settings.term, writes=not settings.dry_run
-        )
-        await stack.enter_async_context(keeping.running())
+        keeper = await stack.enter_async_context(open_keeper(settings, client, clock))
+        keeping = None
+        if keeper is not None:
+            keeping = Keeping(keeper, clock=clock, term=lambda: settings.term, writes=not settings.dry_run)
+            await stack.enter_async_context(keeping.running())
         instruments = Instruments((instrument,))
         targets = Targets(settings, instruments=instruments, clock=clock)
         background = Background()

@@ -224,7 +224,7 @@ def make_loop(
         instrument=recorder,
         clock=clock,
         settings=ScalerSettings(rules=(Path("rules"),)),
-        memory=memory or RuleMemory(rule, clock),
+        memory=memory or RuleMemory(rule, clock, holds=False),
         decide=decide_by,
     )
     return RuleLoop(parts)

@@ -70,9 +70,11 @@ class ClockStep:
 
 
 class RuleMemory:
-    """The memory of one rule. Without a saver it is not kept, and not held back at the start either."""
+    """The memory of one rule. Without a saver it ends with the process; without `holds` it starts like the HPA's."""
 
-    def __init__(self, rule: ScalingRule, clock: Clock, saver: Saver | None = None) -> None:
+    def __init__(
+        self, rule: ScalingRule, clock: Clock, saver: Saver | None = None, *, holds: bool = True
+    ) -> None:
         self.key = MemoryKey(rule.name, rule.spec.target.key)
         self.value = Memory()
         self.replicas: int | None = None
@@ -84,7 +86,7 @@ class RuleMemory:
         self._saver = saver
         self._recalled = saver is None
         self._asking: asyncio.Task[None] | None = None
-        self._unseen_past = saver is not None
+        self._unseen_past = holds
         self._clocks: tuple[float, float] | None = None
         self._state = NOT_KEPT if saver is None else MemoryState(saver.where, "not recalled yet")
 
@@ -184,6 +186,8 @@ class RuleMemory:
             kept = read_kept(found.text)
         except KeptTextError as error:
             return f"what was kept cannot be used: {error}"
+        if kept.target != self.key.target:
+            return "what was kept is about another target"
         now_s = self._clock.now_s()
         # Hosts' clocks differ, and are corrected; how long ago it was is what counts.
         age_s = max(now_s - kept.at_s if found.age_s is None else found.age_s, 0.0)
