@@ -2,10 +2,12 @@
 
 Pure: no files, no clock, no randomness. The way of the data: `arrivals` (the trace) -> `replay` (with `service`, the
 queueing model, and `meters`, what can be measured of it) -> `meaning` (what each signal reads) -> `pilots` (who decides) ->
-`scores`; `rivals` holds the HPA's algorithm, and `comparison` puts it all together.
+`scores`; `rivals` holds the HPA's algorithm, and `comparison` puts it all together. `backtest` replays recorded readings instead
+of a trace, without a model of the service.
 """
 
 from rulebook.simulation.arrivals import Segment, Trace, parse_trace
+from rulebook.simulation.backtest import Backtest, Course, Recorded, backtest
 from rulebook.simulation.comparison import BEGINS_AT, Comparison, Contender, Settings, compare
 from rulebook.simulation.errors import MeaningError, ServiceError, SimulationError, TraceError
 from rulebook.simulation.meaning import MEANINGS, Mapping, Meaning, map_signals
@@ -16,11 +18,14 @@ from rulebook.simulation.service import Service
 __all__ = [
     "BEGINS_AT",
     "MEANINGS",
+    "Backtest",
     "Comparison",
     "Contender",
+    "Course",
     "Mapping",
     "Meaning",
     "MeaningError",
+    "Recorded",
     "Run",
     "Scores",
     "Segment",
@@ -30,6 +35,7 @@ __all__ = [
     "SimulationError",
     "Trace",
     "TraceError",
+    "backtest",
     "compare",
     "map_signals",
     "parse_trace",
