@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from tidegate.rules_arguments import pick_rule, read_duration, read_time, refuse
 if TYPE_CHECKING:
     from autoscaler.backtest import Stretch
     from rulebook import ScalingRule
-    from rulebook.simulation import Backtest
+    from rulebook.simulation import Backtest, Service
 
 
 def backtest(
@@ -37,6 +38,32 @@ def backtest(
     startup: Annotated[
         str, typer.Option("--startup", help="From ordering a replica until it is ready.")
     ] = "30s",
+    service_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--service-rate",
+            help="Requests/s that one replica serves at most: models what buyers would have felt.",
+            show_default=False,
+        ),
+    ] = None,
+    requests: Annotated[
+        str | None,
+        typer.Option(
+            "--requests",
+            help="The signal that is all requests/s, for the model (default: the only one with perReplica).",
+            show_default=False,
+        ),
+    ] = None,
+    service_time: Annotated[
+        str | None,
+        typer.Option("--service-time", help="Mean time of a request alone (default: 1 / service rate)."),
+    ] = None,
+    slo: Annotated[
+        str, typer.Option("--slo", help="The model's objective: a request takes at most this long.")
+    ] = "500ms",
+    quantile: Annotated[
+        float, typer.Option("--quantile", help="The share of requests that the objective asks for.")
+    ] = 0.95,
     replicas_query: Annotated[
         str | None,
         typer.Option(
@@ -71,13 +98,19 @@ def backtest(
     from autoscaler.prometheus.past import Past
     from rulebook.errors import RulebookError
     from rulebook.simulation import backtest as replay
-    from tidegate.rules_backtest_report import as_json, show
+    from rulebook.simulation import model_courses
+    from tidegate.rules_backtest_report import as_json, model_json, show, show_model
 
     try:
         document = pick_rule(rule, name)
         stretch = _stretch(begins, ends, step, document.spec.interval_s)
         startup_s = read_duration(startup, "--startup")
         told = _told(queries or [], document)
+        model = None
+        if service_rate is not None:
+            model = _Model(
+                _requests(requests, document), _service(service_rate, startup_s, service_time, slo, quantile)
+            )
         access = prom.access_of(
             prometheus,
             prometheus_token_file,
@@ -93,14 +126,58 @@ def backtest(
         with Past(access) as past:
             recorded = recall(past, document, stretch, told=told, replicas_query=replicas_query)
         result = replay(document, recorded, startup_s)
+        contenders = () if model is None else model_courses(result, model.signal, model.service)
     except (RulebookError, AutoscalerError, OSError) as error:
         refuse(str(error))
     if json:
-        print(json_module.dumps(as_json(result), indent=2, allow_nan=False))
+        shown = as_json(result)
+        if model is not None:
+            shown["model"] = model_json(model.signal, model.service, contenders)
+        print(json_module.dumps(shown, indent=2, allow_nan=False))
     else:
         show(result)
+        if model is not None:
+            show_model(model.signal, model.service, contenders)
     if plot is not None:
         _plot(result, plot)
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    signal: str
+    service: Service
+
+
+def _requests(name: str | None, rule: ScalingRule) -> str:
+    amounts = [
+        signal.name
+        for signal in rule.spec.signals
+        if signal.per_replica is not None and signal.onsale is None
+    ]
+    if name in amounts:
+        return name
+    listed = ", ".join(amounts) or "none"
+    if name is not None:
+        refuse(f"--requests {name}: rule {rule.name} has no such signal with perReplica (it has {listed})")
+    if len(amounts) != 1:
+        refuse(f"--service-rate needs to know which signal is the requests/s: --requests NAME ({listed})")
+    return amounts[0]
+
+
+def _service(rate: float, startup_s: float, service_time: str | None, slo: str, quantile: float) -> Service:
+    from rulebook.simulation import Service
+
+    if not 1e-6 <= rate <= 1e9:
+        refuse(f"--service-rate must be from 0.000001 to a thousand million, found {rate:g}")
+    if not 0 < quantile < 1:
+        refuse(f"--quantile must be between 0 and 1, found {quantile:g}")
+    return Service(
+        rate_per_s=rate,
+        startup_s=startup_s,
+        service_time_s=1.0 / rate if service_time is None else read_duration(service_time, "--service-time"),
+        slo_s=read_duration(slo, "--slo"),
+        quantile=quantile,
+    )
 
 
 def _stretch(begins: str, ends: str, step: str | None, interval_s: float) -> Stretch:

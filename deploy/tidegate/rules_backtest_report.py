@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
@@ -10,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from rulebook.observation import Crowd, Reading, Value
-from rulebook.simulation import Backtest, Course
+from rulebook.simulation import Backtest, Contender, Course, Service
+from tidegate.rules_scores import describe_service, score_table
 
 ROWS: Final = 24
 CHANGES_SHOWN: Final = 12
@@ -60,6 +62,24 @@ def show(result: Backtest) -> None:
         )
     for note in result.notes:
         print(f"note: {note}")
+
+
+def model_json(signal: str, service: Service, contenders: Sequence[Contender]) -> dict[str, object]:
+    """Give what the model of the service makes of each course."""
+    return {
+        "requests": signal,
+        "service": asdict(service),
+        "scores": {contender.name: asdict(contender.scores) for contender in contenders},
+    }
+
+
+def show_model(signal: str, service: Service, contenders: Sequence[Contender]) -> None:
+    """Print what the model of the service makes of each course."""
+    print(
+        f"the model, given the requests that {signal} recorded; its demand is the fewest replicas within the objective"
+    )
+    print(describe_service(service))
+    Console().print(score_table(contenders))
 
 
 def _show_changes(result: Backtest) -> None:

@@ -122,6 +122,20 @@ def test_people_get_tables(past: Past, rule: str) -> None:
         assert words in out
 
 
+def test_a_model_of_the_service_tells_what_buyers_would_have_felt(past: Past, rule: str) -> None:
+    status, out, _ = run(rule, "--prometheus", past.url, *past.span, "--service-rate", "60", "--json")
+    assert status == 0
+    model = json.loads(out)["model"]
+    scores = model["scores"]
+    # There were 3 replicas for 900/s during five minutes; the rule would have had 18 after a start-up.
+    assert model["requests"] == "requests"
+    assert scores["rule"]["slo_violation_percent"] < scores["was"]["slo_violation_percent"]
+    assert scores["rule"]["longest_backlog"] < scores["was"]["longest_backlog"] / 2
+    assert scores["was"]["longest_backlog"] > 100_000
+    status, out, _ = run(rule, "--prometheus", past.url, *past.span, "--service-rate", "60")
+    assert "SLO violations" in out
+
+
 def test_the_plot_is_written(past: Past, rule: str, tmp_path: Path) -> None:
     file = tmp_path / "plot.svg"
     status, _, _ = run(rule, "--prometheus", past.url, *past.span, "--plot", str(file))
@@ -188,6 +202,10 @@ def test_a_signal_that_was_not_read_from_prometheus_gets_the_query_that_comes_to
          "2 series, where one number is needed; they differ in __name__, deployment, namespace"),
         (["--replicas-query", "absent_metric"],
          "--replicas-query 'absent_metric': nothing was recorded between --from and --to"),
+        (["--service-rate", "60", "--requests", "jobs"],
+         "--requests jobs: rule web has no such signal with perReplica (it has requests)"),
+        (["--service-rate", "0"], "--service-rate must be from 0.000001 to a thousand million, found 0"),
+        (["--service-rate", "1"], "95 % of the requests within 500ms cannot be kept: "),
         (["--plot", "plot.xyz"], "--plot plot.xyz: "),
         (["--prometheus", "nowhere"], "--prometheus 'nowhere': must be an address such as http://127.0.0.1:9090"),
         (["--prometheus-token-file", "/none"], "/none: No such file or directory"),

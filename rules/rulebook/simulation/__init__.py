@@ -11,6 +11,7 @@ from rulebook.simulation.backtest import Backtest, Course, Recorded, backtest
 from rulebook.simulation.comparison import BEGINS_AT, Comparison, Contender, Settings, compare
 from rulebook.simulation.errors import MeaningError, ServiceError, SimulationError, TraceError
 from rulebook.simulation.meaning import MEANINGS, Mapping, Meaning, map_signals
+from rulebook.simulation.modelled import model_courses
 from rulebook.simulation.replay import Run, replay
 from rulebook.simulation.scores import Scores
 from rulebook.simulation.service import Service
@@ -38,6 +39,7 @@ __all__ = [
     "backtest",
     "compare",
     "map_signals",
+    "model_courses",
     "parse_trace",
     "replay",
 ]
