@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,10 +234,16 @@ def test_a_server_that_is_not_there_is_said_in_one_line(rule: str) -> None:
 
 
 async def test_a_login_page_in_the_way_is_said_in_one_line(rule: str) -> None:
-    import asyncio
-
     async with running_front() as front:
         front.behave = answering(200, "<html>Sign in</html>", "text/html")
         status, _, errors = await asyncio.to_thread(run, rule, "--prometheus", front.url, "--from", "1h")
     why = "not the answer of a Prometheus: text/html instead of JSON (a proxy's login page?)"
     assert (status, errors) == (2, f"tidegate: signal requests: {front.url}: {why}\n")
+
+
+def test_without_pandas_the_extra_is_named(rule: str) -> None:
+    arguments = ["tidegate", "rules", "backtest", rule, "--prometheus", "http://127.0.0.1:1", "--from", "1h"]
+    code = f"import sys; sys.modules['pandas'] = None; sys.argv = {arguments!r}; from tidegate.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    message = "tidegate: reading the past needs pandas: install tidegate[backtest]\n"
+    assert (done.returncode, done.stderr) == (2, message)
