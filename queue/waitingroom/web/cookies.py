@@ -46,6 +46,13 @@ def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool
     return f"{name}={value}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
 
+def cookie_line(name: str, *, path: str, max_age_s: int, secure: bool) -> tuple[str, str]:
+    """Return what stands before and behind a value in the line of a head that sets the cookie, to be made once."""
+    around = set_cookie(name, "\n", path=path, max_age_s=max_age_s, secure=secure)
+    before, _, behind = around.partition("\n")
+    return f"Set-Cookie: {before}", f"{behind}\r\n"
+
+
 def expire_cookie(name: str, *, path: str, secure: bool) -> str:
     """Format a `Set-Cookie` header which removes a cookie."""
     return set_cookie(name, "", path=path, max_age_s=0, secure=secure)
