@@ -17,9 +17,9 @@ from waitingroom.gate.checkpoint import Allowed, Checkpoint
 from waitingroom.gate.guard import Guard, is_outside
 from waitingroom.gate.original import (
     PREFIX,
+    AuthReader,
     OriginalRequest,
     UnreadableRequest,
-    read_auth,
     read_forwarded,
     read_prefixed,
 )
@@ -66,6 +66,7 @@ class AuthGate:
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
+        self._reader = AuthReader()
         self._reported: Memo[bool] = Memo(_REPORTS_REMEMBERED)
 
     def routes(self) -> list[web.RouteDef]:
@@ -101,7 +102,7 @@ class AuthGate:
         headers = request.headers
         if not self._trusted.holds(request.remote):
             return self._refuse_auth(request, "not a trusted proxy")
-        original = read_auth(headers, _configured(request))
+        original = self._reader.read(headers, _configured(request))
         onsale = self._judge(original)
         if onsale is None:
             return _FREE

@@ -38,7 +38,12 @@ def find_cookie(header: str | None, name: str) -> str | None:
 def find_device(header: str | None) -> str | None:
     """Return the device nonce in a `Cookie` header, None where there is none of our form."""
     device = find_cookie(header, DEVICE_COOKIE)
-    return device if device is not None and _DEVICE_FORM.fullmatch(device) else None
+    return device if device is not None and is_device(device) else None
+
+
+def is_device(text: str) -> bool:
+    """Tell whether a text has the form of our device nonces."""
+    return _DEVICE_FORM.fullmatch(text) is not None
 
 
 def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool) -> str:

@@ -1,5 +1,6 @@
 -- Gives the next numbers to devices which arrive together; a device that joined within the last two minutes gets its own again.
--- ARGV: device nonces. Reply: time, then epoch and number of each device.
+-- ARGV: device nonces. Reply: time, then 'epoch:number' of each device, in one text with spaces between: a client reads that much
+-- faster than a list.
 local SLOT = 60 * SECOND
 
 if not load_room() then
@@ -45,4 +46,4 @@ if #fresh > 0 then
   redis.call('EXPIRE', devices(slot), 180)
   save_room()
 end
-return reply
+return table.concat(reply, ' ')
