@@ -10,7 +10,15 @@ from rulebook.finding import Finding
 from rulebook.forecast import ForecastError, make_forecast
 from rulebook.history import History, HistoryTextError, begin_history
 from rulebook.lint import lint
-from rulebook.loading import Documents, Loaded, load_documents, load_text
+from rulebook.loading import (
+    Documents,
+    Faulty,
+    Loaded,
+    Survey,
+    load_documents,
+    load_text,
+    survey_documents,
+)
 from rulebook.memory import Memory, MemoryTextError
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
 from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
@@ -51,6 +59,7 @@ __all__ = [
     "Expected",
     "ExpositionQuery",
     "Fallback",
+    "Faulty",
     "Finding",
     "Forecast",
     "ForecastError",
@@ -92,6 +101,7 @@ __all__ = [
     "SignalSpec",
     "SlowSignal",
     "Step",
+    "Survey",
     "TargetReference",
     "TargetSegment",
     "TestResult",
@@ -110,5 +120,6 @@ __all__ = [
     "report_junit",
     "report_text",
     "run_test",
+    "survey_documents",
     "targets_key",
 ]

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from rulebook.errors import RulebookError
 from rulebook.events import ScaleEvent, store_event
 from rulebook.observation import OnsaleTimes
+from rulebook.startup import NONE_SEEN, StartUps
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Memory:
 
     `up_period_s` and `down_period_s` are the longest policy periods, beyond which events are outdated; None (no
     behaviour) means that events are not kept, as in the HPA. `slow_factor` is what admission is multiplied by, last
-    changed at `slow_at_s`. Since `blind_since_s` data has been missing that the decision needs.
+    changed at `slow_at_s`. Since `blind_since_s` data has been missing that the decision needs. `start_ups` are the target's own.
     """
 
     recommendations: tuple[TimedRecommendation, ...] = ()
@@ -55,12 +56,13 @@ class Memory:
     slow_factor: float = 1.0
     slow_at_s: float | None = None
     blind_since_s: float | None = None
+    start_ups: StartUps = NONE_SEEN
 
     def after_scaling(self, before: int, after: int, now_s: float) -> Memory:
         """Remember a change that was carried out; to be called only when the write succeeded."""
         if after > before:
             events = store_event(self.scale_up_events, after - before, now_s, self.up_period_s)
-            return replace(self, scale_up_events=events)
+            return replace(self, scale_up_events=events, start_ups=self.start_ups.order(after, now_s))
         if after < before:
             events = store_event(self.scale_down_events, before - after, now_s, self.down_period_s)
             return replace(self, scale_down_events=events)

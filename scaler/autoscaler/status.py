@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
+from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
@@ -24,6 +26,8 @@ class RuleStatus:
     target: str
     interval_s: float
     dry_run: bool
+    paused: bool | int = False
+    """A number where the rule is paused at so many replicas."""
     rounds: int = 0
     last_round_at_s: float | None = None
     last_success_at_s: float | None = None
@@ -32,6 +36,7 @@ class RuleStatus:
     decided_at_s: float | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
     admission: AdmissionWritten | None = None
+    conditions: tuple[Condition, ...] = ()
     failures: tuple[StepFailed, ...] = ()
 
 
@@ -42,6 +47,7 @@ def status_json(status: RuleStatus) -> Json:
         "target": status.target,
         "interval_s": status.interval_s,
         "dry_run": status.dry_run,
+        "paused": status.paused,
         "rounds": status.rounds,
         "last_round_at": status.last_round_at_s,
         "last_success_at": status.last_success_at_s,
@@ -51,9 +57,27 @@ def status_json(status: RuleStatus) -> Json:
         "signals": {name: _answer_json(answer) for name, answer in status.answers.items()},
         "decision": None if status.decision is None else _decision_json(status.decision, status.decided_at_s),
         "admission": None if status.admission is None else _admission_json(status.admission),
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": "True" if condition.holds else "False",
+                "reason": condition.reason,
+                "message": condition.message,
+                "since": condition.since_s,
+            }
+            for condition in status.conditions
+        ],
         "errors": [
             {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
         ],
+    }
+
+
+def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
+    """Encode what of the documents is not in force, and why."""
+    return {
+        "loaded_at": loaded_at_s,
+        "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
     }
 
 

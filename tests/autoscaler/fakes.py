@@ -90,7 +90,7 @@ class FakeTarget:
             raise self.error
         return self.state
 
-    async def scale(self, replicas: int) -> None:
+    async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
         if self.error is not None:
             raise self.error
         self.scaled.append(replicas)

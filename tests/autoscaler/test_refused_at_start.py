@@ -37,8 +37,9 @@ DEPLOYMENT = RULE.replace("tidegate.dev/v1, kind: ProcessPool", "apps/v1, kind: 
         pytest.param(
             DEPLOYMENT,
             POOL,
-            "rule web: the target Deployment shop/shop is not supported yet; only targets of kind ProcessPool are",
-            id="a target that is not there yet",
+            "rule web: Deployment shop/shop: no Kubernetes cluster is known: give --kubeconfig FILE, set KUBECONFIG, "
+            "or run in a pod with a service account",
+            id="a target in a cluster that nobody names",
         ),
         pytest.param(
             RULE.replace("name: shop", "name: shoe"),
@@ -50,8 +51,10 @@ DEPLOYMENT = RULE.replace("tidegate.dev/v1, kind: ProcessPool", "apps/v1, kind: 
     ],
 )
 async def test_a_rule_that_cannot_be_run_is_refused(
-    tmp_path: Path, rule: str, pool: str, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, pool: str, message: str
 ) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert await refusal(write_documents(tmp_path, rule=rule, pool=pool)) == message
 
 
