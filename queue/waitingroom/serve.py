@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from waitingroom.errors import ConfigurationError
+from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
@@ -47,6 +48,7 @@ async def run_queue(settings: QueueSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serving(settings) as hall:
+        tune_collector()
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, again.set)
         reloading = asyncio.create_task(_reload_when_told(hall, again))
