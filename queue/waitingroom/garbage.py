@@ -2,7 +2,7 @@
 
 A process under load makes some hundred objects a request, which are gone when it is answered, and remembers some places for long.
 The interpreter's own thresholds (every 700 new objects, and older ones every tenth time) make it go through what it remembers
-again and again, which takes a sixth of the time of a join. In exchange garbage in cycles grows by some megabytes until it is found.
+again and again: a sixth of the time of a join. In exchange garbage in cycles grows by some megabytes until it is found.
 """
 
 from __future__ import annotations

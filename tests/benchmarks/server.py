@@ -30,6 +30,7 @@ from aiohttp.typedefs import Handler
 from rulebook import load_documents
 from tests.benchmarks.children import obey
 from tests.benchmarks.sorted_set import make_app
+from waitingroom import revocations
 from waitingroom.garbage import tune_collector
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.sessions import Sessions
@@ -43,7 +44,8 @@ _OWN_HEADERS = {"content-type", "content-length", "date", "server"}
 
 @asynccontextmanager
 async def room(options: Mapping[str, Any]) -> AsyncIterator[None]:
-    """Have the waiting room up, its counters read from the store."""
+    """Have the waiting room up, its counters read from the store; revocations are followed no more often than they are."""
+    revocations.FOLLOW_EVERY_S = max(revocations.FOLLOW_EVERY_S, options["refresh_every_s"])
     settings = QueueSettings(
         onsales=Path(options["folder"]) / "onsales",
         store=options["store"],

@@ -52,8 +52,8 @@ def gate(effort: Effort) -> list[Figure]:
 def _store_calls(hall: Hall, effort: Effort) -> Figure:
     """Count the store's commands under load, less those of the same time without.
 
-    The refresh is made so rare here that it does not come at all while we count: it calls several commands at moments of its
-    own, and would blur a count that has to be exact.
+    What the room asks by itself (its counters, who was revoked) is made so rare here that it does not come at all while we count:
+    it comes at moments of its own, and would blur a count that has to be exact.
     """
     port = free_port()
     with child("server", {**hall.room(_NEVER_S), "port": port}):
