@@ -87,13 +87,13 @@ class OnsaleStore:
         return self._snapshot(await self._run("advance", arguments))
 
     async def join(self, devices: Sequence[str]) -> list[Numbered]:
-        """Give numbers to devices, in their order.
+        """Give numbers to devices, in their order. A nonce holds no space.
 
         Raises:
             StoreUnavailable: the store did not answer; a device which asks again gets the number it may have been given.
             JoinRefused: joining has not begun or is over.
         """
-        at_us, *places = (await self._run("join", devices)).split(" ")
+        at_us, *places = (await self._run("join", [" ".join(devices)])).split(" ")
         at_ms = int(float(at_us)) // 1000
         numbered = []
         highest: dict[int, int] = {}
