@@ -1,31 +1,33 @@
 """Joins that arrive together share one call to the store: while one is under way, the next ones gather.
 
-Knows nothing of places or cookies: device nonces go in, numbers come out.
+Knows nothing of places or cookies: a key of whoever joins goes in (a device's nonce, an account's enrolment), what they get
+comes out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 
 from waitingroom.errors import WaitingRoomError
-from waitingroom.store.client import Numbered
 
 MAX_BATCH = 500
 
-Join = Callable[[Sequence[str]], Awaitable[list[Numbered]]]
+Key = TypeVar("Key", bound=Hashable)
+Given = TypeVar("Given")
 
 
-class Joiner:
-    """Batches the joins of one onsale in one process; at most one call is under way, of at most `MAX_BATCH` devices."""
+class Joiner(Generic[Key, Given]):
+    """Batches the joins of one onsale in one process; at most one call is under way, of at most `MAX_BATCH` who join."""
 
-    def __init__(self, join: Join) -> None:
+    def __init__(self, join: Callable[[Sequence[Key]], Awaitable[list[Given]]]) -> None:
         self._join = join
-        self._waiting: dict[str, asyncio.Future[Numbered]] = {}
+        self._waiting: dict[Key, asyncio.Future[Given]] = {}
         self._sender: asyncio.Task[None] | None = None
 
-    async def number_for(self, device: str) -> Numbered:
-        """Return the number given to `device`; two requests of one device at once share it.
+    async def number_for(self, device: Key) -> Given:
+        """Return what is given to `device`; two requests of one device at once share it.
 
         Raises:
             StoreUnavailable: the store did not answer.
@@ -48,7 +50,7 @@ class Joiner:
         finally:
             self._sender = None
 
-    async def _send_batch(self, batch: dict[str, asyncio.Future[Numbered]]) -> None:
+    async def _send_batch(self, batch: dict[Key, asyncio.Future[Given]]) -> None:
         try:
             numbers = await self._join(list(batch))
         except WaitingRoomError as error:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from waitingroom.errors import InvalidToken
 
 _VERSION = 1
+_WITH_ACCOUNT = 2
 _MAC_BYTES = 32
 _MAX_TOKEN_CHARS = 512
 _NUMBERS = struct.Struct(">QQQI")
@@ -28,7 +29,8 @@ _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 class Place:
     """A numbered spot: `number` counts from 1 in its `epoch` (milliseconds; grows when the store lost its data).
 
-    `device` is the nonce of the device that joined; `generation` counts the moves of this place to another device.
+    `device` is the nonce of the device that holds it; `generation` counts its moves from device to device, and the highest one
+    counts. `account` is the tag of the account whose only place this is, '' where anybody may join.
     """
 
     onsale: str
@@ -37,6 +39,7 @@ class Place:
     issued_at_ms: int
     device: bytes
     generation: int = 0
+    account: str = ""
 
 
 def sign_place(place: Place, kid: str, key: bytes) -> str:
@@ -66,14 +69,22 @@ def verify_place(token: str, onsale: str, keys: Mapping[str, bytes]) -> Place:
 
 
 def session_id(place: Place, key: bytes) -> str:
-    """Derive the session's id from the place, so that a repeated claim opens no second session."""
-    text = _field(place.onsale.encode()) + _NUMBERS.pack(place.epoch, place.number, 0, 0)
+    """Derive the session's id from the place and its generation, so that a repeated claim opens no second session."""
+    text = _field(place.onsale.encode()) + _NUMBERS.pack(place.epoch, place.number, 0, place.generation)
     return base64.urlsafe_b64encode(hmac.digest(key, text, hashlib.sha256)[:16]).rstrip(b"=").decode("ascii")
 
 
 def _encode(place: Place, kid: bytes) -> bytes:
     numbers = _NUMBERS.pack(place.epoch, place.number, place.issued_at_ms, place.generation)
-    return bytes([_VERSION]) + _field(kid) + _field(place.onsale.encode()) + numbers + _field(place.device)
+    version, account = (_WITH_ACCOUNT, _field(place.account.encode())) if place.account else (_VERSION, b"")
+    return (
+        bytes([version])
+        + _field(kid)
+        + _field(place.onsale.encode())
+        + numbers
+        + _field(place.device)
+        + account
+    )
 
 
 def _field(value: bytes) -> bytes:
@@ -94,16 +105,20 @@ def _decode_base64(token: str) -> bytes:
 
 
 def _decode(payload: bytes) -> tuple[str, Place]:
-    if not payload or payload[0] != _VERSION:
+    if not payload or payload[0] not in {_VERSION, _WITH_ACCOUNT}:
         raise InvalidToken("place: unknown version")
     try:
         kid, rest = _take(payload[1:])
         onsale, rest = _take(rest)
         epoch, number, issued_at_ms, generation = _NUMBERS.unpack(rest[: _NUMBERS.size])
         device, rest = _take(rest[_NUMBERS.size :])
+        account, rest = _take(rest) if payload[0] == _WITH_ACCOUNT else (b"", rest)
         if rest:
             raise InvalidToken("place: bytes left over")
-        return kid.decode(), Place(onsale.decode(), epoch, number, issued_at_ms, device, generation)
+        if payload[0] == _WITH_ACCOUNT and not account:
+            raise InvalidToken("place: of no account")
+        place = Place(onsale.decode(), epoch, number, issued_at_ms, device, generation, account.decode())
+        return kid.decode(), place
     except (struct.error, UnicodeDecodeError) as error:
         raise InvalidToken("place: malformed") from error
 

@@ -28,6 +28,8 @@ from waitingroom.store.address import public_form
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.limits import Clients
+from waitingroom.web.moving import MovingHandlers
 
 _SHUTDOWN_S = 10.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
@@ -79,12 +81,13 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
         )
 
+        moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
             room_registry(rooms),
             secure_cookies=settings.secure_cookies,
-            more_routes=auth.routes(),
+            more_routes=[*auth.routes(), *moving.routes()],
         )
         revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
         await _listen(stack, app, settings.listen, shared=settings.workers > 1)
