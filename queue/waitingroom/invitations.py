@@ -25,6 +25,7 @@ from waitingroom.errors import ConfigurationError, EntryRefused, KeysUnavailable
 RETRY_S = 10.0
 MAX_AGE_S = 300.0
 FETCH_WITHIN_S = 5.0
+LOOK_EVERY_S = 1.0
 _MAX_DOCUMENT_BYTES = 65_536
 
 log = structlog.get_logger(__name__)
@@ -56,9 +57,9 @@ class KeyFile:
         self._looked_at = time.monotonic()
 
     async def keys(self, lacking: str | None = None) -> Mapping[str, EntryKey]:
-        """Return the keys, as they stand in the file; it is looked at once a second at the most."""
+        """Return the keys, as they stand in the file; it is looked at every `LOOK_EVERY_S` at the most."""
         now = time.monotonic()
-        if now - self._looked_at >= 1.0:
+        if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
             stamp = await asyncio.to_thread(_stamp, self._path)
             if stamp != self._stamp:
@@ -126,10 +127,18 @@ class Invitations:
             keys = await self._source.keys(lacking=refused.kid)
         return verify_entry(token, keys, self._terms, time.time())
 
+    async def kids(self) -> list[str]:
+        """Name the keys in force.
+
+        Raises:
+            KeysUnavailable: there are none yet.
+        """
+        return sorted(await self._source.keys())
+
     async def prepare(self) -> None:
         """Have the keys at hand before the first buyer comes; a shop that doesn't answer is asked again then."""
         try:
-            await self._source.keys()
+            await self.kids()
         except KeysUnavailable as error:
             log.warning("entry_keys_missing", reason=str(error))
 

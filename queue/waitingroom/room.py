@@ -6,6 +6,7 @@ Status reads the copy alone; join and claim go to the store. HTTP, cookies and l
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -48,6 +49,8 @@ class Room:
         self.frames = Frames()
         self.invitations: Invitations | None = None
         """Who may join, where entry is by token: set by whoever opens the room."""
+        self.entries_refused: Counter[str] = Counter()
+        """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
         self._poll_budget_per_s = poll_budget_per_s

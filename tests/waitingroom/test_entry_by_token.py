@@ -114,6 +114,9 @@ async def test_a_refused_token_takes_no_number_and_is_told_why(
         async with buyer.post(f"{here.room}/cactus/join", headers=HTML) as page:
             assert (page.status, page.content_type) == (401, "text/html")
         assert await tail(buyer, here) == 0
+        async with buyer.get(f"{here.room}/metrics") as metrics:
+            counted = f'tidegate_queue_entry_refused_total{{onsale="cactus",reason="{reason}"}}'
+            assert counted in await metrics.text()
 
 
 async def test_one_account_gets_one_place_however_often_and_wherever_it_joins(

@@ -90,21 +90,22 @@ class HoldersMachine(RuleBasedStateMachine):
     @rule(process=processes, data=st.data())
     @precondition(lambda self: self.shown)
     def issue(self, process: int, data: st.DataObject) -> None:
-        shown = data.draw(st.sampled_from(self.shown), label="place")
-        self.refresh(process)
-        expected = self.model.issue(shown.model, shown.place.generation, self.now_us)
-        issued = self.ask(process, self.rooms[process].issue_code(shown.place))
-        if isinstance(issued, str):
-            assert issued == expected
-        else:
-            code, good_s = issued
-            assert (expected, good_s) == ("issued", 600.0)
-            self.codes.append((code, self.model.codes[-1]))
+        self.issue_for(process, data.draw(st.sampled_from(self.shown), label="place"))
+
+    @rule(process=processes)
+    @precondition(lambda self: self.shown)
+    def issue_for_the_newest(self, process: int) -> None:
+        self.issue_for(process, self.shown[-1])
+
+    @rule()
+    @precondition(lambda self: self.codes)
+    def wait_for_a_code_to_end(self) -> None:
+        self.wait(max(1, self.codes[-1][1].ends_us - self.now_us))
 
     @rule(process=processes, device=devices, data=st.data())
     @precondition(lambda self: self.codes)
     def redeem(self, process: int, device: str, data: st.DataObject) -> None:
-        code, known = data.draw(st.sampled_from(self.codes[-6:]), label="code")
+        code, known = data.draw(st.sampled_from(self.codes[-3:]), label="code")
         expected = self.model.redeem(known, device, self.now_us)
         self.note(self.ask(process, self.rooms[process].redeem_code(code, device)), expected)
 
@@ -128,7 +129,7 @@ class HoldersMachine(RuleBasedStateMachine):
             behind = shown.place.generation < shown.model.generation
             assert self.rooms[process].is_moved(shown.place) == behind
 
-    @rule(time_us=st.sampled_from([1, SECOND, 300 * SECOND, 599 * SECOND, 600 * SECOND]))
+    @rule(time_us=st.sampled_from([1, SECOND, 2 * SECOND, 5 * SECOND, 300 * SECOND, 600 * SECOND - 1]))
     def wait(self, time_us: int) -> None:
         self.now_us += time_us
         self.set_clock()
@@ -167,6 +168,17 @@ class HoldersMachine(RuleBasedStateMachine):
         assert set(cast("dict[str, int]", live)) == expected
 
     # --- how
+
+    def issue_for(self, process: int, shown: Shown) -> None:
+        self.refresh(process)
+        expected = self.model.issue(shown.model, shown.place.generation, self.now_us)
+        issued = self.ask(process, self.rooms[process].issue_code(shown.place))
+        if isinstance(issued, str):
+            assert issued == expected
+        else:
+            code, good_s = issued
+            assert (expected, good_s) == ("issued", 600.0)
+            self.codes.append((code, self.model.codes[-1]))
 
     def note(self, given: tuple[str, Place] | str, expected: PlaceModel | str) -> None:
         """Compare what a room gave with what it should have, and keep it: its buyer may show it from now on."""

@@ -67,10 +67,7 @@ class EntryDesk:
             MoveRefused: another device holds the account's place.
             StoreUnavailable, JoinRefused: as for any join.
         """
-        token = carried.token or _presented(request)
-        if token is None:
-            raise EntryRefused("missing")
-        invited = await _check(room, token)
+        invited = await _check(room, carried.token or _presented(request))
         move = carried.move or request.query.get(MOVE) == "1"
         return await room.join_for(invited.subject, device, move=move)
 
@@ -100,10 +97,16 @@ async def read_join(request: web.Request) -> JoinBody:
         ) from error
 
 
-async def _check(room: Room, token: str) -> EntryToken:
-    if room.invitations is None:
-        raise KeysUnavailable("no keys are known of this onsale")
-    return await room.invitations.check(token)
+async def _check(room: Room, token: str | None) -> EntryToken:
+    try:
+        if token is None:
+            raise EntryRefused("missing")
+        if room.invitations is None:
+            raise KeysUnavailable("no keys are known of this onsale")
+        return await room.invitations.check(token)
+    except EntryRefused as refused:
+        room.entries_refused[refused.reason] += 1
+        raise
 
 
 def _presented(request: web.Request) -> str | None:
