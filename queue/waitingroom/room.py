@@ -228,6 +228,10 @@ class Room:
         line, position = found
         limits = self.onsale.spec.session
         session = self.session_of(place)
+        earlier = [
+            self.session_of(replace(place, generation=generation))
+            for generation in reversed(range(place.generation))
+        ]
         claim = await self._store.claim(
             line.epoch,
             position,
@@ -235,20 +239,23 @@ class Room:
             limits.length_s,
             limits.max_s,
             self._holder(place),
-            [
-                self.session_of(replace(place, generation=generation))
-                for generation in reversed(range(place.generation))
-            ],
+            earlier,
         )
         if claim.outcome is ClaimOutcome.MOVED:
             self._store.moves.note(place.epoch, place.number, place.generation + 1)
         if claim.expires_at_s:
+            for ended in earlier:
+                self.forget_session(ended)
             self.note_session(session, claim.expires_at_s)
         return claim
 
     def note_session(self, session: str, ends_at_s: float) -> None:
         """Remember a live session (its end in unix seconds), to put it back if the store loses it."""
         self._live[session] = ends_at_s
+
+    def forget_session(self, session: str) -> None:
+        """Forget a session that was ended elsewhere: it is not to be put back."""
+        self._live.pop(session, None)
 
     async def renew(self, sessions: dict[str, float]) -> dict[str, bool]:
         """Move the ends of live sessions (unix seconds); False for one that is over.

@@ -92,10 +92,14 @@ class HoldersMachine(RuleBasedStateMachine):
     def issue(self, process: int, data: st.DataObject) -> None:
         self.issue_for(process, data.draw(st.sampled_from(self.shown), label="place"))
 
-    @rule(process=processes)
+    @rule(process=processes, takers=st.lists(devices, max_size=3), data=st.data())
     @precondition(lambda self: self.shown)
-    def issue_for_the_newest(self, process: int) -> None:
-        self.issue_for(process, self.shown[-1])
+    def move(self, process: int, takers: list[str], data: st.DataObject) -> None:
+        """Make a code for one of the newest places, and let some devices try it at once."""
+        before = len(self.codes)
+        self.issue_for(process, data.draw(st.sampled_from(self.shown[-3:]), label="place"))
+        for taker in takers if len(self.codes) > before else ():
+            self.redeem_by(process, taker, *self.codes[-1])
 
     @rule()
     @precondition(lambda self: self.codes)
@@ -105,9 +109,7 @@ class HoldersMachine(RuleBasedStateMachine):
     @rule(process=processes, device=devices, data=st.data())
     @precondition(lambda self: self.codes)
     def redeem(self, process: int, device: str, data: st.DataObject) -> None:
-        code, known = data.draw(st.sampled_from(self.codes[-3:]), label="code")
-        expected = self.model.redeem(known, device, self.now_us)
-        self.note(self.ask(process, self.rooms[process].redeem_code(code, device)), expected)
+        self.redeem_by(process, device, *data.draw(st.sampled_from(self.codes[-3:]), label="code"))
 
     @rule(process=processes, data=st.data())
     @precondition(lambda self: self.shown)
@@ -118,6 +120,9 @@ class HoldersMachine(RuleBasedStateMachine):
         assert place == shown.place
         claim = self.do(process, self.rooms[process].claim(place))
         assert str(claim.outcome) == self.model.claim(shown.model, place.generation)
+        for session in self.stores[process].revoked():
+            for room in self.rooms:
+                room.forget_session(session)
         if claim.outcome is ClaimOutcome.MOVED:
             assert self.rooms[process].is_moved(place)
 
@@ -179,6 +184,10 @@ class HoldersMachine(RuleBasedStateMachine):
             code, good_s = issued
             assert (expected, good_s) == ("issued", 600.0)
             self.codes.append((code, self.model.codes[-1]))
+
+    def redeem_by(self, process: int, device: str, code: str, known: CodeModel) -> None:
+        expected = self.model.redeem(known, device, self.now_us)
+        self.note(self.ask(process, self.rooms[process].redeem_code(code, device)), expected)
 
     def note(self, given: tuple[str, Place] | str, expected: PlaceModel | str) -> None:
         """Compare what a room gave with what it should have, and keep it: its buyer may show it from now on."""
