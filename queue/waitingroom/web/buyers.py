@@ -319,6 +319,7 @@ _REASONS = {
     ClaimOutcome.WAITING: "Others are before you.",
     ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",
     ClaimOutcome.ENDED: "This place was used, and its stay in the shop is over.",
+    ClaimOutcome.MOVED: "This place was moved to another device.",
 }
 
 
