@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from autoscaler.scaler import Scaler
-from autoscaler.status import RuleStatus, status_json
+from autoscaler.status import RuleStatus, documents_json, status_json
 
 READY_ROUNDS = 3
 """A rule without a round for so many intervals is stuck."""
@@ -55,7 +55,7 @@ async def show_health(request: web.Request) -> web.Response:
 async def show_readiness(request: web.Request) -> web.Response:
     """Answer 200 while every rule is evaluated; what the rounds come to is for the metrics."""
     scaler = request.app[SCALER]
-    now_s = scaler.clock.now_s()
+    now_s = scaler.clock.monotonic_s()
     stuck = [name for name, loop in scaler.loops.items() if _is_stuck(loop.status, now_s)]
     if stuck:
         return web.Response(status=503, text=f"not evaluated lately: {', '.join(stuck)}\n")
@@ -63,12 +63,17 @@ async def show_readiness(request: web.Request) -> web.Response:
 
 
 async def show_status(request: web.Request) -> web.Response:
-    """Answer with all that is known of each rule."""
+    """Answer with all that is known of each rule, and of documents that are not in force."""
     scaler = request.app[SCALER]
-    rules = {name: status_json(loop.status) for name, loop in scaler.loops.items()}
-    return web.json_response({"now": scaler.clock.now_s(), "rules": rules})
+    outdated = scaler.crew.plan.outdated
+    rules = {
+        name: {**status_json(loop.status), "outdated": name in outdated}
+        for name, loop in scaler.loops.items()
+    }
+    documents = documents_json(scaler.crew.plan, scaler.crew.loaded_at_s)
+    return web.json_response({"now": scaler.clock.now_s(), "documents": documents, "rules": rules})
 
 
 def _is_stuck(status: RuleStatus, now_s: float) -> bool:
-    last_s = status.last_round_at_s
+    last_s = status.last_round_monotonic_s
     return last_s is None or now_s - last_s > READY_ROUNDS * status.interval_s

@@ -1,4 +1,7 @@
-"""One scaler process from start to stop: settings in, documents checked, port bound, scaler run until a signal comes."""
+"""One scaler process from start to stop: settings in, documents checked, port bound, scaler run until a signal comes.
+
+SIGTERM and SIGINT end it; SIGHUP has the documents read again, changed or not.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -17,9 +21,9 @@ from autoscaler.errors import ConfigurationError, brief
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
-from autoscaler.plan import make_plan
+from autoscaler.plan import Refusal, make_plan
 from autoscaler.scaler import open_scaler
-from autoscaler.server import make_app
+from autoscaler.server import SCALER, make_app
 from autoscaler.settings import ScalerSettings
 from autoscaler.status import RuleStatus
 
@@ -27,16 +31,13 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.sca
 
 
 async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | None = None) -> None:
-    """Run until SIGTERM or SIGINT, or until cancelled; pools are stopped at the end. With `once`, until each rule is evaluated.
+    """Run until SIGTERM or SIGINT, or until cancelled; pools are stopped at the end.
 
     `listening` is told the port once the scaler serves HTTP.
 
     Raises:
         AutoscalerError: it cannot start; the message is one line.
     """
-    if settings.once:
-        await run_once(settings)
-        return
     plan = make_plan(settings)
     clock = SystemClock()
     metrics = PrometheusInstrument()
@@ -45,20 +46,41 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
     with _bind(settings.host, settings.port) as listener, _stop_signals() as stop:
         app = make_app(lambda: open_scaler(settings, plan, instrument, clock), metrics.registry)
         runner = web.AppRunner(app, handle_signals=False, access_log=None)
+
+        def read_again() -> None:
+            if SCALER in app:  # before that, they are being read anyway
+                app[SCALER].reloader.ask()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
             port: int = listener.getsockname()[1]
-            _log.info("scaler runs", host=settings.host, port=port, rules=[rule.name for rule in plan.rules])
+            _log.info("scaler runs", host=settings.host, port=port, rules=list(plan.rules))
             if listening is not None:
                 listening.set_result(port)
             await stop.wait()
             _log.info("scaler stops")
         finally:
             await runner.cleanup()
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
 
 
-async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of evaluating each rule once, and what of the documents was not in force."""
+
+    statuses: tuple[RuleStatus, ...]
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every rule that the documents hold was evaluated, and nothing failed."""
+        evaluated = all(status.last_success_at_s is not None for status in self.statuses)
+        return evaluated and not self.refusals
+
+
+async def run_once(settings: ScalerSettings) -> Outcome:
     """Evaluate each rule once and return what came of it; pools live for as long as that takes.
 
     Raises:
@@ -66,7 +88,7 @@ async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:
     """
     plan = make_plan(settings)
     async with open_scaler(settings, plan, StructlogInstrument(), SystemClock()) as scaler:
-        return tuple(loop.status for loop in scaler.loops.values())
+        return Outcome(tuple(loop.status for loop in scaler.loops.values()), plan.refusals)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
+from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class MemoryIn(StrEnum):
+    """Where what rules remember is kept."""
+
+    STORE = "store"
+    CONFIGMAP = "configmap"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +29,7 @@ class ScalerSettings:
     """Files or folders with rules, pools and onsales."""
 
     store_url: str = "redis://127.0.0.1:6379"
-    """Valkey or Redis which the room uses too: `redis://`, `rediss://` or `unix://`."""
+    """Valkey or Redis which the room uses too, in any of the forms of `rulebook.storeaddress`."""
 
     host: str = "127.0.0.1"
     """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""
@@ -38,8 +49,37 @@ class ScalerSettings:
     term: int = 0
     """Lease transitions up to this process; the store refuses admission targets of a lower term than the newest one."""
 
+    memory: MemoryIn = MemoryIn.STORE
+    """Where what rules remember is kept over restarts and takeovers: the store, ConfigMaps, or nowhere."""
+
+    memory_name: str = "tidegate-memory"
+    """How the names of the ConfigMaps with memories begin."""
+
+    memory_namespace: str | None = None
+    """Their namespace; None takes that of targets which name none."""
+
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""
+
+    prometheus: PrometheusAccess | None = None
+    """The server that signals with `prometheus` are read from; None where no rule has one."""
+    kubeconfig: Path | None = None
+    """Which kubeconfig names the cluster; None takes the pod's service account, else $KUBECONFIG, else ~/.kube/config."""
+
+    context: str | None = None
+    """Which context of the kubeconfig; None takes its current one."""
+
+    namespace: str | None = None
+    """The namespace of targets that name none; None takes the context's, or the pod's own."""
+
+    service_account: Path = SERVICE_ACCOUNT
+    """Where Kubernetes mounts a pod's token, CA and namespace."""
+
+    kubernetes_qps: float = 20.0
+    """Requests a second to the API server, of all rules together; controllers built on client-go have 20."""
+
+    kubernetes_burst: int = 30
+    """Requests to the API server which may go at once."""
 
     def __post_init__(self) -> None:
         if not self.rules:
@@ -48,6 +88,10 @@ class ScalerSettings:
             raise ConfigurationError(f"port {self.port} is not between 0 and {MAX_PORT}")
         if not self.lease_s > 0:
             raise ConfigurationError(f"a lease of {self.lease_s:g} s is not positive")
+        if not self.kubernetes_qps > 0 or self.kubernetes_burst < 1:
+            raise ConfigurationError(
+                f"{self.kubernetes_qps:g} requests/s to Kubernetes, {self.kubernetes_burst} at once, let nothing go"
+            )
 
     def validity_s(self, interval_s: float) -> float:
         """Return for how long an admission target counts which a rule with this interval writes."""

@@ -254,3 +254,13 @@ async def test_a_malformed_join_takes_no_number(folder: Path, store_url: str, cl
             async with buyer.post(f"{here.room}/cactus/join", data=body, headers=headers) as answer:
                 assert (answer.status, answer.content_type) == (422, "application/problem+json")
         assert await tail(buyer, here) == 0
+
+
+async def test_a_page_of_the_shop_may_send_its_members_token(
+    folder: Path, store_url: str, client: Redis
+) -> None:
+    async with living(folder, store_url, presale(admission=SHUT)) as here, here.buyer() as buyer:
+        asked = {"Origin": "https://shop.example.org", "Access-Control-Request-Method": "POST"}
+        async with buyer.options(f"{here.room}/cactus/join", headers=asked) as answer:
+            assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+            assert answer.headers["Access-Control-Allow-Origin"] == asked["Origin"]
