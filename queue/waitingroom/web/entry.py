@@ -59,7 +59,7 @@ class EntryDesk:
     async def join(
         self, request: web.Request, room: Room, device: str, carried: JoinBody
     ) -> tuple[str, Place]:
-        """Give the account of the request's token its place; `carried` is what the body holds.
+        """Give the account of the request's token its place; `carried` is what its join says.
 
         Raises:
             EntryRefused: there is no token, or one that doesn't count.
@@ -68,8 +68,7 @@ class EntryDesk:
             StoreUnavailable, JoinRefused: as for any join.
         """
         invited = await _check(room, carried.token or _presented(request))
-        move = carried.move or request.query.get(MOVE) == "1"
-        return await room.join_for(invited.subject, device, move=move)
+        return await room.join_for(invited.subject, device, move=carried.move)
 
     def forget(self, room: Room) -> str:
         """Return the `Set-Cookie` which removes the token, once its account has joined."""
@@ -82,13 +81,13 @@ def has_token(request: web.Request) -> bool:
 
 
 async def read_join(request: web.Request) -> JoinBody:
-    """Read what a join carries: JSON or nothing. Forms carry nothing here.
+    """Read what a join says: JSON or nothing. The page's forms say it in their address.
 
     Raises:
         HTTPUnprocessableEntity: it is JSON, but not as it should be.
     """
     if not request.body_exists or request.content_type == "application/x-www-form-urlencoded":
-        return JoinBody()
+        return JoinBody(move=request.query.get(MOVE) == "1")
     try:
         return JoinBody.model_validate_json(await request.read() or b"{}")
     except ValidationError as error:
