@@ -60,6 +60,7 @@ def scaler_run(
     prometheus_cert_file: prom.CertFile = None,
     prometheus_key_file: prom.KeyFile = None,
     prometheus_header: prom.Headers = None,
+    prometheus_concurrency: prom.Concurrency = 8,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
@@ -137,6 +138,7 @@ def scaler_run(
             prometheus_cert_file,
             prometheus_key_file,
             prometheus_header,
+            prometheus_concurrency,
         ),
         kubeconfig=kubeconfig,
         context=context,
