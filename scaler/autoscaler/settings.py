@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
+from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -42,6 +43,8 @@ class ScalerSettings:
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""
 
+    prometheus: PrometheusAccess | None = None
+    """The server that signals with `prometheus` are read from; None where no rule has one."""
     kubeconfig: Path | None = None
     """Which kubeconfig names the cluster; None takes the pod's service account, else $KUBECONFIG, else ~/.kube/config."""
 

@@ -177,6 +177,14 @@ class EndpointsNotWritten:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueryAnswered:
+    """A Prometheus was asked, and gave a number or not; queries that rules share are asked once."""
+
+    ok: bool
+    took_s: float
+
+
 Event: TypeAlias = (
     RuleDecided
     | RuleScaled
@@ -196,6 +204,7 @@ Event: TypeAlias = (
     | ReplicaReadiness
     | ReplicaExited
     | EndpointsNotWritten
+    | QueryAnswered
 )
 
 
