@@ -8,7 +8,14 @@ import pytest
 from autoscaler import errors
 from autoscaler.kubernetes.answers import decode, error_of, error_of_status
 from autoscaler.kubernetes.limiter import Limiter
-from autoscaler.kubernetes.pods import Pod, endpoints_of, manager_of_replicas, read_pod, read_workload
+from autoscaler.kubernetes.pods import (
+    Pod,
+    endpoints_of,
+    is_at_least,
+    manager_of_replicas,
+    read_pod,
+    read_workload,
+)
 from tests.autoscaler.fakes import ManualClock
 
 STATUS = {"kind": "Status", "status": "Failure", "message": "as the server says it", "reason": "X"}
@@ -133,6 +140,44 @@ def test_a_pod_serves_while_it_is_ready_and_not_leaving(condition: str, leaving:
 def test_a_workload_that_tells_nothing_is_known_by_its_version() -> None:
     workload = read_workload({"metadata": {"name": "web", "resourceVersion": "7", "uid": "u"}})
     assert (workload.version, workload.uid, workload.replicas, workload.ready) == ("7", "u", None, None)
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        ({"matchLabels": {"app": "web", "tier": "shop"}}, "app=web,tier=shop"),
+        ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["a", "b"]}]}, "tier in (a,b)"),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["a"]}]}, "tier notin (a)"),
+        (
+            {
+                "matchLabels": {"app": "web"},
+                "matchExpressions": [{"key": "canary", "operator": "DoesNotExist"}],
+            },
+            "!canary,app=web",
+        ),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, "app"),
+        (None, ""),
+        ("app=web", ""),
+    ],
+)
+def test_a_selector_is_written_as_queries_have_it(selector: object, text: str) -> None:
+    workload = read_workload({"metadata": {"name": "web"}, "spec": {"selector": selector}})
+    assert workload.selector == text
+
+
+@pytest.mark.parametrize(
+    ("version", "other", "later"),
+    [
+        ("10", "9", True),
+        ("9", "10", False),
+        ("9", "9", True),
+        ("9", "", True),
+        ("", "9", False),
+        ("b", "a", False),
+    ],
+)
+def test_versions_are_compared_as_numbers(version: str, other: str, later: bool) -> None:
+    assert is_at_least(version, other) is later
 
 
 def test_the_last_manager_of_the_count_is_named() -> None:
