@@ -2,6 +2,7 @@
 
 import pytest
 
+from autoscaler.instrumentation import kubernetes_events
 from autoscaler.instrumentation.events import Event, EventNotWritten, RuleDecided, RuleScaled, StepFailed
 from autoscaler.instrumentation.remarks import remarks_on
 from autoscaler.loop import RuleLoop
@@ -181,3 +182,18 @@ async def test_a_missing_signal_is_told_unless_the_rule_expects_it(
 def test_a_rescale_tells_size_and_reason() -> None:
     scaled = RuleScaled("web", "Deployment shop/web", 2, 5, "requests asks for 5")
     assert said(scaled) == [("Normal", "SuccessfulRescale", "New size: 5; reason: requests asks for 5")]
+
+
+async def test_an_event_that_cannot_be_written_now_is_written_later(
+    little: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_events, "RETRY_S", 0.05)
+    await deployed(little)
+    rule = rule_for(little, "web")
+    async with open_bench(little, "web") as bench, open_events(bench, rule) as instrument:
+        broken = little.server.faults.order(Fault(Kind.ERROR, times=3, resource="events", code=500))
+        bench.load(50)
+        await loop_of(bench, rule, instrument).evaluate()
+        await little.eventually(lambda: little.events("web"), lambda found: len(found) == 1)
+    assert broken.met == 3
+    assert bench.recorder.of(EventNotWritten) == []

@@ -103,10 +103,12 @@ class KubernetesTarget:
 
     async def stop(self) -> None:
         """Stop following the object, which stays as it is."""
-        followed, self._object, self._pods = (self._object, self._pods), None, None
-        for reflector in followed:
-            if reflector is not None:
-                await self._cluster.copies.leave(reflector.scope, self._announce)
+        copies, workload, pods = self._cluster.copies, self._object, self._pods
+        self._object = self._pods = None
+        if workload is not None:
+            await copies.leave(workload.scope, self._announce, self.reference.name)
+        if pods is not None:
+            await copies.leave(pods.scope, self._announce)
 
     async def current(self) -> TargetState:
         """Return the count, from the API server or a copy that is up to date, and what is ready from what was followed.
@@ -240,7 +242,8 @@ class KubernetesTarget:
         if self._object is None:
             namespace = self.reference.namespace
             scope = Scope(f"{resource.plural} of {namespace}", resource.collection(namespace))
-            self._object = self._cluster.copies.follow(scope, read_workload, self._announce)
+            copies, name = self._cluster.copies, self.reference.name
+            self._object = copies.follow(scope, read_workload, self._announce, name)
         return self._object
 
     async def _follow_pods(self, scale: _Scale) -> None:
