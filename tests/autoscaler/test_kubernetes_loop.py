@@ -11,13 +11,12 @@ from aiohttp import web
 
 from autoscaler.clock import SystemClock
 from autoscaler.instrumentation.events import ManualScale
-from autoscaler.loop import LoopParts, RuleLoop
-from autoscaler.signals import SignalReader
+from autoscaler.loop import RuleLoop
 from autoscaler.sources.exposition import ExpositionSource
 from autoscaler.targets.kubernetes import PodsWanted
 from rulebook.observation import Missing
 from tests.autoscaler.clusters import Bench, open_bench, rule_for
-from tests.autoscaler.fakes import FakeSource, until
+from tests.autoscaler.fakes import make_loop, until
 from tests.autoscaler.kubernetes_api.cluster import CUSTOM_KIND, Cluster
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 
@@ -198,19 +197,15 @@ async def test_the_replicas_own_pages_are_read_at_the_pods_addresses(little: Clu
             open_bench(little, "web", pods_wanted=PodsWanted(port)) as bench,
             aiohttp.ClientSession() as http,
         ):
-            clock = SystemClock()
-            parts = LoopParts(
-                rule=rule,
+            source = ExpositionSource(http, SystemClock())
+            loop = make_loop(
+                rule,
                 target=bench.target,
-                signals=SignalReader(
-                    rule, exposition=ExpositionSource(http, clock), room=FakeSource(Missing("no room"))
-                ),
-                writer=bench.writer,
-                instrument=bench.recorder,
-                clock=clock,
-                settings=bench.loop(rule)._parts.settings,
+                clock=bench.clock,
+                recorder=bench.recorder,
+                exposition=source,  # type: ignore[arg-type]
             )
-            await RuleLoop(parts).evaluate()
+            await loop.evaluate()
             assert await little.replicas("web") == 4  # 2 pods of 20 each, at 10 a replica
     finally:
         await runner.cleanup()
