@@ -10,6 +10,7 @@ from autoscaler.clock import SystemClock
 from autoscaler.errors import ConfigurationError, Unauthorized, Unreachable
 from autoscaler.kubernetes.access import KubeconfigAccess, ServiceAccountAccess, find_access
 from autoscaler.kubernetes.client import KubernetesClient
+from tests.autoscaler.kubernetes_api.certificates import make_certificates
 from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 
@@ -179,12 +180,28 @@ async def test_a_server_that_nobody_runs_is_unreachable(little: Cluster) -> None
         await names(access)
 
 
-async def test_a_server_with_another_certificate_is_not_spoken_to(little: Cluster, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
-    from tests.autoscaler.kubernetes_api.certificates import make_certificates
+def mount_with_other_authority(folder: Path, cluster: Cluster) -> tuple[Path, dict[str, str]]:
+    """A service account whose CA has not signed the server's certificate."""
+    other = folder / "other"
+    other.mkdir(parents=True)
+    mounted, environment = mount(folder / "account", cluster, "token")
+    (mounted / "ca.crt").write_bytes(make_certificates(other).authority.read_bytes())
+    return mounted, environment
 
-    folder, environment = mount(tmp_path / "account", little, "token")
-    (folder / "ca.crt").write_bytes(make_certificates(other).authority.read_bytes())
+
+async def test_a_server_with_another_certificate_is_not_spoken_to(little: Cluster, tmp_path: Path) -> None:
+    access = ServiceAccountAccess(*mount_with_other_authority(tmp_path, little))
     with pytest.raises(Unreachable, match="certificate verify failed"):
-        await names(ServiceAccountAccess(folder, environment))
+        await names(access)
+
+
+async def test_replaced_certificates_are_used_without_a_restart(little: Cluster, tmp_path: Path) -> None:
+    folder, environment = mount_with_other_authority(tmp_path, little)
+    client = KubernetesClient(ServiceAccountAccess(folder, environment), SystemClock())
+    try:
+        with pytest.raises(Unreachable):
+            await client.get(NAMESPACES)
+        mount(folder, little, await little.admin_token())
+        await client.get(NAMESPACES)
+    finally:
+        await client.close()
