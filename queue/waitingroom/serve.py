@@ -12,6 +12,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from rulebook.storeaddress import public_form
 from waitingroom.errors import ConfigurationError
 from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
@@ -25,7 +26,6 @@ from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
 from waitingroom.metrics import room_registry
 from waitingroom.settings import ListenAddress, QueueSettings
-from waitingroom.store.address import public_form
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office

@@ -80,4 +80,4 @@ def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission, decide" in capsys.readouterr().err.replace("'", "")
+    assert "status, join, gate, memory, admission, decide, onsale" in capsys.readouterr().err.replace("'", "")
