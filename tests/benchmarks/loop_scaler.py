@@ -56,13 +56,19 @@ class Measured:
         await self._scaler.crew.evaluate()
         seconds, cpu_s = time.perf_counter() - begun_s, time.process_time()
         took_s, self._cpu_s = cpu_s - self._cpu_s, cpu_s
-        failed = sum(not self._went_well(name) for name in self._scaler.loops)
-        return {"seconds": seconds, "cpu_s": took_s, "rss_kb": _resident_kb(), "failed": failed}
+        failures = [why for name in self._scaler.loops if (why := self._failure_of(name))]
+        return {"seconds": seconds, "cpu_s": took_s, "rss_kb": _resident_kb(), "failures": failures}
 
-    def _went_well(self, name: str) -> bool:
+    def _failure_of(self, name: str) -> str:
         status = self._scaler.loops[name].status
-        missing = any(isinstance(answer.reading, Missing) for answer in status.answers.values())
-        return status.last_success_at_s == status.last_round_at_s and not missing
+        missing = [
+            f"{signal}: {answer.reading.reason}"
+            for signal, answer in status.answers.items()
+            if isinstance(answer.reading, Missing)
+        ]
+        if missing or status.last_success_at_s == status.last_round_at_s:
+            return ", ".join(missing)
+        return f"{status.failures[-1].step}: {status.failures[-1].error}" if status.failures else "failed"
 
 
 async def work(options: dict[str, Any]) -> None:
