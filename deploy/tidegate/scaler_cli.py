@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from autoscaler.settings import LeaseIn
 from tidegate.cli_options import JsonLogs, Store, read_address, run_service
 from tidegate.logs import configure_logs
 
@@ -59,6 +60,38 @@ def scaler_run(
     kubernetes_burst: Annotated[
         int, typer.Option("--kubernetes-burst", help="Requests to the API server which may go at once.")
     ] = 30,
+    leader: Annotated[
+        LeaseIn,
+        typer.Option(
+            "--leader",
+            envvar="TIDEGATE_LEADER",
+            help="Where several scalers settle which of them acts: a Lease in Kubernetes, the store, or nowhere (only one runs).",
+        ),
+    ] = LeaseIn.NONE,
+    lease_name: Annotated[
+        str,
+        typer.Option(
+            "--lease-name",
+            envvar="TIDEGATE_LEASE_NAME",
+            help="The lease; scalers which share it stand in for each other.",
+        ),
+    ] = "tidegate-scaler",
+    lease_namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--lease-namespace",
+            envvar="TIDEGATE_LEASE_NAMESPACE",
+            help="Namespace of a lease in Kubernetes. Default: that of targets that name none.",
+        ),
+    ] = None,
+    lease_duration: Annotated[
+        float,
+        typer.Option(
+            "--lease-duration",
+            envvar="TIDEGATE_LEASE_DURATION",
+            help="Seconds without a renewal after which another takes over.",
+        ),
+    ] = 15.0,
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
@@ -79,6 +112,10 @@ def scaler_run(
         namespace=namespace,
         kubernetes_qps=kubernetes_qps,
         kubernetes_burst=kubernetes_burst,
+        leader=leader,
+        lease_name=lease_name,
+        lease_namespace=lease_namespace,
+        lease_s=lease_duration,
     )
     configure_logs(json=json_logs)
     run_service(run_scaler, settings)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.instrumentation.events import Instrument, RuleNotStarted, RuleRemoved, RulesLoaded
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.settings import ScalerSettings
@@ -33,6 +34,7 @@ class Equipment:
     settings: ScalerSettings
     clock: Clock
     instrument: Instrument
+    leadership: Leadership
     writer: AdmissionWriter
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
@@ -50,7 +52,10 @@ class _Member:
 
 
 class Crew:
-    """The loops of a scaler. Close it with `stop`, then `dismiss` once the targets are closed too."""
+    """The loops of a scaler. Close it with `stop`, then `dismiss` once the targets are closed too; it may begin again then.
+
+    A crew that is not at work only knows the plan: another scaler leads.
+    """
 
     def __init__(self, equipment: Equipment, *, runs: bool = True) -> None:
         """Have nobody yet; with `runs` false, loops make no rounds by themselves."""
@@ -58,6 +63,9 @@ class Crew:
         self._runs = runs
         self._members: dict[str, _Member] = {}
         self._plan = Plan()
+        self._at_work = False
+        # New documents and a change of leader may come at the same moment.
+        self._moving = asyncio.Lock()
         self._loaded_at_s: float | None = None
 
     @property
@@ -76,18 +84,51 @@ class Crew:
         return {name: member.loop for name, member in self._members.items()}
 
     async def begin(self, plan: Plan) -> None:
-        """Put the first plan in force.
+        """Put the first plan in force, and go to work.
 
         Raises:
             AutoscalerError: a target cannot be opened.
         """
         self._take(plan)
+        self._at_work = True
         for rule in plan.rules.values():
             await self._start(rule)
 
+    def stand_by(self, plan: Plan) -> None:
+        """Put the first plan in force, without going to work yet."""
+        self._take(plan)
+
+    async def take_over(self) -> None:
+        """Go to work; a target that cannot be opened is recorded, and tried again with the next plan."""
+        async with self._moving:
+            self._at_work = True
+            await self._change_to(self._plan)
+
     async def follow(self, plan: Plan) -> None:
         """Put another plan in force; a target that cannot be opened is recorded, and tried again with the next plan."""
-        self._take(plan)
+        async with self._moving:
+            self._take(plan)
+            if self._at_work:
+                await self._change_to(plan)
+
+    async def evaluate(self) -> None:
+        """Make one round of each rule."""
+        await asyncio.gather(*(member.loop.evaluate() for member in self._members.values()))
+
+    async def stop(self) -> None:
+        """Have all loops end, each with the round that it is in; readiness is still followed."""
+        async with self._moving:
+            self._at_work = False
+            await asyncio.gather(*(_end(member) for member in self._members.values()))
+
+    async def dismiss(self) -> None:
+        """Follow no longer."""
+        for member in self._members.values():
+            member.follow.cancel()
+        await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
+        self._members.clear()
+
+    async def _change_to(self, plan: Plan) -> None:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
         for name, rule in plan.rules.items():
@@ -101,20 +142,6 @@ class Crew:
                 await self._equipment.open_target(rule, plan)  # the same one, told of the rule's new form
                 member.loop.change(rule, self._equipment.signals_of(rule))
                 self._members[name] = _Member(rule, member.loop, member.follow, member.run)
-
-    async def evaluate(self) -> None:
-        """Make one round of each rule."""
-        await asyncio.gather(*(member.loop.evaluate() for member in self._members.values()))
-
-    async def stop(self) -> None:
-        """Have all loops end, each with the round that it is in; readiness is still followed."""
-        await asyncio.gather(*(_end(member) for member in self._members.values()))
-
-    async def dismiss(self) -> None:
-        """Follow no longer."""
-        for member in self._members.values():
-            member.follow.cancel()
-        await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
 
     def _take(self, plan: Plan) -> None:
         now_s = self._equipment.clock.now_s()
@@ -134,6 +161,7 @@ class Crew:
                 instrument=equipment.instrument,
                 clock=equipment.clock,
                 settings=equipment.settings,
+                leadership=equipment.leadership,
             )
         )
         self._members[rule.name] = _Member(

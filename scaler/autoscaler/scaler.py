@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import aiohttp
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.leadership.duty import serve
+from autoscaler.leadership.opening import open_leadership
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
@@ -27,11 +31,12 @@ from rulebook.rule import ScalingRule
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
-    """The loops of all rules, the clock they live by, and who puts changed documents in force."""
+    """The loops of all rules, the clock they live by, who puts changed documents in force, and whether this one leads."""
 
     crew: Crew
     clock: Clock
     reloader: Reloader
+    leadership: Leadership
 
     @property
     def loops(self) -> Mapping[str, RuleLoop]:
@@ -45,11 +50,13 @@ async def open_scaler(
 ) -> AsyncIterator[Scaler]:
     """Start the pools and let the loops run until the context ends; with `once`, evaluate each rule once instead.
 
-    At the end the loops stop first, then the pools, and the readiness is followed to the last: so the room is told that
-    nothing is ready any more.
+    Where several scalers settle which of them leads, all that happens while this one does, and ends when another has taken
+    over; the documents are followed always. At the end the loops stop first, then the pools, and the readiness is followed to
+    the last: so the room is told that nothing is ready any more. The lease is given back last.
 
     Raises:
-        AutoscalerError: the store's URL is none, or a pool cannot be started. A store that is down is no error.
+        AutoscalerError: the store's URL is none, a pool cannot be started, or no cluster is known to keep the lease in. A
+            store that is down is no error.
     """
     async with AsyncExitStack() as stack:
         client = open_client(settings.store_url)
@@ -57,7 +64,14 @@ async def open_scaler(
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
         instruments = Instruments((instrument,))
-        targets = Targets(settings, instruments=instruments, clock=clock)
+        leadership = await stack.enter_async_context(open_leadership(settings, client, clock, instruments))
+        targets = Targets(
+            settings,
+            instruments=instruments,
+            clock=clock,
+            check=leadership.check,
+            may_tend=leadership.may_tend,
+        )
 
         def signals_of(rule: ScalingRule) -> SignalReader:
             return SignalReader(rule, exposition=ExpositionSource(http, clock), room=room)
@@ -66,19 +80,53 @@ async def open_scaler(
             settings=settings,
             clock=clock,
             instrument=instruments,
+            leadership=leadership,
             writer=TargetWriter(client),
             open_target=targets.open,
             release_target=targets.release,
             signals_of=signals_of,
         )
         crew = Crew(equipment, runs=not settings.once)
-        stack.push_async_callback(crew.dismiss)
-        stack.push_async_callback(targets.close)
-        stack.push_async_callback(crew.stop)
-        await crew.begin(plan)
+        if leadership.elected:
+            crew.stand_by(plan)
+            await stack.enter_async_context(_while_leading(leadership, crew, targets, clock))
+        else:
+            await stack.enter_async_context(_closing(crew, targets))
+            await crew.begin(plan)
         reloader = Reloader(settings, crew)
         if settings.once:
             await crew.evaluate()
         else:
             await stack.enter_async_context(reloader.watching())
-        yield Scaler(crew, clock, reloader)
+        yield Scaler(crew, clock, reloader, leadership)
+
+
+@asynccontextmanager
+async def _closing(crew: Crew, targets: Targets) -> AsyncIterator[None]:
+    """At the end, stop the loops, then the targets, and only then following them."""
+    try:
+        yield
+    finally:
+        await crew.stop()
+        await targets.close()
+        await crew.dismiss()
+
+
+@asynccontextmanager
+async def _while_leading(
+    leadership: Leadership, crew: Crew, targets: Targets, clock: Clock
+) -> AsyncIterator[None]:
+    """For the time of the context, be at work whenever this process leads."""
+
+    @asynccontextmanager
+    async def work() -> AsyncIterator[None]:
+        async with _closing(crew, targets):
+            await crew.take_over()
+            yield
+
+    serving = asyncio.create_task(serve(leadership, work, clock), name="duty")
+    try:
+        yield
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)

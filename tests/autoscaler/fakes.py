@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from autoscaler.instrumentation.events import Event
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import Decide, LoopParts, RuleLoop
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
@@ -26,14 +27,15 @@ START_S = 1_800_000_000.0
 
 
 class ManualClock:
-    """Stands still until `advance`."""
+    """Stands still until `advance`; its wall clock may be wrong by `offset_s`."""
 
-    def __init__(self) -> None:
+    def __init__(self, offset_s: float = 0.0) -> None:
+        self._offset_s = offset_s
         self._elapsed_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now_s(self) -> float:
-        return START_S + self._elapsed_s
+        return START_S + self._offset_s + self._elapsed_s
 
     def monotonic_s(self) -> float:
         return self._elapsed_s
@@ -75,6 +77,7 @@ class FakeTarget:
     def __init__(self, replicas: int = 2) -> None:
         self.state = TargetState(replicas, replicas, ())
         self.scaled: list[int] = []
+        self.fenced: list[int] = []
         self.error: Exception | None = None
         self._changes: asyncio.Queue[TargetState | Exception] = asyncio.Queue()
 
@@ -95,6 +98,11 @@ class FakeTarget:
             raise self.error
         self.scaled.append(replicas)
         self.state = TargetState(replicas, replicas, ())
+
+    async def fence(self, term: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.fenced.append(term)
 
     async def watch(self) -> AsyncIterator[TargetState]:
         yield self.state
@@ -126,6 +134,7 @@ class FakeWriter:
 
     def __init__(self) -> None:
         self.targets: list[AdmissionTarget] = []
+        self.fenced: list[tuple[str, str, int]] = []
         self.error: Exception | None = None
         self.accepts = True
 
@@ -134,6 +143,11 @@ class FakeWriter:
             raise self.error
         self.targets.append(target)
         return Written(self.accepts, 0.0, 0.0, target.validity_s, target.term)
+
+    async def fence(self, onsale: str, rule: str, term: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.fenced.append((onsale, rule, term))
 
 
 def make_rule(**spec: Any) -> ScalingRule:
@@ -163,6 +177,7 @@ def make_loop(
     exposition: FakeSource[Any] | None = None,
     room: FakeSource[Any] | None = None,
     decide_by: Decide = decide,
+    leadership: Leadership | None = None,
 ) -> RuleLoop:
     signals = SignalReader(
         rule,
@@ -177,6 +192,7 @@ def make_loop(
         instrument=recorder,
         clock=clock,
         settings=ScalerSettings(rules=(Path("rules"),)),
+        leadership=leadership or Leadership.undisputed(clock),
         decide=decide_by,
     )
     return RuleLoop(parts)

@@ -131,6 +131,8 @@ class Objects:
             )
         before = self._storage.get(resource, namespace, name)
         if before is None:
+            if metadata.get("uid"):
+                _check_uid(resource, {"metadata": {**metadata, "uid": ""}}, metadata["uid"])
             if resource.create_on_update and not status:
                 body = copy.deepcopy(body)
                 body["metadata"].pop("resourceVersion", None)
