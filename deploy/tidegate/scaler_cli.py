@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from autoscaler.settings import LeaseIn
+from tidegate import prometheus_options as prom
 from tidegate.cli_options import JsonLogs, Store, read_address, run_service
 from tidegate.logs import configure_logs
 
@@ -27,6 +28,14 @@ def scaler_run(
             "--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served."
         ),
     ] = "127.0.0.1:9190",
+    prometheus: prom.Url = None,
+    prometheus_token_file: prom.TokenFile = None,
+    prometheus_username: prom.Username = None,
+    prometheus_password_file: prom.PasswordFile = None,
+    prometheus_ca_file: prom.CaFile = None,
+    prometheus_cert_file: prom.CertFile = None,
+    prometheus_key_file: prom.KeyFile = None,
+    prometheus_header: prom.Headers = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
@@ -107,6 +116,16 @@ def scaler_run(
         dry_run=dry_run,
         once=once,
         logs=logs,
+        prometheus=prom.access_of(
+            prometheus,
+            prometheus_token_file,
+            prometheus_username,
+            prometheus_password_file,
+            prometheus_ca_file,
+            prometheus_cert_file,
+            prometheus_key_file,
+            prometheus_header,
+        ),
         kubeconfig=kubeconfig,
         context=context,
         namespace=namespace,

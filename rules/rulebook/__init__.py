@@ -9,6 +9,7 @@ from rulebook.explain import explain, explain_json
 from rulebook.finding import Finding
 from rulebook.forecast import ForecastError, make_forecast
 from rulebook.history import History, HistoryTextError, begin_history
+from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.lint import lint
 from rulebook.loading import (
     Documents,
@@ -19,7 +20,7 @@ from rulebook.loading import (
     load_text,
     survey_documents,
 )
-from rulebook.memory import Memory, MemoryTextError
+from rulebook.memory import Memory
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
 from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
@@ -66,9 +67,10 @@ __all__ = [
     "FormulaError",
     "History",
     "HistoryTextError",
+    "Kept",
+    "KeptTextError",
     "Loaded",
     "Memory",
-    "MemoryTextError",
     "Metadata",
     "Missing",
     "Observation",
@@ -116,6 +118,7 @@ __all__ = [
     "load_documents",
     "load_text",
     "make_forecast",
+    "read_kept",
     "report_json",
     "report_junit",
     "report_text",
@@ -123,4 +126,5 @@ __all__ = [
     "survey_documents",
     "targets_key",
     "terms_key",
+    "write_kept",
 ]

@@ -19,7 +19,7 @@ from rulebook.observation import Observation
 from rulebook.prepared import Prepared, prepare
 from rulebook.recommend import Recommendation, recommend
 from rulebook.rule import Paused, ScalingRule
-from rulebook.shaping import Asked, shape
+from rulebook.shaping import Asked, shape, start_that_binds
 from rulebook.startup import lead_of
 from rulebook.steps import Step
 from rulebook.wish import Wish, combine
@@ -96,6 +96,7 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
             slow_factor=slow.factor,
             slow_at_s=slow.changed_at_s,
             blind_since_s=blind_since_s,
+            at_start=start_that_binds(prepared, memory, now_s),
             start_ups=start_ups,
         ),
         admission=admission,

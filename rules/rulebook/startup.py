@@ -6,7 +6,7 @@ The longest of the last few counts: a cold node or a large image now and then is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 UNKNOWN_LEAD_S: Final = 300.0
@@ -55,6 +55,19 @@ class StartUps:
             else:
                 left.append(ordered)
         return StartUps(tuple(left), tuple(took_s[-MAX_SAMPLES:]))
+
+    def moved(self, by_s: float) -> StartUps:
+        """Give the same for a clock that was corrected by so many seconds."""
+        return replace(
+            self, starting=tuple(replace(ordered, at_s=ordered.at_s + by_s) for ordered in self.starting)
+        )
+
+    def after(self, earlier: StartUps) -> StartUps:
+        """Give what is known once what was seen `earlier` turns up."""
+        return StartUps(
+            (*earlier.starting, *self.starting)[-MAX_STARTING:],
+            (*earlier.took_s, *self.took_s)[-MAX_SAMPLES:],
+        )
 
 
 NONE_SEEN: Final = StartUps()

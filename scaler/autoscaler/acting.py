@@ -71,7 +71,7 @@ class Actor:
         try:
             await self._target.scale(replicas, decided_on)
         except Conflict:
-            self._unanswered = None
+            # It may be our own write that is in the way: a transport which lost its answer has sent it a second time.
             return False
         self._known, self._unanswered = replicas, None
         return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
@@ -44,13 +44,12 @@ from autoscaler.leadership.fencing import Fences
 from autoscaler.leadership.standing import Leadership
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
-from autoscaler.sources.base import Answer
 from autoscaler.status import RuleStatus
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import Decision, decide
 from rulebook.memory import Memory
-from rulebook.observation import Observation, OnsaleTimes
+from rulebook.observation import Expected, Observation
 from rulebook.rule import Paused, ScalingRule
 
 DEADLINE_SHARE = 0.8
@@ -254,15 +253,26 @@ class RuleLoop:
         parts = self._parts
         await self._step("fence", self._fences.put_up(parts.rule))
         state, manual = await self._read_target()
-        answers, onsales = await asyncio.gather(
+        answers, onsales, forecast = await asyncio.gather(
             parts.signals.read(state.endpoints, self._deadline_s),
             parts.signals.read_onsales(self._deadline_s),
+            parts.signals.foresee(self._deadline_s),
         )
+        readings = {name: answer.reading for name, answer in answers.items()}
         for tries_left in reversed(range(DECIDE_TRIES)):
             now_s = parts.clock.now_s()
-            decision = self._decide(state, answers, onsales, now_s)
+            observation = Observation(
+                current=state.replicas,
+                ready=state.ready,
+                readings=readings,
+                onsales=onsales,
+                forecast=forecast if isinstance(forecast, Expected) else None,
+            )
+            decision = self._decide(observation, now_s)
             self._admitting = parts.rule
-            self._status = replace(self._status, decision=decision, decided_at_s=now_s, answers=answers)
+            self._status = replace(
+                self._status, decision=decision, decided_at_s=now_s, answers=answers, forecast=forecast
+            )
             paused = bool(parts.rule.spec.paused)
             self._judge(*decided_conditions(decision, answers, paused=paused, now_s=now_s))
             scaled = await self._act(decision, state, manual=manual, now_s=now_s)
@@ -270,6 +280,7 @@ class RuleLoop:
                 break
             # Never the same number again: what others have just written is a fact to decide on.
             state, manual = await self._read_target()
+        parts.signals.remember(observation, decision, now_s)
         parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
         if scaled is None:
             self._memory = decision.memory
@@ -301,17 +312,7 @@ class RuleLoop:
         else:
             parts.instrument.record(ManualScale(name, target, before, after, change.by))
 
-    def _decide(
-        self,
-        state: TargetState,
-        answers: Mapping[str, Answer],
-        onsales: Mapping[str, OnsaleTimes],
-        now_s: float,
-    ) -> Decision:
-        readings = {name: answer.reading for name, answer in answers.items()}
-        observation = Observation(
-            current=state.replicas, ready=state.ready, readings=readings, onsales=onsales
-        )
+    def _decide(self, observation: Observation, now_s: float) -> Decision:
         try:
             return self._parts.decide(self._parts.rule, observation, self._memory, now_s)
         except Exception as error:

@@ -177,7 +177,7 @@ def _refusal_of(
     rule: ScalingRule, pools: Mapping[str, ProcessPool], settings: ScalerSettings
 ) -> Refusal | None:
     try:
-        check_sources(rule)
+        check_sources(rule, prometheus=settings.prometheus is not None)
         _check_target(rule, pools, settings)
     except ConfigurationError as error:
         return Refusal(rule.name, str(error))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
@@ -19,14 +20,12 @@ from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
 from autoscaler.settings import ScalerSettings
-from autoscaler.signals import SignalReader
-from autoscaler.sources.exposition import ExpositionSource
+from autoscaler.sources.opening import Sources
 from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.target_writer import TargetWriter
 from autoscaler.targets.opening import Targets
-from rulebook.rule import ScalingRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,11 @@ async def open_scaler(
             check=leadership.check,
             may_tend=leadership.may_tend,
         )
-
-        def signals_of(rule: ScalingRule) -> SignalReader:
-            return SignalReader(rule, exposition=ExpositionSource(http, clock), room=room)
-
+        background = Background()
+        stack.push_async_callback(background.close)
+        sources = Sources(
+            settings, http=http, room=room, clock=clock, background=background, instrument=instruments
+        )
         equipment = Equipment(
             settings=settings,
             clock=clock,
@@ -84,7 +84,7 @@ async def open_scaler(
             writer=TargetWriter(client),
             open_target=targets.open,
             release_target=targets.release,
-            signals_of=signals_of,
+            signals_of=sources.of,
         )
         crew = Crew(equipment, runs=not settings.once)
         if leadership.elected:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
+from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
 _LEASE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -59,6 +60,8 @@ class ScalerSettings:
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""
 
+    prometheus: PrometheusAccess | None = None
+    """The server that signals with `prometheus` are read from; None where no rule has one."""
     kubeconfig: Path | None = None
     """Which kubeconfig names the cluster; None takes the pod's service account, else $KUBECONFIG, else ~/.kube/config."""
 

@@ -14,7 +14,7 @@ from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
-from rulebook.observation import Crowd, Value
+from rulebook.observation import Crowd, Expected, Missing, Value
 
 Json: TypeAlias = dict[str, Any]
 
@@ -36,6 +36,7 @@ class RuleStatus:
     decision: Decision | None = None
     decided_at_s: float | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    forecast: Expected | Missing | None = None
     admission: AdmissionWritten | None = None
     conditions: tuple[Condition, ...] = ()
     failures: tuple[StepFailed, ...] = ()
@@ -56,6 +57,7 @@ def status_json(status: RuleStatus) -> Json:
         "ready": None if state is None else state.ready,
         "endpoints": [] if state is None else list(state.endpoints),
         "signals": {name: _answer_json(answer) for name, answer in status.answers.items()},
+        "forecast": _forecast_json(status.forecast),
         "decision": None if status.decision is None else _decision_json(status.decision, status.decided_at_s),
         "admission": None if status.admission is None else _admission_json(status.admission),
         "conditions": [
@@ -108,6 +110,17 @@ def _answer_json(answer: Answer) -> Json:
     else:
         found = {"missing": reading.reason}
     return {**found, "note": answer.note}
+
+
+def _forecast_json(forecast: Expected | Missing | None) -> Json | None:
+    if isinstance(forecast, Expected):
+        return {
+            "signal": forecast.signal,
+            "value": _finite(forecast.value),
+            "made_at": forecast.made_at_s,
+            "method": forecast.method,
+        }
+    return None if forecast is None else {"missing": forecast.reason}
 
 
 def _decision_json(decision: Decision, at_s: float | None) -> Json:

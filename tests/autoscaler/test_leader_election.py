@@ -207,6 +207,23 @@ async def test_a_deleted_lease_is_written_anew_and_counts_on(keeper: HeldLease, 
     assert not await one.attempt()
 
 
+async def test_a_lease_that_vanishes_is_left_to_its_holder_for_as_long_as_that_may_act(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one, other = Candidate(keeper, "one", clock), Candidate(keeper, "other", clock)
+    await one.attempt()
+    await other.attempt()
+    keeper.lease = None
+    assert not await other.attempt()
+    assert one.leadership.is_leading()
+    clock.advance(14.9)
+    assert not await other.attempt()
+    assert not one.leadership.is_leading()
+    clock.advance(0.1)
+    assert await other.attempt()
+    assert other.leadership.term == 1
+
+
 async def test_a_term_that_was_found_is_outbid(keeper: HeldLease, clock: ManualClock) -> None:
     one = Candidate(keeper, "one", clock)
     await one.attempt()

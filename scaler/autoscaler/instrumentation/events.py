@@ -198,6 +198,14 @@ class LeaseFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueryAnswered:
+    """A Prometheus was asked, and gave a number or not; queries that rules share are asked once."""
+
+    ok: bool
+    took_s: float
+
+
 Event: TypeAlias = (
     RuleDecided
     | RuleScaled
@@ -219,6 +227,7 @@ Event: TypeAlias = (
     | EndpointsNotWritten
     | LeadershipChanged
     | LeaseFailed
+    | QueryAnswered
 )
 
 

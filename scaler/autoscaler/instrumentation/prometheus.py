@@ -16,6 +16,7 @@ from autoscaler.instrumentation.events import (
     LeadershipChanged,
     LeaseFailed,
     ManualScale,
+    QueryAnswered,
     ReplicaExited,
     ReplicaStarted,
     RoundEnded,
@@ -83,6 +84,15 @@ class PrometheusInstrument:
         self._failed = counter("failures", "Steps that failed.", "rule", "step")
         self._started = counter("pool_starts", "Processes started.", "pool")
         self._crashed = counter("pool_crashes", "Processes that ended by themselves.", "pool")
+        self._queries = counter(
+            "prometheus_queries", "Queries to Prometheus, by whether they gave a number.", "outcome"
+        )
+        self._query_duration = Histogram(
+            "tidegate_scaler_prometheus_query_duration_seconds",
+            "Time a query to Prometheus takes, further attempts included.",
+            buckets=_DURATIONS_S,
+            registry=self.registry,
+        )
         self._duration = Histogram(
             "tidegate_scaler_loop_duration_seconds",
             "Time a round takes.",
@@ -143,6 +153,9 @@ class PrometheusInstrument:
                 self._duration.labels(event.rule).observe(event.took_s)
                 if event.ok:
                     self._success.labels(event.rule).set(event.at_s)
+            case QueryAnswered():
+                self._queries.labels("number" if event.ok else "none").inc()
+                self._query_duration.observe(event.took_s)
             case RulesLoaded():
                 self._record_documents(event)
             case RuleRemoved(rule=rule):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
-from autoscaler.clock import Clock
 from autoscaler.errors import KubernetesError
-from autoscaler.instrumentation.events import Instrument
 from autoscaler.kubernetes.answers import Json
-from autoscaler.kubernetes.client import KubernetesClient
-from autoscaler.kubernetes.reflector import Reflector, Scope
+from autoscaler.kubernetes.reflector import Copies, Reflector, Scope
 from autoscaler.kubernetes.resources import AUTOSCALERS, Reference
 
 
@@ -23,17 +19,17 @@ class Rival:
 
 
 class Rivals:
-    """Watches the autoscalers of each namespace once, however many targets there are in it."""
+    """Knows the autoscalers of each namespace which it was asked about once."""
 
-    def __init__(self, client: KubernetesClient, *, clock: Clock, instrument: Instrument) -> None:
-        self._client = client
-        self._clock = clock
-        self._instrument = instrument
-        self._watched: dict[str, tuple[Reflector[Rival], asyncio.Task[None]]] = {}
+    def __init__(self, copies: Copies) -> None:
+        self._copies = copies
+        self._namespaces: dict[str, Reflector[Rival]] = {}
 
     async def rival_of(self, reference: Reference) -> str:
         """Name the autoscaler which scales this object too; empty when there is none, or when we may not look."""
-        reflector = self._reflector(reference.namespace)
+        reflector = self._namespaces.get(reference.namespace)
+        if reflector is None:
+            reflector = self._namespaces[reference.namespace] = self._follow(reference.namespace)
         try:
             await reflector.first()
         except (
@@ -43,23 +39,9 @@ class Rivals:
         key = (reference.group, reference.kind, reference.name)
         return next((rival.name for rival in reflector.objects.values() if rival.scales == key), "")
 
-    async def close(self) -> None:
-        """Stop watching."""
-        tasks = [task for _, task in self._watched.values()]
-        self._watched.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _reflector(self, namespace: str) -> Reflector[Rival]:
-        if namespace not in self._watched:
-            scope = Scope(f"HorizontalPodAutoscalers of {namespace}", AUTOSCALERS.collection(namespace))
-            reflector = Reflector(
-                self._client, scope, read_rival, _nobody, clock=self._clock, instrument=self._instrument
-            )
-            task = asyncio.create_task(reflector.run(), name=scope.what)
-            self._watched[namespace] = (reflector, task)
-        return self._watched[namespace][0]
+    def _follow(self, namespace: str) -> Reflector[Rival]:
+        scope = Scope(f"HorizontalPodAutoscalers of {namespace}", AUTOSCALERS.collection(namespace))
+        return self._copies.follow(scope, read_rival, _nobody)
 
 
 def read_rival(item: Json) -> Rival:

@@ -9,6 +9,7 @@ from autoscaler.instrumentation.events import Instrument
 from autoscaler.kubernetes.access import Access, find_access
 from autoscaler.kubernetes.autoscalers import Rivals
 from autoscaler.kubernetes.client import ClientLimits, KubernetesClient
+from autoscaler.kubernetes.reflector import Copies
 from autoscaler.kubernetes.resources import Resources
 from autoscaler.settings import ScalerSettings
 
@@ -19,14 +20,14 @@ class Cluster:
 
     client: KubernetesClient
     resources: Resources
+    copies: Copies
     rivals: Rivals
     namespace: str
     clock: Clock
-    instrument: Instrument
 
     async def close(self) -> None:
         """Stop watching, and close all connections."""
-        await self.rivals.close()
+        await self.copies.close()
         await self.client.close()
 
 
@@ -48,11 +49,12 @@ def make_cluster(settings: ScalerSettings, clock: Clock, instrument: Instrument)
     access = access_of(settings)
     limits = ClientLimits(settings.kubernetes_qps, settings.kubernetes_burst)
     client = KubernetesClient(access, clock, limits)
+    copies = Copies(client, clock=clock, instrument=instrument)
     return Cluster(
         client=client,
         resources=Resources(client),
-        rivals=Rivals(client, clock=clock, instrument=instrument),
+        copies=copies,
+        rivals=Rivals(copies),
         namespace=settings.namespace or access.namespace,
         clock=clock,
-        instrument=instrument,
     )

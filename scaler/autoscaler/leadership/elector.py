@@ -118,7 +118,9 @@ class Elector:
         if lease is not None and lease.holder == self._identity:
             await self._renew(lease)
             return
-        if not is_free(sighting, self._clock.monotonic_s()):
+        # A lease that vanished is its holder's to write anew, unless that was away too long to know of others.
+        ours = lease is None and self.leadership.may_tend()
+        if not ours and not is_free(sighting, self._clock.monotonic_s()):
             self._held = None
             self.leadership.yield_to("" if lease is None else lease.holder)
             return
@@ -133,7 +135,7 @@ class Elector:
         begun_s = self._clock.monotonic_s()
         written = await self._keeper.write(lease, seen)
         self._held, self._last_term = written, written.term
-        self._sighting = Sighting(written, begun_s)
+        self._sighting = sight(None, written, begun_s)
         self.leadership.hold(written.term, begun_s + self._timings.renew_within_s)
 
     async def _read(self) -> Sighting:

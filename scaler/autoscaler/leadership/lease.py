@@ -14,6 +14,9 @@ from autoscaler.errors import ConfigurationError
 RENEW_SHARE = 2 / 3
 RETRY_SHARE = 2 / 15
 TRY_SHARE = 1 / 3
+LONGEST_RETRY_S = 2.0
+"""However long a lease lasts, it is looked at so often: one that was given back is taken soon."""
+LONGEST_TRY_S = 5.0
 RELEASED_S = 1.0
 SHORTEST_S = 1.0
 
@@ -43,7 +46,12 @@ class Timings:
         """
         if not lease_s >= SHORTEST_S:
             raise ConfigurationError(f"a lease of {lease_s:g} s is too short: give at least {SHORTEST_S:g} s")
-        return cls(lease_s, lease_s * RENEW_SHARE, lease_s * RETRY_SHARE, lease_s * TRY_SHARE)
+        return cls(
+            lease_s,
+            renew_within_s=lease_s * RENEW_SHARE,
+            retry_s=min(lease_s * RETRY_SHARE, LONGEST_RETRY_S),
+            try_s=min(lease_s * TRY_SHARE, LONGEST_TRY_S),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +72,29 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A lease (None: there is none), and since when, by one's own monotonic clock, it was seen in this form."""
+    """A lease (None: there is none), and since when, by one's own monotonic clock, it was seen in this form.
+
+    It is left alone for `rest_s` from then on: a lease that is held for its duration, and one that has vanished while it was
+    held for as long, because whoever held it still acts and will write it anew. client-go lets others take that at once.
+    """
 
     lease: Lease | None
     since_s: float
+    rest_s: float = 0.0
 
 
 def sight(before: Sighting | None, lease: Lease | None, now_s: float) -> Sighting:
     """Take note of a lease that was read. What merely has another version says nothing new: others may label a lease."""
     if before is not None and _said(before.lease) == _said(lease):
-        return Sighting(lease, before.since_s)
-    return Sighting(lease, now_s)
+        return Sighting(lease, before.since_s, before.rest_s)
+    if lease is not None:
+        return Sighting(lease, now_s, lease.duration_s if lease.holder else 0.0)
+    return Sighting(None, now_s, 0.0 if before is None else before.rest_s)
 
 
 def is_free(sighting: Sighting, now_s: float) -> bool:
-    """Tell whether a lease may be taken: there is none, it was released, or its holder has been silent for its duration."""
-    lease = sighting.lease
-    return lease is None or not lease.holder or now_s - sighting.since_s >= lease.duration_s
+    """Tell whether a lease may be taken: nobody holds it, or its holder has been silent for its duration."""
+    return now_s - sighting.since_s >= sighting.rest_s
 
 
 def taken(lease: Lease | None, identity: str, timings: Timings, now_s: float, last_term: int | None) -> Lease:

@@ -3,6 +3,10 @@
 The API server keeps the count; this holds no opinion of it. Each write carries the version that was decided on, so that it
 fails rather than undo what somebody else has done since. How many replicas are ready a Deployment, a StatefulSet and a
 ReplicaSet tell themselves; of every other kind the ready pods are counted, and likewise where their addresses are needed.
+
+The count of a kind that we know is taken from the watch while that is heard of: rounds then cost the server nothing, however
+many rules there are. A copy that is behind costs one refused write; after each write the server itself is asked, until the
+copy has caught up with it.
 """
 
 from __future__ import annotations
@@ -10,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 from autoscaler.errors import KubernetesError, Missing, TargetError
 from autoscaler.kubernetes.answers import Json
@@ -29,10 +32,12 @@ from autoscaler.kubernetes.reflector import Reflector, Scope
 from autoscaler.kubernetes.resources import KNOWN, PODS, Reference, Resource
 from autoscaler.targets.base import TargetState
 
-T = TypeVar("T")
-
 FIELD_MANAGER = "tidegate-scaler"
 """Under which the API server books what we write."""
+SILENCE_S = 75.0
+"""A watch of which nothing was heard for longer is not relied on: servers send bookmarks about once a minute."""
+STALE_S = 5.0
+"""What the server tells and a watch has not for so long: its connection is dead, or stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ class KubernetesTarget:
         self._obstacle = ""
         self._object: Reflector[Workload] | None = None
         self._pods: Reflector[Pod] | None = None
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._trusted_uid = ""
+        self._behind: tuple[str, float] | None = None
         self._changed = asyncio.Event()
 
     @property
@@ -95,32 +101,25 @@ class KubernetesTarget:
 
     async def stop(self) -> None:
         """Stop following the object, which stays as it is."""
-        tasks = list(self._tasks.values())
-        self._tasks.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._object = self._pods = None
+        followed, self._object, self._pods = (self._object, self._pods), None, None
+        for reflector in followed:
+            if reflector is not None:
+                await self._cluster.copies.leave(reflector.scope, self._announce)
 
     async def current(self) -> TargetState:
-        """Read the count from the API server, and what is ready from what was followed.
+        """Return the count, from the API server or a copy that is up to date, and what is ready from what was followed.
 
         Raises:
             KubernetesError: the count cannot be read, or it cannot be told what is ready.
             TargetError: the object names no pods that could be counted.
         """
         resource = await self._cluster.resources.find(self.reference)
-        path = resource.scale(self.reference.namespace, self.reference.name)
-        try:
-            scale = _read_scale(await self._cluster.client.get(path))
-        except Missing:
-            self._cluster.resources.forget(self.reference)
-            raise
-        await self._follow(resource, scale)
+        reflector = self._follow_object(resource)
+        scale = self._copied(reflector) or await self._asked(resource)
+        await reflector.first()
+        self._compare(scale, reflector)
+        await self._follow_pods(scale)
         self._scale = scale
-        workload = self._workload()
-        if self._object is not None and workload is not None:
-            self._object.expect(scale.version, workload.version)
         rival = await self._cluster.rivals.rival_of(self.reference)
         self._obstacle = (
             f"HorizontalPodAutoscaler {rival} scales {self.reference} too: delete it, or run this rule with dryRun"
@@ -145,6 +144,7 @@ class KubernetesTarget:
             "metadata": {"namespace": namespace, "name": name, "resourceVersion": decided_on.version},
             "spec": {"replicas": replicas},
         }
+        self._trusted_uid = ""
         await self._cluster.client.request(
             "PUT",
             resource.scale(namespace, name),
@@ -199,13 +199,46 @@ class KubernetesTarget:
         # A Deployment leaves the field out when it is 0; of other kinds we do not know what it means that it is not there.
         return workload.ready or 0 if self._counts_itself else workload.ready
 
-    async def _follow(self, resource: Resource, scale: _Scale) -> None:
-        """See that object and pods are followed, and wait until they have been listed once."""
-        namespace, name = self.reference.namespace, self.reference.name
+    def _copied(self, reflector: Reflector[Workload]) -> _Scale | None:
+        """The scale as the copy has it, if that can be relied on."""
+        workload = self._workload()
+        if self._scale is None or workload is None or workload.replicas is None:
+            return None
+        if workload.uid != self._trusted_uid or not reflector.is_live(SILENCE_S):
+            return None
+        return _Scale(workload.replicas, workload.version, self._scale.selector, workload.set_by)
+
+    async def _asked(self, resource: Resource) -> _Scale:
+        """The scale as the server has it."""
+        path = resource.scale(self.reference.namespace, self.reference.name)
+        try:
+            return _read_scale(await self._cluster.client.get(path))
+        except Missing:
+            self._cluster.resources.forget(self.reference)
+            raise
+
+    def _compare(self, scale: _Scale, reflector: Reflector[Workload]) -> None:
+        """Rely on the copy once it has caught up with the server, and have it made anew when it does not."""
+        workload, now_s = self._workload(), self._cluster.clock.monotonic_s()
+        version = "" if workload is None else workload.version
+        if workload is not None and version == scale.version:
+            self._trusted_uid, self._behind = workload.uid if self._counts_itself else "", None
+        elif self._behind is None or self._behind[0] != version:
+            self._trusted_uid, self._behind = "", (version, now_s)
+        elif now_s - self._behind[1] >= STALE_S:
+            self._behind = None
+            reflector.restart()
+
+    def _follow_object(self, resource: Resource) -> Reflector[Workload]:
+        """See that the object is followed, with all of its kind in its namespace: one watch for all rules there."""
         if self._object is None:
-            scope = Scope(self.name, resource.collection(namespace), field_selector=f"metadata.name={name}")
-            self._object = self._reflect("object", scope, read_workload)
-        await self._object.first()
+            namespace = self.reference.namespace
+            scope = Scope(f"{resource.plural} of {namespace}", resource.collection(namespace))
+            self._object = self._cluster.copies.follow(scope, read_workload, self._announce)
+        return self._object
+
+    async def _follow_pods(self, scale: _Scale) -> None:
+        """See that the pods are followed where they are needed, and wait until they have been listed once."""
         if self._counts_itself and self._wanted is None:
             return
         if not scale.selector:
@@ -215,26 +248,17 @@ class KubernetesTarget:
                 )
             return
         if self._pods is None or self._pods.scope.label_selector != scale.selector:
-            scope = Scope(f"pods of {self.name}", PODS.collection(namespace), label_selector=scale.selector)
-            self._pods = self._reflect("pods", scope, read_pod)
+            before, path = self._pods, PODS.collection(self.reference.namespace)
+            scope = Scope(f"pods of {self.name}", path, scale.selector)
+            self._pods = self._cluster.copies.follow(scope, read_pod, self._announce)
+            if before is not None:
+                await self._cluster.copies.leave(before.scope, self._announce)
         try:
             await self._pods.first()
         except KubernetesError:
             # Without its pods a Deployment still tells how many are ready; only their own pages cannot be read then.
             if not self._counts_itself:
                 raise
-
-    def _reflect(self, what: str, scope: Scope, read: Callable[[Json], T]) -> Reflector[T]:
-        """Begin to follow what is in a scope, in place of what was followed before."""
-        cluster = self._cluster
-        reflector = Reflector(
-            cluster.client, scope, read, self._announce, clock=cluster.clock, instrument=cluster.instrument
-        )
-        before = self._tasks.pop(what, None)
-        if before is not None:
-            before.cancel()
-        self._tasks[what] = asyncio.create_task(reflector.run(), name=f"{what} of {self.name}")
-        return reflector
 
     def _workload(self) -> Workload | None:
         return None if self._object is None else self._object.objects.get(self.reference.name)
