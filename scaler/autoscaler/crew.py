@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError, brief
-from autoscaler.instrumentation.events import Instrument, RuleNotStarted, RuleRemoved, RulesLoaded
+from autoscaler.instrumentation.events import (
+    Instrument,
+    MemoryRecalled,
+    RuleNotStarted,
+    RuleRemoved,
+    RulesLoaded,
+)
+from autoscaler.keeping.rulememory import RuleMemory, Saver
 from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
 from autoscaler.plan import Plan
@@ -24,7 +31,7 @@ from rulebook.rule import ScalingRule
 LAST_ROUND_S = 12.0
 """What a loop that is to stop may take for the round it is in: a little more than any step's deadline."""
 
-OpenTarget = Callable[[ScalingRule, Plan], Coroutine[None, None, Target]]
+OpenTarget = Callable[[ScalingRule, Plan, int | None], Coroutine[None, None, Target]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Equipment:
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
     signals_of: Callable[[ScalingRule], SignalReader]
+    keeping: Saver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,7 @@ class _Member:
 
     rule: ScalingRule
     loop: RuleLoop
+    memory: RuleMemory
     follow: asyncio.Task[None]
     run: asyncio.Task[None] | None
 
@@ -91,8 +100,9 @@ class Crew:
         """
         self._take(plan)
         self._at_work = True
-        for rule in plan.rules.values():
-            await self._start(rule)
+        memories = await asyncio.gather(*(self._recall(rule) for rule in plan.rules.values()))
+        for rule, memory in zip(plan.rules.values(), memories, strict=True):
+            await self._start(rule, memory)
 
     def stand_by(self, plan: Plan) -> None:
         """Put the first plan in force, without going to work yet."""
@@ -125,6 +135,7 @@ class Crew:
         """Follow no longer."""
         for member in self._members.values():
             member.follow.cancel()
+            await member.memory.close()
         await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
         self._members.clear()
 
@@ -132,16 +143,10 @@ class Crew:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
         for name, rule in plan.rules.items():
-            member = self._members.get(name)
-            if member is None:
-                try:
-                    await self._start(rule)
-                except AutoscalerError as error:
-                    self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
-            elif member.rule != rule:
-                await self._equipment.open_target(rule, plan)  # the same one, told of the rule's new form
-                member.loop.change(rule, self._equipment.signals_of(rule))
-                self._members[name] = _Member(rule, member.loop, member.follow, member.run)
+            try:
+                await self._put_in_force(rule, plan)
+            except AutoscalerError as error:
+                self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
     def _take(self, plan: Plan) -> None:
         now_s = self._equipment.clock.now_s()
@@ -149,9 +154,30 @@ class Crew:
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
-    async def _start(self, rule: ScalingRule) -> None:
+    async def _put_in_force(self, rule: ScalingRule, plan: Plan) -> None:
+        member = self._members.get(rule.name)
+        if member is None:
+            await self._start(rule, await self._recall(rule))
+        elif member.rule != rule:
+            await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
+            member.loop.change(rule, self._equipment.signals_of(rule))
+            self._members[rule.name] = replace(member, rule=rule)
+
+    async def _recall(self, rule: ScalingRule) -> RuleMemory:
         equipment = self._equipment
-        target = await equipment.open_target(rule, self._plan)
+        memory = RuleMemory(rule, equipment.clock, equipment.keeping)
+        await memory.recall()
+        state = memory.state
+        equipment.instrument.record(MemoryRecalled(rule.name, state.where, state.origin, memory.replicas))
+        return memory
+
+    async def _start(self, rule: ScalingRule, memory: RuleMemory) -> None:
+        equipment = self._equipment
+        try:
+            target = await equipment.open_target(rule, self._plan, memory.replicas)
+        except AutoscalerError:
+            await memory.close()
+            raise
         loop = RuleLoop(
             LoopParts(
                 rule=rule,
@@ -162,22 +188,26 @@ class Crew:
                 clock=equipment.clock,
                 settings=equipment.settings,
                 leadership=equipment.leadership,
+                memory=memory,
             )
         )
         self._members[rule.name] = _Member(
             rule=rule,
             loop=loop,
+            memory=memory,
             follow=asyncio.create_task(loop.follow(), name=f"follow {rule.name}"),
             run=asyncio.create_task(loop.run(), name=f"run {rule.name}") if self._runs else None,
         )
 
     async def _remove(self, name: str) -> None:
-        member = self._members.pop(name)
+        member = self._members[name]
         await _end(member)
         member.follow.cancel()
         await asyncio.gather(member.follow, return_exceptions=True)
+        await member.memory.close()
         await self._equipment.release_target(member.rule)
         self._equipment.instrument.record(RuleRemoved(name))
+        del self._members[name]  # last: a rule that is no longer shown has left nothing behind
 
 
 def _is_gone(rule: ScalingRule, plan: Plan) -> bool:

@@ -13,6 +13,8 @@ from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.keeping.keeping import Keeping
+from autoscaler.keeping.opening import open_keeper
 from autoscaler.leadership.duty import serve
 from autoscaler.leadership.opening import open_leadership
 from autoscaler.leadership.standing import Leadership
@@ -64,6 +66,18 @@ async def open_scaler(
         room = RoomSource(FigureReader(client), clock)
         instruments = Instruments((instrument,))
         leadership = await stack.enter_async_context(open_leadership(settings, client, clock, instruments))
+        keeper = await stack.enter_async_context(open_keeper(settings, client, clock))
+        keeping = None
+        if keeper is not None:
+            keeping = Keeping(
+                keeper,
+                clock=clock,
+                term=lambda: leadership.term,
+                check=leadership.check,
+                outbid=leadership.outbid,
+                writes=not settings.dry_run,
+            )
+            await stack.enter_async_context(keeping.running())
         targets = Targets(
             settings,
             instruments=instruments,
@@ -85,6 +99,7 @@ async def open_scaler(
             open_target=targets.open,
             release_target=targets.release,
             signals_of=sources.of,
+            keeping=keeping,
         )
         crew = Crew(equipment, runs=not settings.once)
         if leadership.elected:

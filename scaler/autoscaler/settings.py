@@ -23,6 +23,14 @@ class LeaseIn(StrEnum):
     NONE = "none"
 
 
+class MemoryIn(StrEnum):
+    """Where what rules remember is kept."""
+
+    STORE = "store"
+    CONFIGMAP = "configmap"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class ScalerSettings:
     """Settings of one scaler process; `TIDEGATE_...` variables and flags of the command line carry the same names."""
@@ -31,7 +39,7 @@ class ScalerSettings:
     """Files or folders with rules, pools and onsales."""
 
     store_url: str = "redis://127.0.0.1:6379"
-    """Valkey or Redis which the room uses too: `redis://`, `rediss://` or `unix://`."""
+    """Valkey or Redis which the room uses too, in any of the forms of `rulebook.storeaddress`."""
 
     host: str = "127.0.0.1"
     """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""
@@ -56,6 +64,15 @@ class ScalerSettings:
 
     lease_namespace: str | None = None
     """The namespace of a lease in Kubernetes; None takes the targets' default namespace."""
+
+    memory: MemoryIn = MemoryIn.STORE
+    """Where what rules remember is kept over restarts and takeovers: the store, ConfigMaps, or nowhere."""
+
+    memory_name: str = "tidegate-memory"
+    """How the names of the ConfigMaps with memories begin."""
+
+    memory_namespace: str | None = None
+    """Their namespace; None takes that of targets which name none."""
 
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""

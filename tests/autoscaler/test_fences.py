@@ -5,11 +5,14 @@ from redis.asyncio import Redis
 
 from autoscaler.errors import LaterTerm, NotLeading, StoreUnavailable
 from autoscaler.instrumentation.events import RuleScaled, StepFailed
+from autoscaler.keeping.keeping import Keeping
+from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.leadership.standing import Leadership
 from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
 from rulebook.coupling import targets_key
 from rulebook.observation import Value
 from tests.autoscaler.fakes import (
+    FakeKeeper,
     FakeSource,
     FakeTarget,
     FakeWriter,
@@ -202,3 +205,28 @@ class Stubborn(FakeTarget):
         if term < self.stands:
             raise LaterTerm(f"a leader of term {self.stands} has taken over from term {term}", self.stands)
         await super().fence(term)
+
+
+async def test_who_does_not_lead_keeps_no_memory(clock: ManualClock) -> None:
+    keeper, leadership = FakeKeeper(), Elected(clock, 1)
+    keeping = Keeping(keeper, clock=clock, term=lambda: leadership.term, check=leadership.check)
+    memory = RuleMemory(make_rule(), clock, keeping)
+    await memory.recall()
+    leadership.yield_to("other")
+    memory.keep(memory.value, 3)
+    assert await keeping.flush()
+    assert keeper.saves == 0
+    assert memory.state.error == "not leading: other holds the lease"
+
+
+async def test_a_memory_of_a_later_term_is_outbid_by_who_holds_the_lease(clock: ManualClock) -> None:
+    keeper, leadership = FakeKeeper(), Elected(clock, 1)
+    keeper.term = 7
+    keeping = Keeping(keeper, clock=clock, term=lambda: leadership.term, outbid=leadership.outbid)
+    memory = RuleMemory(make_rule(), clock, keeping)
+    await memory.recall()
+    memory.keep(memory.value, 3)
+    assert not await keeping.flush()
+    assert leadership.term == 8
+    assert await keeping.flush()
+    assert (keeper.term, memory.state.error) == (8, "")

@@ -9,14 +9,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from redis.asyncio import Redis
-
 from autoscaler.clock import Clock
 from autoscaler.instrumentation.events import Instrument
 from autoscaler.leadership.elector import Elector, LeaseKeeper
 from autoscaler.leadership.lease import Timings
 from autoscaler.leadership.standing import Leadership
 from autoscaler.settings import LeaseIn, ScalerSettings
+from autoscaler.store.connection import StoreClient
 from autoscaler.store.lease import StoreLease
 
 
@@ -27,7 +26,7 @@ def new_identity() -> str:
 
 @asynccontextmanager
 async def open_leadership(
-    settings: ScalerSettings, store: Redis, clock: Clock, instrument: Instrument
+    settings: ScalerSettings, store: StoreClient, clock: Clock, instrument: Instrument
 ) -> AsyncIterator[Leadership]:
     """Stand for election until the context ends, and then resign. The first try is over before the context begins.
 

@@ -6,12 +6,11 @@ lost its data has no lease; the leader, who knows its term, writes it anew.
 
 from __future__ import annotations
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from autoscaler.errors import LeaseTaken, StoreUnavailable, brief
 from autoscaler.leadership.lease import Lease
-from autoscaler.store.connection import load_script
+from autoscaler.store.connection import Script, StoreClient
 
 
 def lease_key(name: str) -> str:
@@ -22,10 +21,10 @@ def lease_key(name: str) -> str:
 class StoreLease:
     """Keeps the lease of one name."""
 
-    def __init__(self, client: Redis, name: str) -> None:
+    def __init__(self, client: StoreClient, name: str) -> None:
         self._key = lease_key(name)
         self._client = client
-        self._script = client.register_script(load_script("write_lease.lua"))
+        self._script = Script(client, "write_lease.lua")
 
     async def read(self) -> Lease | None:
         """Return the lease, if there is one."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from autoscaler.errors import LaterTerm, StoreUnavailable, brief
-from autoscaler.store.connection import load_script
+from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S, targets_key, terms_key
 
 FENCE_KEPT_S = 86_400.0
@@ -45,9 +44,9 @@ class Written:
 class TargetWriter:
     """Writes admission targets."""
 
-    def __init__(self, client: Redis) -> None:
-        self._script = client.register_script(load_script("write_target.lua"))
-        self._fence = client.register_script(load_script("fence_target.lua"))
+    def __init__(self, client: StoreClient) -> None:
+        self._script = Script(client, "write_target.lua")
+        self._fence = Script(client, "fence_target.lua")
 
     async def write(self, target: AdmissionTarget) -> Written:
         """Put a target in force, or extend the one in force when it says the same.
