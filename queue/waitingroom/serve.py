@@ -29,6 +29,8 @@ from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.limits import Clients
+from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
@@ -82,12 +84,13 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
         )
 
+        moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
             room_registry(rooms),
             secure_cookies=settings.secure_cookies,
-            more_routes=auth.routes(),
+            more_routes=[*auth.routes(), *moving.routes()],
         )
         office = install_back_office(app, rooms, client, sessions, trusted, settings)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
