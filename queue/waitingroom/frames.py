@@ -10,7 +10,8 @@ import json
 
 from waitingroom.snapshot import Snapshot
 
-HEARTBEAT = b": still here\n\n"
+HEARTBEAT = b"event: alive\ndata: 1\n\n"
+"""A sign of life which a page can see: comments are kept from it."""
 HEARTBEAT_EVERY_S = 15.0
 
 
@@ -31,7 +32,16 @@ class Frames:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Make a frame of a snapshot, unless it would say what the last one said."""
-        shown = (snapshot.lines, snapshot.hold, snapshot.rate_per_s, bool(snapshot.draw_record))
+        shown = (
+            snapshot.lines,
+            snapshot.hold,
+            snapshot.rate_per_s,
+            bool(snapshot.draw_record),
+            snapshot.phase,
+            snapshot.message,
+            snapshot.soldout,
+            snapshot.opens_at_s,
+        )
         if shown == self._shown:
             return
         self._shown = shown
@@ -67,6 +77,10 @@ def _frame(snapshot: Snapshot, serial: int) -> bytes:
             "rate_per_s": snapshot.rate_per_s,
             "released_per_s": snapshot.released_per_s,
             "hold": snapshot.hold,
+            "phase": snapshot.phase,
+            "message": snapshot.message,
+            "soldout": snapshot.soldout,
+            "opens": snapshot.opens_at_s,
             "drawn": bool(snapshot.draw_record),
         },
         separators=(",", ":"),

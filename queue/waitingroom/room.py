@@ -28,6 +28,7 @@ from waitingroom.standing import Standing, locate, stand
 from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore
 from waitingroom.store.holders import Enrolment
 from waitingroom.tags import account_tag, code_tag, device_tag, new_code
+from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
 _PLACES_REMEMBERED = 100_000
@@ -62,6 +63,7 @@ class Room:
         self._configured = False
         self._restored_epoch = 0
         self._live: dict[str, float] = {}
+        self._turns = Turns(onsale.spec.admission.claim_within_s)
 
     @property
     def stale(self) -> bool:
@@ -91,6 +93,7 @@ class Room:
             log.warning("order_kept", onsale=self.name, order=order)
             onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update={"order": order})})
         self.onsale = onsale
+        self._turns.claim_within_s = onsale.spec.admission.claim_within_s
         self._configured = False
 
     async def move(self) -> None:
@@ -208,8 +211,18 @@ class Room:
         if self.snapshot is None:
             raise StoreUnavailable("the room has not reached its store yet")
         return stand(
-            place, self.snapshot, self._draw, drawn=self.drawn, poll_budget_per_s=self._poll_budget_per_s
+            place,
+            self.snapshot,
+            self._draw,
+            drawn=self.drawn,
+            poll_budget_per_s=self._poll_budget_per_s,
+            turns=self._turns,
         )
+
+    def line_of(self, place: Place) -> int | None:
+        """Return the epoch in whose line a place stands; None where it is not known yet."""
+        found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+        return found[0].epoch if found else None
 
     def session_of(self, place: Place) -> str:
         """Return the id of the session which this place opens."""
@@ -328,6 +341,7 @@ class Room:
             snapshot = await self._draw_or_wait(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
+            self._turns.note(snapshot)
             self.frames.publish(snapshot)
 
     async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:

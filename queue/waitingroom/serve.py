@@ -25,12 +25,14 @@ from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
 from waitingroom.metrics import room_registry
+from waitingroom.pages import Pages
 from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
 from waitingroom.web.limits import Clients
 from waitingroom.web.moving import MovingHandlers
+from waitingroom.web.pagedesk import explain_problems
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
@@ -68,6 +70,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         ConfigurationError: as `run_queue`.
     """
     trusted = TrustedProxies(settings.trusted_proxies)
+    pages = Pages(settings.pages)
     async with AsyncExitStack() as stack:
         client = _connect(settings.store)
         stack.push_async_callback(client.aclose)
@@ -90,10 +93,12 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             rooms,
             keyring,
             room_registry(rooms),
+            pages=pages,
             secure_cookies=settings.secure_cookies,
             more_routes=[*auth.routes(), *moving.routes()],
         )
         office = install_back_office(app, rooms, client, sessions, trusted, settings)
+        app.middlewares.insert(0, explain_problems)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
         hall.on_change.append(lambda onsales: lane.follow())
         await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)

@@ -83,6 +83,15 @@ class Snapshot:
         """Places whose turn has come, over all epochs."""
         return self.tail - self.waiting
 
+    @property
+    def phase(self) -> str:
+        """Name where the onsale is: prequeue, open, held or closed."""
+        if self.closes_at_s is not None and self.at_s >= self.closes_at_s:
+            return "closed"
+        if self.opens_at_s is not None and self.at_s < self.opens_at_s:
+            return "prequeue"
+        return "held" if self.hold else "open"
+
     def line(self, epoch: int) -> Line | None:
         """Return the line of `epoch`, or None if it is unknown here."""
         for line in self.lines:

@@ -12,6 +12,7 @@ from waitingroom.drawrecord import DrawnPool
 from waitingroom.places import Place
 from waitingroom.polling import retry_after_s
 from waitingroom.snapshot import Line, Snapshot
+from waitingroom.turns import Turns
 
 _ETA_SPREAD = 0.25
 _LATE_RETRY_S = 3.0
@@ -32,6 +33,8 @@ class State(StrEnum):
 class Standing(NamedTuple):
     """One buyer's answer. `position` and `ahead` are None where none is known yet; times in seconds.
 
+    `claim_by_s` is the store's time until which a buyer whose turn has come may enter; None where it is not known.
+
     A tuple, as one is made for each question, and making a frozen dataclass takes twice the time.
     """
 
@@ -40,6 +43,7 @@ class Standing(NamedTuple):
     ahead: int | None
     eta_s: tuple[float, float] | None
     retry_after_s: float
+    claim_by_s: float | None = None
 
 
 def locate(
@@ -62,9 +66,15 @@ def locate(
 
 
 def stand(
-    place: Place, snapshot: Snapshot, draw: DrawnPool | None, *, drawn: bool, poll_budget_per_s: float
+    place: Place,
+    snapshot: Snapshot,
+    draw: DrawnPool | None,
+    *,
+    drawn: bool,
+    poll_budget_per_s: float,
+    turns: Turns | None = None,
 ) -> Standing:
-    """Tell where `place` stands in `snapshot`."""
+    """Tell where `place` stands in `snapshot`; `turns` knows since when those who may enter may do so."""
     salt = place.number
     found = locate(place, snapshot, draw, drawn=drawn)
     position = found[1] if found else None
@@ -72,7 +82,8 @@ def stand(
         if found[1] <= found[0].settled:
             return Standing(State.LATE, position, 0, None, _LATE_RETRY_S)
         retry = retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
-        return Standing(State.RELEASED, position, 0, None, retry)
+        claim_by_s = turns.claim_by_s(found[0].epoch, found[1]) if turns is not None else None
+        return Standing(State.RELEASED, position, 0, None, retry, claim_by_s)
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
         return Standing(State.CLOSED, position, None, None, 60.0)
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:

@@ -122,7 +122,9 @@ class Pages:
             for view in sample_views(language):
                 page = self._render(view)
                 check_ids(page, str(brand / "templates"))
-            self.render_notice(NoticeView("sample", "Title", "Text", reason="code", code="AAAAA-BBBBB"), language)
+            self.render_notice(
+                NoticeView("sample", "Title", "Text", reason="code", code="AAAAA-BBBBB"), language
+            )
 
 
 def _script_data(view: PageView, title: str) -> dict[str, Any]:
@@ -136,6 +138,7 @@ def _script_data(view: PageView, title: str) -> dict[str, Any]:
         "state": view.state,
         "number": view.number,
         "epoch": view.epoch,
+        "line_epoch": view.line_epoch,
         "position": standing.position if standing else None,
         "ahead": standing.ahead if standing else None,
         "start": view.start,
@@ -148,4 +151,3 @@ def _script_data(view: PageView, title: str) -> dict[str, Any]:
         "fingerprint": draw.fingerprint if draw else "",
         "texts": view.language.script_texts(wording.SCRIPT_TEXTS),
     }
-

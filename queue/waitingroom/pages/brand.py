@@ -37,7 +37,9 @@ def check_brand(folder: Path) -> None:
         ConfigurationError: it isn't there, holds what has no meaning here, or files that browsers would refuse.
     """
     if not folder.is_dir():
-        raise ConfigurationError(f"pages {folder}: is no folder; give the folder with static/, templates/ or locales/")
+        raise ConfigurationError(
+            f"pages {folder}: is no folder; give the folder with static/, templates/ or locales/"
+        )
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     for path in entries:
         if path.name not in _FOLDERS or not path.is_dir():
@@ -53,7 +55,9 @@ def check_brand(folder: Path) -> None:
             raise ConfigurationError(f"pages {path}: replaces nothing; templates are {names}")
     for path in _files(folder / "locales"):
         if path.suffix != ".po":
-            raise ConfigurationError(f"pages {path}: is no catalogue; they are called after a language, as nl.po")
+            raise ConfigurationError(
+                f"pages {path}: is no catalogue; they are called after a language, as nl.po"
+            )
     for path in _files(folder / "static"):
         _check_static(path)
 

@@ -144,7 +144,7 @@ def _load(path: Path) -> Language:
         locale = Locale.parse(path.stem, sep="-")
         with path.open("rb") as file:
             catalogue = read_po(file, locale=locale, abort_invalid=True)
-        index_of = gettext.c2py(catalogue.plural_expr)  # type: ignore[attr-defined]
+        index_of = gettext.c2py(catalogue.plural_expr)
     except (OSError, ValueError, UnknownLocaleError, PoFileError) as error:
         raise ConfigurationError(
             f"{path}: cannot be read as the catalogue of a language: {error}; name it after the language (nl.po)"
@@ -157,17 +157,19 @@ def _load(path: Path) -> Language:
         if not message.id or not message.string:
             continue
         if isinstance(message.id, tuple):
-            forms = message.string
-            texts[message.id[0]] = {category: forms[index] for category, index in categories.items()}
+            forms = tuple(message.string)
+            texts[str(message.id[0])] = {category: forms[index] for category, index in categories.items()}
         else:
-            texts[message.id] = str(message.string)
+            texts[str(message.id)] = str(message.string)
     return Language(path.stem, texts, locale)
 
 
 def _check(path: Path, theirs: Mapping[str, Text], ours: Mapping[str, Text], *, whole: bool) -> None:
     unknown = sorted(theirs.keys() - ours.keys())
     if unknown:
-        raise ConfigurationError(f"{path}: {unknown[0]!r} is no text of the page; see en.po for those there are")
+        raise ConfigurationError(
+            f"{path}: {unknown[0]!r} is no text of the page; see en.po for those there are"
+        )
     missing = sorted(ours.keys() - theirs.keys())
     if whole and missing:
         raise ConfigurationError(

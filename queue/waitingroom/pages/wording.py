@@ -5,6 +5,7 @@ Pure. The page's script says the same by the same texts when the standing change
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -63,6 +64,7 @@ class PageView:
     """What one rendering of the page shows.
 
     Attributes:
+        epoch, line_epoch: those of the place, and of the line in which it stands.
         outside: why there is no standing: outside (may join), early, closed, ended, moved, or uninvited (needs a token).
         refused: why a token was not taken, as `entry.*` names it.
         kept: what goes on with the buyer in the page's address; `query` is the same, encoded.
@@ -79,6 +81,7 @@ class PageView:
     stale: bool
     language: Language
     epoch: int | None = None
+    line_epoch: int | None = None
     outside: str = "outside"
     refused: str = "missing"
     kept: tuple[tuple[str, str], ...] = ()
@@ -212,8 +215,12 @@ def _enter_by(view: PageView, zone: tzinfo | None) -> str:
     return words.text("turn.until", time=words.time(datetime.fromtimestamp(claim_by_s, zone or UTC)))
 
 
-def _per_minute(per_s: float) -> int:
-    return max(1, int(per_s * 60 + 0.5)) if per_s > 0 else 0
+def _per_minute(per_s: float) -> float:
+    """Return a rate as people read it: whole numbers, tenths below ten."""
+    per_minute = per_s * 60
+    if per_minute >= 10:
+        return math.floor(per_minute + 0.5)
+    return max(0.1, math.floor(per_minute * 10 + 0.5) / 10) if per_s > 0 else 0
 
 
 def _moment(at_s: float | None, zone: tzinfo | None) -> datetime | None:

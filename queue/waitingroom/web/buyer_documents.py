@@ -16,7 +16,10 @@ class Document(BaseModel):
 
 
 class Status(Document):
-    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's."""
+    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of`, `opens` and `claim_by` in the store's.
+
+    `reason` is what operators say of a hold, `message` what they say else; `claim_by` is until when to enter in this turn.
+    """
 
     onsale: str
     state: State
@@ -29,7 +32,13 @@ class Status(Document):
     as_of: float
     stale: bool
     rate_per_s: float
+    released_per_s: float
     waiting: int
+    reason: str | None = None
+    message: str | None = None
+    soldout: bool = False
+    opens: float | None = None
+    claim_by: float | None = None
 
 
 class Joined(Status):

@@ -1,5 +1,6 @@
 // Keeps the page up to date: joins by itself, listens to the line's frames, and asks for the status where those don't come.
 // What it says is said by words.js; where a place stands in a frame, by line.js. The page works without all of it.
+import { listen } from "./feed.js";
 import { stand } from "./line.js";
 import { Words } from "./words.js";
 
@@ -12,7 +13,6 @@ const TURN = ["released", "late", "next", "admitted"];
 const OVER = ["closed", "soldout"];
 const WITHOUT_PLACE = ["outside", "early", "ended", "moved", "uninvited"];
 const ANNOUNCE_EVERY_MS = 15_000;
-const SILENT_AFTER_MS = 40_000;
 const CHECK_EVERY_S = 60;
 const json = { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" };
 
@@ -20,18 +20,18 @@ let now = {
   state: page.state, ahead: page.ahead, eta: null, reason: null, hold: "", message: null, stale: false, rate: null,
   opens: page.opens, claimBy: page.claim_by,
 };
-let place = { number: page.number, epoch: page.epoch, lineEpoch: page.epoch, position: page.position };
+let place = { number: page.number, epoch: page.epoch, lineEpoch: page.line_epoch, position: page.position };
 let start = page.start;
 let offset_s = page.as_of === null ? 0 : page.as_of - Date.now() / 1000;
 let failures = 0;
 let timer = 0;
-let heardAt = 0;
+let feed = null;
 let joined = false;
 let armed = null;
 let record = null;
 
 const roomTime = () => Date.now() / 1000 + offset_s;
-const isAlive = () => Date.now() - heardAt < SILENT_AFTER_MS;
+const isAlive = () => feed !== null && feed.alive();
 
 // --- showing
 
@@ -201,6 +201,8 @@ function takeFrame(frame) {
   const found = stand(frame, { epoch: place.lineEpoch, position: place.position });
   setText("updated", words.text("updated.at", { time: words.time(frame.as_of) }));
   if (found === null || ["admitted", "next", ...WITHOUT_PLACE].includes(now.state)) { showConnection(); return; }
+  // A room of an earlier version sends no ranges: the last one told stays.
+  if (frame.eta === undefined && found.ahead) found.eta = now.eta;
   const state = found.state === "closed" && frame.soldout ? "soldout" : found.state;
   if (state === "released" && now.state !== "released") ask(0);
   change({
@@ -252,36 +254,8 @@ async function poll() {
   }
 }
 
-// One tab of a browser listens and tells the others, as a browser has few connections to spare. Where it cannot know of the
-// others, each listens.
-function listen() {
-  if (!("EventSource" in window)) return;
-  const channel = "BroadcastChannel" in window ? new BroadcastChannel(`tidegate-${page.onsale}`) : null;
-  const take = (message) => {
-    heardAt = Date.now();
-    if (message !== null) takeFrame(message);
-  };
-  if (channel) channel.onmessage = (event) => take(event.data);
-  const open = () => {
-    const source = new EventSource(`${base}/events`);
-    const hear = (message) => { take(message); channel?.postMessage(message); };
-    source.addEventListener("line", (event) => hear(JSON.parse(event.data)));
-    source.addEventListener("alive", () => hear(null));
-    source.onopen = () => hear(null);
-    source.onerror = () => { heardAt = 0; ask(Math.random() * 2); };
-    return source;
-  };
-  const lead = () => new Promise(() => {
-    let source = open();
-    setInterval(() => {
-      if (isAlive()) return;
-      source.close();
-      source = open();
-      ask(Math.random() * 5);
-    }, SILENT_AFTER_MS);
-  });
-  if (channel && navigator.locks) navigator.locks.request(`tidegate-${page.onsale}`, lead);
-  else lead();
+function hearTheLine() {
+  feed = listen(page.onsale, takeFrame, (spread_s) => { ask(Math.random() * spread_s); });
 }
 
 // --- joining and entering
@@ -311,7 +285,7 @@ async function join() {
       joined = true;
       const status = await response.json();
       takeStatus(status);
-      listen();
+      hearTheLine();
       ask(Math.min(status.retry_after, 5));
       return;
     }
@@ -412,8 +386,8 @@ if (page.state === "outside") join();
 else if (page.state === "early") setTimeout(join, Math.max(0, page.opens - roomTime()) * 1000 + Math.random() * 5000);
 else if (page.state === "next") enterLate();
 else if (!["ended", "moved", "uninvited", "admitted"].includes(page.state)) {
-  listen();
-  ask(Math.min(page.retry_after ?? 5, 5) * Math.random());
+  hearTheLine();
+  ask(page.retry_after ?? 5);
 }
 
 window.addEventListener("online", () => { if (!WITHOUT_PLACE.includes(now.state)) ask(Math.random()); });

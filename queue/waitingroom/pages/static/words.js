@@ -37,7 +37,12 @@ export class Words {
     return this.count("wait.hours", Math.max(Math.ceil(high / 1800) / 2, fromHours + 0.5), { low: this.number(fromHours) });
   }
 
-  perMinute(perSecond) { return perSecond > 0 ? Math.max(1, Math.floor(perSecond * 60 + 0.5)) : 0; }
+  // As people read it: whole numbers, tenths below ten.
+  perMinute(perSecond) {
+    const perMinute = perSecond * 60;
+    if (perMinute >= 10) return Math.floor(perMinute + 0.5);
+    return perSecond > 0 ? Math.max(0.1, Math.floor(perMinute * 10 + 0.5) / 10) : 0;
+  }
 
   pace(perSecond) {
     return perSecond > 0 ? this.count("pace.minute", this.perMinute(perSecond)) : this.text("slow.stopped");
