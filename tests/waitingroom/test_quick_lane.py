@@ -81,7 +81,7 @@ async def test_both_ways_give_the_same_answers(
     async with living(tmp_path, store_url, STANDING) as here:
         place = await join(here, "/cactus/join" + SLOWLY)
         async with asyncio.timeout(20):
-            while 'waiting":1}' not in (await ask(here, "GET", "/cactus/status" + SLOWLY, place))[2]:
+            while '"waiting":1' not in (await ask(here, "GET", "/cactus/status" + SLOWLY, place))[2]:
                 await asyncio.sleep(0.01)
         admitted = cookies(keyring=load_keyring(tmp_path / "keys", ["cactus"]))
         gate = {"X-Original-URI": "/cactus", "Cookie": admitted}
