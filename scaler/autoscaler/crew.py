@@ -142,9 +142,13 @@ class Crew:
     async def _change_to(self, plan: Plan) -> None:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
+        # All at the same time: a keeper that is away would hold up a takeover by its timeout for each rule.
+        new = [rule for name, rule in plan.rules.items() if name not in self._members]
+        recalled = await asyncio.gather(*(self._recall(rule) for rule in new))
+        memories = {rule.name: memory for rule, memory in zip(new, recalled, strict=True)}
         for name, rule in plan.rules.items():
             try:
-                await self._put_in_force(rule, plan)
+                await self._put_in_force(rule, plan, memories.get(name))
             except AutoscalerError as error:
                 self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
@@ -154,11 +158,12 @@ class Crew:
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
-    async def _put_in_force(self, rule: ScalingRule, plan: Plan) -> None:
-        member = self._members.get(rule.name)
-        if member is None:
-            await self._start(rule, await self._recall(rule))
-        elif member.rule != rule:
+    async def _put_in_force(self, rule: ScalingRule, plan: Plan, memory: RuleMemory | None) -> None:
+        if memory is not None:
+            await self._start(rule, memory)
+            return
+        member = self._members[rule.name]
+        if member.rule != rule:
             await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
             member.loop.change(rule, self._equipment.signals_of(rule))
             self._members[rule.name] = replace(member, rule=rule)
