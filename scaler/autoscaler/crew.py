@@ -7,7 +7,7 @@ is another rule by the same name.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
 from autoscaler.clock import Clock
@@ -100,7 +100,7 @@ class Crew:
         """
         self._take(plan)
         self._at_work = True
-        memories = await asyncio.gather(*(self._recall(rule) for rule in plan.rules.values()))
+        memories = await self._recall_all(plan.rules.values())
         for rule, memory in zip(plan.rules.values(), memories, strict=True):
             await self._start(rule, memory)
 
@@ -142,13 +142,15 @@ class Crew:
     async def _change_to(self, plan: Plan) -> None:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
-        # All at the same time: a keeper that is away would hold up a takeover by its timeout for each rule.
+        # All that are new are recalled at once: a store out of reach must not be waited for rule by rule.
         new = [rule for name, rule in plan.rules.items() if name not in self._members]
-        recalled = await asyncio.gather(*(self._recall(rule) for rule in new))
-        memories = {rule.name: memory for rule, memory in zip(new, recalled, strict=True)}
+        memories = dict(zip([rule.name for rule in new], await self._recall_all(new), strict=True))
         for name, rule in plan.rules.items():
             try:
-                await self._put_in_force(rule, plan, memories.get(name))
+                if name in memories:
+                    await self._start(rule, memories[name])
+                elif self._members[name].rule != rule:
+                    await self._change(rule, plan)
             except AutoscalerError as error:
                 self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
@@ -158,15 +160,14 @@ class Crew:
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
-    async def _put_in_force(self, rule: ScalingRule, plan: Plan, memory: RuleMemory | None) -> None:
-        if memory is not None:
-            await self._start(rule, memory)
-            return
+    async def _change(self, rule: ScalingRule, plan: Plan) -> None:
         member = self._members[rule.name]
-        if member.rule != rule:
-            await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
-            member.loop.change(rule, self._equipment.signals_of(rule))
-            self._members[rule.name] = replace(member, rule=rule)
+        await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
+        member.loop.change(rule, self._equipment.signals_of(rule))
+        self._members[rule.name] = replace(member, rule=rule)
+
+    async def _recall_all(self, rules: Iterable[ScalingRule]) -> list[RuleMemory]:
+        return await asyncio.gather(*(self._recall(rule) for rule in rules))
 
     async def _recall(self, rule: ScalingRule) -> RuleMemory:
         equipment = self._equipment

@@ -118,7 +118,7 @@ class Keeping:
     async def _save(self, entries: Mapping[MemoryKey, tuple[RuleMemory, str]]) -> set[MemoryKey]:
         """Write, and tell each memory what came of it; returns those to be tried again."""
         try:
-            async with self._writing, asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S), self._writing:
                 if self._check is not None:
                     self._check()
                 refused = await self._keeper.save(
