@@ -62,6 +62,9 @@ class ScalerStatus:
             UnknownRule: it is not run.
         """
         if name not in self.rules:
+            standby = _leadership_line(self.document.get("leadership", {}))
+            if standby and not self.rules:
+                raise UnknownRule(f"the scaler at {self.url} {standby}; ask that one")
             running = ", ".join(self.rules) or "none"
             raise UnknownRule(f"the scaler at {self.url} does not run rule {name}; it runs: {running}")
         return self.rules[name]
@@ -97,7 +100,12 @@ def render_table(status: ScalerStatus) -> RenderableType:
     for name, rule in status.rules.items():
         table.add_row(*(Text(cell) for cell in _row(name, rule, now_s)))
     problems = status.document.get("documents", {}).get("problems", ())
-    lines: list[RenderableType] = [table if status.rules else Text("no rule is in force")]
+    leadership = _leadership_line(status.document.get("leadership", {}))
+    lines: list[RenderableType] = [Text(leadership)] if leadership else []
+    if status.rules:
+        lines.append(table)
+    elif not leadership:
+        lines.append(Text("no rule is in force"))
     lines += [Text(f"not in force: {problem['message']}", style="red") for problem in problems]
     return Group(*lines)
 
@@ -135,6 +143,15 @@ def decision_of(rule: Json) -> Decision | None:
         if admission is None
         else AdmissionDecision(admission["rate_per_s"], admission["capacity"], admission["reason"]),
     )
+
+
+def _leadership_line(leadership: Json) -> str:
+    """Say who leads, where several settle that; empty for a scaler that is alone."""
+    if not leadership.get("elected"):
+        return ""
+    if leadership["leading"]:
+        return f"leads in term {leadership['term']} as {leadership['identity']}"
+    return f"stands by as {leadership['identity']}: {leadership['holder'] or 'nobody'} leads"
 
 
 def _row(name: str, rule: Json, now_s: float) -> Iterator[str]:
