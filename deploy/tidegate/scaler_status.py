@@ -188,6 +188,8 @@ def _remarks(rule: Json, now_s: float) -> Iterator[str]:
         yield "late"
     elif success_s != last_s and rule["errors"]:
         yield f"failed: {rule['errors'][-1]['step']}"
+    if any(condition["reason"] == "AmbiguousTarget" for condition in rule.get("conditions", ())):
+        yield "another autoscaler"
     if rule.get("memory", {}).get("error"):
         yield "memory not kept"
 

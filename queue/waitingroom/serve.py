@@ -34,6 +34,7 @@ from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
+_CANCEL_AGAIN_S = 1.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
@@ -193,7 +194,9 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> 
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
+        # Again until it helps: on Python 3.11 the store's client may swallow a cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
     stack.push_async_callback(end)
