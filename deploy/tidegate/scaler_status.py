@@ -62,9 +62,9 @@ class ScalerStatus:
             UnknownRule: it is not run.
         """
         if name not in self.rules:
-            standby = _leadership_line(self.document.get("leadership", {}))
+            standby = _standing(self.document.get("leadership", {}))
             if standby and not self.rules:
-                raise UnknownRule(f"the scaler at {self.url} {standby}; ask that one")
+                raise UnknownRule(f"the scaler at {self.url} {standby}; ask the leader")
             running = ", ".join(self.rules) or "none"
             raise UnknownRule(f"the scaler at {self.url} does not run rule {name}; it runs: {running}")
         return self.rules[name]
@@ -100,18 +100,9 @@ def render_table(status: ScalerStatus) -> RenderableType:
     for name, rule in status.rules.items():
         table.add_row(*(Text(cell) for cell in _row(name, rule, now_s)))
     problems = status.document.get("documents", {}).get("problems", ())
-<<<<<<< HEAD
     standing = _standing(status.document.get("leadership", {}))
     lines: list[RenderableType] = [table] if status.rules else []
     lines += [Text(line) for line in (standing, "" if lines or standing else "no rule is in force") if line]
-=======
-    leadership = _leadership_line(status.document.get("leadership", {}))
-    lines: list[RenderableType] = [Text(leadership)] if leadership else []
-    if status.rules:
-        lines.append(table)
-    elif not leadership:
-        lines.append(Text("no rule is in force"))
->>>>>>> memory
     lines += [Text(f"not in force: {problem['message']}", style="red") for problem in problems]
     return Group(*lines)
 
@@ -151,7 +142,6 @@ def decision_of(rule: Json) -> Decision | None:
     )
 
 
-<<<<<<< HEAD
 def _standing(leadership: Json) -> str:
     """Say whether the scaler leads; nothing of one that is alone."""
     if not leadership.get("elected", False):
@@ -162,15 +152,6 @@ def _standing(leadership: Json) -> str:
     if holder == leadership["identity"]:
         return "does not act: it could not renew its lease in time"
     return f"stands by: {holder} leads" if holder else "stands by: nobody is known to lead"
-=======
-def _leadership_line(leadership: Json) -> str:
-    """Say who leads, where several settle that; empty for a scaler that is alone."""
-    if not leadership.get("elected"):
-        return ""
-    if leadership["leading"]:
-        return f"leads in term {leadership['term']} as {leadership['identity']}"
-    return f"stands by as {leadership['identity']}: {leadership['holder'] or 'nobody'} leads"
->>>>>>> memory
 
 
 def _row(name: str, rule: Json, now_s: float) -> Iterator[str]:
