@@ -14,10 +14,13 @@ import structlog
 from rulebook import Onsale
 from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
 from waitingroom.errors import InvalidToken, StoreUnavailable
+from waitingroom.eta import NO_ETA, Eta
+from waitingroom.forecaster import Forecaster
 from waitingroom.frames import Frames
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
+from waitingroom.pace import Terms
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
@@ -40,7 +43,9 @@ class Room:
         self.name = onsale.name
         self.drawn = onsale.spec.order == "draw"
         self.snapshot: Snapshot | None = None
+        self.eta: Eta = NO_ETA
         self.frames = Frames()
+        self._forecaster = Forecaster(_terms(onsale))
         self._store = store
         self._keyring = keyring
         self._poll_budget_per_s = poll_budget_per_s
@@ -80,6 +85,7 @@ class Room:
             log.warning("order_kept", onsale=self.name, order=order)
             onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update={"order": order})})
         self.onsale = onsale
+        self._forecaster.terms = _terms(onsale)
         self._configured = False
 
     async def move(self) -> None:
@@ -157,7 +163,12 @@ class Room:
         if self.snapshot is None:
             raise StoreUnavailable("the room has not reached its store yet")
         return stand(
-            place, self.snapshot, self._draw, drawn=self.drawn, poll_budget_per_s=self._poll_budget_per_s
+            place,
+            self.snapshot,
+            self._draw,
+            drawn=self.drawn,
+            poll_budget_per_s=self._poll_budget_per_s,
+            eta=self.eta,
         )
 
     def session_of(self, place: Place) -> str:
@@ -223,7 +234,8 @@ class Room:
             snapshot = await self._draw_or_wait(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
-            self.frames.publish(snapshot)
+            self.eta = self._forecaster.see(snapshot)
+            self.frames.publish(snapshot, self.eta)
 
     async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:
         """Publish the draw once the size of the pre-queue is frozen; no position is shown before."""
@@ -242,3 +254,7 @@ class Room:
         self._draw = DrawnPool(record)
         log.info("draw_published", onsale=self.name, size=record.size)
         return replace(snapshot, draw_record=text)
+
+
+def _terms(onsale: Onsale) -> Terms:
+    return Terms(onsale.spec.admission.rate_per_s, onsale.spec.session.length_s)

@@ -1,6 +1,6 @@
 """The rules: documents, their loading, and the decision they lead to. Imports no sibling; time comes in as an argument."""
 
-from rulebook.admission import AdmissionDecision
+from rulebook.admission import SHOP_SLOW, AdmissionDecision, read_ready
 from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key
 from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
@@ -36,6 +36,7 @@ from rulebook.testreport import Reported, report_json, report_junit, report_text
 from rulebook.testrun import Check, Difference, TestResult, run_test
 
 __all__ = [
+    "SHOP_SLOW",
     "AdmissionDecision",
     "AdmissionLimits",
     "Behavior",
@@ -106,6 +107,7 @@ __all__ = [
     "load_documents",
     "load_text",
     "make_forecast",
+    "read_ready",
     "report_json",
     "report_junit",
     "report_text",

@@ -6,6 +6,7 @@ twentieth of the whole an interval afterwards. Without data about slowness it st
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,8 @@ from rulebook.rule import RuleSpec, SlowSignal
 DECREASE: Final = 0.8
 INCREASE: Final = 0.05
 LEAST_FACTOR: Final = 0.1
+SHOP_SLOW: Final = "shop slow"
+_READY: Final = re.compile(r"(?:^|\s)(\d+) ready x ")
 # A tick that comes a little early counts as a whole interval; otherwise a jittering loop would skip every other one.
 _NEARLY: Final = 0.9
 
@@ -77,7 +80,13 @@ def admit(spec: RuleSpec, ready: int, state: Slowness) -> AdmissionDecision | No
     )
 
 
+def read_ready(reason: str) -> int | None:
+    """Return how many replicas were ready by the reason that `admit` gave; None for another's reason."""
+    found = _READY.search(reason)
+    return int(found[1]) if found else None
+
+
 def _detail(slow: SlowSignal, value: float, factor: float, *, is_slow: bool) -> str:
     if is_slow:
-        return f"shop slow: {slow.signal} {value:.3g} > {slow.above:g}, factor {factor:.3g}"
+        return f"{SHOP_SLOW}: {slow.signal} {value:.3g} > {slow.above:g}, factor {factor:.3g}"
     return f"factor {factor:.3g} and rising" if factor < 1.0 else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.benchmarks import web
 from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
+from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.memory import memory
 from tests.benchmarks.versus import Effort
@@ -24,6 +25,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "memory": lambda options: memory(options.buyers),
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
+    "eta": lambda options: eta(options.share),
 }
 
 
@@ -55,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=64, help="buyers asking at once (64)")
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
     parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
+    parser.add_argument(
+        "--share", type=int, default=1, help="play `eta` at one part in so many of its size (1)"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
     return parser
 

@@ -21,6 +21,8 @@ TINY = [
     "2",
     "--decisions",
     "30",
+    "--share",
+    "40",
 ]
 
 
@@ -71,7 +73,17 @@ def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
     assert figures["decide_us"]["ratio"] > 1
 
 
+def test_what_buyers_are_told_of_their_wait_is_held_against_what_they_were_told_before(
+    tmp_path: Path,
+) -> None:
+    figures = run("eta", tmp_path)
+    assert {"eta_coverage", "eta_width_ratio", "eta_coverage_halved", "eta_width_ratio_capacity"} <= set(
+        figures
+    )
+    assert figures["eta_coverage"]["value"] > figures["eta_coverage"]["baseline"]
+
+
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission, decide" in capsys.readouterr().err.replace("'", "")
+    assert "status, join, gate, memory, admission, decide, eta" in capsys.readouterr().err.replace("'", "")

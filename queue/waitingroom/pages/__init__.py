@@ -26,6 +26,7 @@ class PageView:
     number: int | None
     stale: bool
     query: str = ""
+    slowdown: str = ""
 
 
 class Pages:

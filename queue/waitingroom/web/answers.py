@@ -20,7 +20,7 @@ def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, stand
         f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
         f'"retry_after":{standing.retry_after_s:.2f},"as_of":{snapshot.at_s:.6f},'
         f'"stale":{"true" if room.stale else "false"},"rate_per_s":{snapshot.rate_per_s:.3f},'
-        f'"waiting":{snapshot.waiting}{reason}'
+        f'"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{reason}'
     )
 
 
@@ -48,6 +48,8 @@ def state_document(room: Room, snapshot: Snapshot) -> str:
             "arrivals_per_s": snapshot.arrivals_per_s,
             "released_per_s": snapshot.released_per_s,
             "claimed_per_s": snapshot.claimed_per_s,
+            "eta_s": room.eta.range_s(snapshot.waiting),
+            "eta_reason": room.eta.slowdown.fields() if room.eta.slowdown else None,
             "hold": snapshot.hold,
             "message": snapshot.message,
             "soldout": snapshot.soldout,

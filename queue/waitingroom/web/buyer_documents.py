@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from waitingroom.slowdown import Cause
 from waitingroom.standing import State
 
 
@@ -15,8 +16,23 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
+class EtaReason(Document):
+    """Why the wait has grown: a code with its figures (buyers/s now and usually, ready replicas), and an English text."""
+
+    code: Cause
+    text: str
+    rate_per_s: float | None = None
+    usual_per_s: float | None = None
+    ready: int | None = None
+    usual_ready: int | None = None
+    reason: str | None = None
+
+
 class Status(Document):
-    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's."""
+    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's.
+
+    `eta_s` is a range from `as_of` on: most waits end within it. `eta_reason` is there while the line is slower than usual.
+    """
 
     onsale: str
     state: State
@@ -30,6 +46,7 @@ class Status(Document):
     stale: bool
     rate_per_s: float
     waiting: int
+    eta_reason: EtaReason | None
 
 
 class Joined(Status):
@@ -63,6 +80,9 @@ class PublicState(Document):
     capacity: int | None
     rate_per_s: float
     rate_reason: str
+    eta_s: tuple[float, float] | None
+    """For somebody who joined now."""
+    eta_reason: EtaReason | None
     opens: float | None
     closes: float | None
     draw: dict[str, Any] | None

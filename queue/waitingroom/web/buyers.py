@@ -82,6 +82,7 @@ class BuyerHandlers:
             place.number if place else None,
             stale=room.stale,
             query=str(URL("").with_query(_kept_query(request))),
+            slowdown=room.eta.slowdown.text if room.eta.slowdown else "",
         )
         response = web.Response(
             body=self._pages.render(view), content_type="text/html", charset="utf-8", headers=_NO_STORE

@@ -25,6 +25,7 @@ function show(status) {
   find("eta").textContent = turn ? "none" : status.eta_s
     ? `${(status.eta_s[0] / 60).toFixed(1)} to ${(status.eta_s[1] / 60).toFixed(1)} minutes`
     : "not known yet";
+  find("slower").textContent = ["waiting", "prequeue"].includes(status.state) ? status.eta_reason?.text ?? "" : "";
   find("enter").hidden = !turn;
   find("notice").textContent = status.stale
     ? "We have lost sight of the line for a moment. Your place is safe."
