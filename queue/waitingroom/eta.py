@@ -90,7 +90,7 @@ def make_eta(
     if slowdown is not None:
         text = json.dumps(slowdown.fields(), separators=(",", ":"))
         explained = replace(explained, slowdown_json=text)
-    if snapshot.hold or (snapshot.rate_per_s <= 0.0 and not opens_in_s):
+    if snapshot.hold or snapshot.awaits_beacon or (snapshot.rate_per_s <= 0.0 and not opens_in_s):
         return explained
     flow = pace.rate_per_s * pace.per_token
     if flow <= 0.0:

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.drawfiles import DrawFiles
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.keyfiles import load_keyring
 from waitingroom.keyring import Keyring
@@ -110,7 +111,13 @@ class Hall:
 
     def _open(self, onsale: Onsale, keyring: Keyring) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
-        room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
+        room = Room(
+            onsale,
+            store,
+            keyring,
+            poll_budget_per_s=self._settings.poll_budget_per_s,
+            draw_files=DrawFiles(self._settings.state_folder),
+        )
         self.rooms[onsale.name] = room
         if self._running:
             self._moving[onsale.name] = asyncio.create_task(self._keep_moving(room))

@@ -22,6 +22,7 @@ class Cause(StrEnum):
     HELD = "held"
     NONE_READY = "none_ready"
     STOPPED = "stopped"
+    DRAW_PENDING = "draw_pending"
     SHOP_FULL = "shop_full"
     RECOVERING = "recovering"
     NO_TARGET = "no_target"
@@ -35,6 +36,7 @@ _TEXTS = {
     Cause.HELD: "The line is paused: {reason}.",
     Cause.NONE_READY: "The shop is starting its servers; nobody is let in until one is ready.",
     Cause.STOPPED: "Nobody is let in just now.",
+    Cause.DRAW_PENDING: "The draw waits for the public value which was announced: {reason}.",
     Cause.SHOP_FULL: (
         "The shop is full and everyone inside is taking longer: {rate_per_s:g} people a second get in "
         "instead of {usual_per_s:g}."
@@ -56,7 +58,10 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Slowdown:
-    """A cause and its figures: buyers/s now and usually, ready replicas, an operator's reason; None where they say nothing."""
+    """A cause and its figures; None where they say nothing.
+
+    `rate_per_s` and `usual_per_s` count positions a second, `reason` is an operator's text or a beacon's name.
+    """
 
     cause: Cause
     rate_per_s: float | None = None
@@ -83,6 +88,8 @@ def explain(pace: Pace, snapshot: Snapshot) -> Slowdown | None:
         return Slowdown(Cause.HELD, reason=snapshot.hold.rstrip("."))
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
         return None
+    if snapshot.awaits_beacon:
+        return Slowdown(Cause.DRAW_PENDING, reason=snapshot.beacon_source)
     ready = read_ready(snapshot.rate_reason)
     if snapshot.rate_per_s <= 0.0:
         return Slowdown(Cause.NONE_READY, ready=0) if ready == 0 else Slowdown(Cause.STOPPED)

@@ -13,7 +13,7 @@ from rulebook.lint import lint
 from rulebook.loading import Documents, Loaded, load_documents, load_text
 from rulebook.memory import Memory, MemoryTextError
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
-from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
+from rulebook.onsale import AdmissionLimits, Bypass, DrawTerms, Onsale, OnsaleSpec, Protect, SessionLimits
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
 from rulebook.recommend import Recommendation
 from rulebook.rule import (
@@ -48,6 +48,7 @@ __all__ = [
     "Difference",
     "DocumentErrors",
     "Documents",
+    "DrawTerms",
     "Expectation",
     "Expected",
     "ExpositionQuery",

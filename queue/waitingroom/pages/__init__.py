@@ -27,6 +27,7 @@ class PageView:
     stale: bool
     query: str = ""
     slowdown: str = ""
+    draw_note: str = ""
 
 
 class Pages:

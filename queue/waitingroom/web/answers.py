@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from waitingroom.room import Room
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing
+
+WITHOUT_BEACON = (
+    "No public beacon was announced for this draw: the operator knew the seed before anybody joined."
+)
+WITH_BEACON = "The seed is mixed with the value of a public beacon that was announced before, so nobody could know the draw."
 
 
 def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, standing: Standing) -> str:
@@ -14,13 +20,14 @@ def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, stand
     eta = standing.eta_s
     # The one free text among the members: what an operator says of a hold.
     reason = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
+    draw = f',"draw":{_record(snapshot)}' if room.drawn else ""
     return (
         f'"onsale":"{room.name}","state":"{standing.state}","number":{number},"epoch":{epoch},'
         f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
         f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
         f'"retry_after":{standing.retry_after_s:.2f},"as_of":{snapshot.at_s:.6f},'
         f'"stale":{"true" if room.stale else "false"},"rate_per_s":{snapshot.rate_per_s:.3f},'
-        f'"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{reason}'
+        f'"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{draw}{reason}'
     )
 
 
@@ -55,11 +62,24 @@ def state_document(room: Room, snapshot: Snapshot) -> str:
             "soldout": snapshot.soldout,
             "opens": snapshot.opens_at_s,
             "closes": snapshot.closes_at_s,
-            "draw": {"commitment": room.commitment, "record": snapshot.draw_record or None}
-            if room.drawn
-            else None,
+            "draw": draw_document(room, snapshot) if room.drawn else None,
         }
     )
+
+
+def draw_document(room: Room, snapshot: Snapshot | None) -> dict[str, Any]:
+    """Return what is public of the draw: what was announced, and from the opening on the record."""
+    terms = room.onsale.spec.draw
+    beacon = None
+    if terms is not None:
+        beacon = {"source": terms.beacon, "value": (snapshot.beacon if snapshot else "") or None}
+    return {
+        "onsale": room.name,
+        "commitment": room.commitment,
+        "beacon": beacon,
+        "note": WITH_BEACON if beacon else WITHOUT_BEACON,
+        "record": (snapshot.draw_record if snapshot else "") or None,
+    }
 
 
 def phase(snapshot: Snapshot) -> str:
@@ -69,6 +89,11 @@ def phase(snapshot: Snapshot) -> str:
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
         return "prequeue"
     return "held" if snapshot.hold else "open"
+
+
+def _record(snapshot: Snapshot) -> str:
+    """Encode the record, which is base64url and dots."""
+    return f'"{snapshot.draw_record}"' if snapshot.draw_record else "null"
 
 
 def _number(value: int | None) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from waitingroom.slowdown import Cause
 from waitingroom.standing import State
@@ -31,6 +31,7 @@ class EtaReason(Document):
 class Status(Document):
     """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's.
 
+    `draw` is the signed record, in lines that are drawn; a client which keeps it can give it back after a loss.
     `eta_s` is a range from `as_of` on: most waits end within it. `eta_reason` is there while the line is slower than usual.
     """
 
@@ -47,6 +48,7 @@ class Status(Document):
     rate_per_s: float
     waiting: int
     eta_reason: EtaReason | None
+    draw: str | None = None
 
 
 class Joined(Status):
@@ -88,9 +90,29 @@ class PublicState(Document):
     draw: dict[str, Any] | None
 
 
+class DrawBeacon(Document):
+    """A public source that was announced; its value is null until the opening, when it is given."""
+
+    source: str
+    value: str | None
+
+
+class ShownRecord(BaseModel):
+    """A draw's record as this room once signed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    record: Annotated[
+        str,
+        Field(min_length=1, max_length=2_600, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+    ]
+
+
 class DrawAnswer(Document):
-    """The hash of the draw's seed, and from the opening on the signed record."""
+    """The hash of the draw's seed, the beacon if one was announced, and from the opening on the signed record."""
 
     onsale: str
     commitment: str | None
+    beacon: DrawBeacon | None
+    note: str
     record: str | None

@@ -32,6 +32,18 @@ function show(status) {
     : "Your place is kept on this device: you may refresh or close this page.";
 }
 
+// Every status carries the draw's signed record. Kept here, it can be given back to a room that has lost it.
+function keepRecord(record) {
+  try {
+    if (record) localStorage.setItem(`tidegate-draw-${onsale}`, record);
+    const kept = localStorage.getItem(`tidegate-draw-${onsale}`);
+    if (record === null && kept) {
+      const body = JSON.stringify({ record: kept });
+      fetch(`${base}/draw`, { ...json, method: "POST", body, headers: { ...json.headers, "Content-Type": "application/json" } }).catch(() => {});
+    }
+  } catch { /* a browser that keeps nothing: others do */ }
+}
+
 async function poll() {
   let wait = Math.min(30, 2 ** failures);
   try {
@@ -41,6 +53,7 @@ async function poll() {
     const status = await response.json();
     failures = 0;
     show(status);
+    keepRecord(status.draw);
     if (status.state === "closed") return;
     wait = status.retry_after;
   } catch {
