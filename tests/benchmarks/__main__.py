@@ -14,6 +14,7 @@ from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.memory import memory
+from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.versus import Effort
 
 Benchmark = Callable[[argparse.Namespace], list[Figure]]
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
     "eta": lambda options: eta(options.share),
+    "onsale": onsale,
 }
 
 
@@ -61,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         "--share", type=int, default=1, help="play `eta` at one part in so many of its size (1)"
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
+    add_options(parser)
     return parser
 
 
