@@ -14,6 +14,7 @@ from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.memory import memory
+from tests.benchmarks.neighbours import neighbours
 from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.versus import Effort
 
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
     "eta": lambda options: eta(options.share),
+    "neighbours": lambda options: neighbours(_effort(options)),
     "onsale": onsale,
 }
 

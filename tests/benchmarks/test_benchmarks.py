@@ -83,6 +83,12 @@ def test_what_buyers_are_told_of_their_wait_is_held_against_what_they_were_told_
     assert figures["eta_coverage"]["value"] > figures["eta_coverage"]["baseline"]
 
 
+def test_an_onsale_is_measured_alone_and_beside_the_rush_to_another(tmp_path: Path) -> None:
+    figures = run("neighbours", tmp_path)
+    assert set(figures) == {"neighbours_status_p99", "neighbours_over", "neighbours_shortfall"}
+    assert all(figure["n"] > 0 for figure in figures.values())
+
+
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
