@@ -12,7 +12,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from rulebook.storeaddress import public_form
 from waitingroom.errors import ConfigurationError
+from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
@@ -24,10 +26,10 @@ from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
 from waitingroom.metrics import room_registry
 from waitingroom.settings import ListenAddress, QueueSettings
-from waitingroom.store.address import public_form
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
@@ -46,6 +48,7 @@ async def run_queue(settings: QueueSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serving(settings) as hall:
+        tune_collector()
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, again.set)
         reloading = asyncio.create_task(_reload_when_told(hall, again))
@@ -86,8 +89,10 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
             more_routes=auth.routes(),
         )
-        revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
-        await _listen(stack, app, settings.listen, shared=settings.workers > 1)
+        office = install_back_office(app, rooms, client, sessions, trusted, settings)
+        lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
+        hall.on_change.append(lambda onsales: lane.follow())
+        await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
@@ -126,7 +131,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         stack.push_async_callback(hall.stop)
         _in_background(stack, hall.watch())
         _in_background(stack, sessions.run())
-        _in_background(stack, revocations.run())
+        _in_background(stack, office.revocations.run())
         yield hall
         await sessions.flush()
 
@@ -153,8 +158,9 @@ async def _listen(
     max_line: int = _MAX_LINE_BYTES,
     cancel: bool = False,
     shared: bool = False,
+    lane: QuickLane | None = None,
 ) -> None:
-    """Serve `app`; with `shared`, beside other workers on one address.
+    """Serve `app`, behind `lane` if there is one; with `shared`, beside other workers on one address.
 
     With `cancel`, a handler is cancelled when its client has gone, and so is what it asks of others.
     """
@@ -168,6 +174,8 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    if lane is not None and runner.server is not None:
+        lane.install(runner.server)
     try:
         await web.TCPSite(runner, address.host, address.port, reuse_port=shared or None).start()
     except OSError as error:

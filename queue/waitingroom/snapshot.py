@@ -6,7 +6,7 @@ A process refreshes its copy a few times a second and serves every status from i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rulebook.coupling import US_PER_S
 
@@ -36,7 +36,8 @@ class Snapshot:
 
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
-    given; the draw waits for it. `operated` is what operators have set, as the store keeps it.
+    given; the draw waits for it. `operated` is what operators have set, as the store keeps it. `waiting` is the number of buyers
+    in line, over all epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
@@ -64,16 +65,16 @@ class Snapshot:
     soldout: bool = False
     beacon_source: str = ""
     beacon: str = ""
+    waiting: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count."""
+        object.__setattr__(self, "waiting", sum(line.waiting for line in self.lines))
 
     @property
     def epoch(self) -> int:
         """The epoch in which numbers are issued now."""
         return self.lines[-1].epoch
-
-    @property
-    def waiting(self) -> int:
-        """Buyers in line, over all epochs."""
-        return sum(line.waiting for line in self.lines)
 
     @property
     def tail(self) -> int:

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -71,14 +72,21 @@ class Window:
         return sorted(self.latencies_ms)[int(0.99 * (len(self.latencies_ms) - 1))]
 
     @property
+    def moves(self) -> list[Look]:
+        """The looks at which something had just been released: between two of them the rate brings just what is released."""
+        return [look for before, look in pairwise(self.looks) if look.released > before.released]
+
+    @property
     def due(self) -> float:
-        """What the rate brings between the first look and the last."""
-        return RATE_PER_S * (self.looks[-1].at_us - self.looks[0].at_us) / US_PER_S
+        """What the rate brings between the first move and the last."""
+        moves = self.moves
+        return RATE_PER_S * (moves[-1].at_us - moves[0].at_us) / US_PER_S if moves else 0.0
 
     @property
     def released(self) -> int:
         """What was released between them."""
-        return self.looks[-1].released - self.looks[0].released
+        moves = self.moves
+        return moves[-1].released - moves[0].released if moves else 0
 
 
 def neighbours(effort: Effort) -> list[Figure]:
@@ -222,7 +230,7 @@ def _release_figure(name: str, alone: list[Window], beside: list[Window], sign: 
     def off(windows: list[Window]) -> float:
         due = sum(window.due for window in windows)
         released = sum(window.released for window in windows)
-        return max(0.0, sign * (released - due)) / due
+        return max(0.0, sign * (released - due)) / max(due, 1.0)
 
     released = sum(window.released for window in beside)
     return Figure(
