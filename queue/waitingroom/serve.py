@@ -29,9 +29,12 @@ from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.limits import Clients
+from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
+_CANCEL_AGAIN_S = 1.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
@@ -82,12 +85,13 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
         )
 
+        moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
             room_registry(rooms),
             secure_cookies=settings.secure_cookies,
-            more_routes=auth.routes(),
+            more_routes=[*auth.routes(), *moving.routes()],
         )
         office = install_back_office(app, rooms, client, sessions, trusted, settings)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
@@ -190,7 +194,9 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> 
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
+        # Again until it helps: on Python 3.11 the store's client may swallow a cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
     stack.push_async_callback(end)

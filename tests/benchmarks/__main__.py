@@ -13,6 +13,7 @@ from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.loop import loop
 from tests.benchmarks.memory import memory
 from tests.benchmarks.neighbours import neighbours
 from tests.benchmarks.onsale.benchmark import add_options, onsale
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "eta": lambda options: eta(options.share),
     "neighbours": lambda options: neighbours(_effort(options)),
     "onsale": onsale,
+    "loop": lambda options: loop(options.rules, options.intervals),
 }
 
 
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         "--share", type=int, default=1, help="play `eta` at one part in so many of its size (1)"
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
+    parser.add_argument("--rules", type=int, default=1000, help="rules of the scaler for `loop` (1000)")
+    parser.add_argument("--intervals", type=int, default=100, help="rounds of each for `loop` (100)")
     add_options(parser)
     return parser
 

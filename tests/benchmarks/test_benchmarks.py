@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.__main__ import main
+from tests.tools import need
 
 TINY = [
     "--rounds",
@@ -23,6 +24,10 @@ TINY = [
     "30",
     "--share",
     "40",
+    "--rules",
+    "20",
+    "--intervals",
+    "3",
 ]
 
 
@@ -93,6 +98,15 @@ def test_an_onsale_is_measured_alone_and_beside_the_rush_to_another(tmp_path: Pa
     figures = run("neighbours", tmp_path)
     assert set(figures) == {"neighbours_status_p99", "neighbours_over", "neighbours_shortfall"}
     assert figures["neighbours_status_p99"]["n"] > 0
+
+
+@pytest.mark.slow
+def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path: Path) -> None:
+    need("prometheus")
+    figures = run("loop", tmp_path)
+    assert set(figures) == {"loop_cpu_share", "loop_seconds", "loop_memory_growth", "loop_failed"}
+    assert figures["loop_failed"]["value"] == 0
+    assert figures["loop_cpu_share"]["value"] > 0
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

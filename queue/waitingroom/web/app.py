@@ -14,6 +14,7 @@ from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
 from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
+from waitingroom.web.refusals import PAGES
 
 _MAX_BODY_BYTES = 16_384
 
@@ -67,6 +68,7 @@ def make_room_app(
 ) -> web.Application:
     """Assemble the application; `more_routes` come before the buyers'."""
     app = web.Application(middlewares=[answer_errors], client_max_size=_MAX_BODY_BYTES)
+    pages = app[PAGES] = Pages()
     app.add_routes(Operations(rooms, keyring, registry).routes())
     app.add_routes(more_routes)
     app.router.add_static("/static", STATIC_FOLDER)
@@ -74,5 +76,5 @@ def make_room_app(
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
     app.add_routes(DrawHandlers(rooms).routes())
-    app.add_routes(BuyerHandlers(rooms, keyring, Pages(), secure_cookies=secure_cookies).routes())
+    app.add_routes(BuyerHandlers(rooms, keyring, pages, secure_cookies=secure_cookies).routes())
     return app

@@ -6,9 +6,12 @@ Read by a plain scan of the header: `http.cookies` alone would halve the rate of
 from __future__ import annotations
 
 import re
+import secrets
 
 DEVICE_COOKIE = "tidegate_device"
 PLACE_COOKIE = "tidegate_place"
+ENTRY_COOKIE = "tidegate_entry"
+"""The shop's entry token, from the page's address until the buyer has joined."""
 _ADMISSION_PREFIX = "tidegate_pass_"
 _DEVICE_FORM = re.compile(r"[A-Za-z0-9_-]{22}")
 YEAR_S = 31_536_000
@@ -44,6 +47,11 @@ def find_device(header: str | None) -> str | None:
 def is_device(text: str) -> bool:
     """Tell whether a text has the form of our device nonces."""
     return _DEVICE_FORM.fullmatch(text) is not None
+
+
+def new_device() -> str:
+    """Make a device nonce: 128 random bits as 22 characters."""
+    return secrets.token_urlsafe(16)
 
 
 def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool) -> str:

@@ -15,7 +15,7 @@ from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
 from waitingroom.gate.auth import AUTH_PATH, AuthGate
 from waitingroom.room import Room
 from waitingroom.web.answers import SnapshotText, buyer_members
-from waitingroom.web.buyers import error_answer, new_device, shown_standing
+from waitingroom.web.buyers import error_answer, shown_standing
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
     PLACE_COOKIE,
@@ -23,6 +23,7 @@ from waitingroom.web.cookies import (
     cookie_line,
     find_cookie,
     find_device,
+    new_device,
     pass_cookie,
 )
 from waitingroom.web.negotiation import wants_html
@@ -102,6 +103,8 @@ class _QuickRoom:
         try:
             place = self._room.place(token)
         except InvalidToken:
+            return None
+        if self._room.is_moved(place):
             return None
         standing = shown_standing(self._room, place, admitted=bool(find_cookie(cookie, self._pass)))
         members = buyer_members(place.number, place.epoch, standing) + self._text.text(snapshot)
