@@ -12,6 +12,7 @@ from waitingroom.pages import Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
+from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
 from waitingroom.web.pagedesk import PAGES
 
@@ -75,5 +76,6 @@ def make_room_app(
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
+    app.add_routes(DrawHandlers(rooms).routes())
     app.add_routes(BuyerHandlers(rooms, keyring, pages, secure_cookies=secure_cookies).routes())
     return app

@@ -1,4 +1,4 @@
-"""What a buyer can ask for: the page, join, status, enter, the public state and the draw."""
+"""What a buyer can ask for: the page, join, status, enter and the public state."""
 
 from __future__ import annotations
 
@@ -74,7 +74,6 @@ class BuyerHandlers:
             web.get("/{onsale}/enter", self.enter),
             web.post("/{onsale}/enter", self.enter),
             web.get("/{onsale}/state", self.state),
-            web.get("/{onsale}/draw", self.draw),
         ]
 
     async def page(self, request: web.Request) -> web.StreamResponse:
@@ -193,16 +192,6 @@ class BuyerHandlers:
             body=state_document(room, room.snapshot),
             content_type="application/json",
             headers={"Cache-Control": "public, max-age=1", "Access-Control-Allow-Origin": "*"},
-        )
-
-    async def draw(self, request: web.Request) -> web.StreamResponse:
-        """The draw's commitment and, from the opening on, its signed record."""
-        room = self._room(request)
-        if not room.drawn:
-            return problem(HTTPStatus.NOT_FOUND, "No draw", "This line is served in the order of arrival.")
-        record = room.snapshot.draw_record if room.snapshot else ""
-        return web.json_response(
-            {"onsale": room.name, "commitment": room.commitment, "record": record or None}
         )
 
     async def _walk_in(self, request: web.Request, room: Room, device: str | None) -> web.Response:

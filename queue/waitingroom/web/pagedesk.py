@@ -77,7 +77,8 @@ class PageDesk:
             query="?" + urlencode(kept) if kept else "",
             refresh_s=refresh_s,
             start=_start(cookie, place, standing),
-            draw=DrawShown(room.commitment or "") if room.drawn else None,
+            slowdown=room.eta.slowdown.fields() if room.eta.slowdown else None,
+            draw=_draw_shown(room),
             asked_late=NEXT in request.query,
         )
         response = page_answer(self._pages, self._pages.render(view), language)
@@ -182,6 +183,15 @@ async def explain_problems(request: web.Request, handler: Handler) -> web.Stream
     for cookie in response.headers.getall("Set-Cookie", ()):
         page.headers.add("Set-Cookie", cookie)
     return page
+
+
+def _draw_shown(room: Room) -> DrawShown | None:
+    if not room.drawn:
+        return None
+    snapshot = room.snapshot
+    terms = room.onsale.spec.draw
+    value = snapshot.beacon if snapshot is not None else ""
+    return DrawShown(room.commitment or "", terms.beacon if terms else "", value)
 
 
 def _why_outside(room: Room, outside: str) -> str:

@@ -38,7 +38,11 @@ async def chromium() -> AsyncIterator[Browser]:
 
 async def device(browser: Browser, **options: Any) -> BrowserContext:
     """Return a device of its own: cookies, storage, a phone's width and English unless `options` say otherwise."""
-    chosen: dict[str, Any] = {"viewport": PHONE, "locale": "en-GB", "timezone_id": "Europe/Brussels"} | options
+    chosen: dict[str, Any] = {
+        "viewport": PHONE,
+        "locale": "en-GB",
+        "timezone_id": "Europe/Brussels",
+    } | options
     context = await browser.new_context(**chosen)
     context.set_default_timeout(PATIENCE_MS)
     return context

@@ -103,7 +103,10 @@ async def test_the_script_joins_when_the_waiting_room_opens(
     early = onsale(opens_in_s=3602, admission=SHUT)
     assert early.spec.opens is not None
     begins = early.spec.opens.timestamp() - HOUR_S
-    sale = onsale(opens_in_s=HOUR_S, prequeue=early.spec.opens.fromtimestamp(begins, early.spec.opens.tzinfo).isoformat())
+    sale = onsale(
+        opens_in_s=HOUR_S,
+        prequeue=early.spec.opens.fromtimestamp(begins, early.spec.opens.tzinfo).isoformat(),
+    )
     async with living(tmp_path, store_url, sale) as here:
         page = await arrive(browser, here, scripts=True)
         await state_is(page, "prequeue")

@@ -200,7 +200,11 @@ function takeFrame(frame) {
   failures = 0;
   const found = stand(frame, { epoch: place.lineEpoch, position: place.position });
   setText("updated", words.text("updated.at", { time: words.time(frame.as_of) }));
-  if (found === null || ["admitted", "next", ...WITHOUT_PLACE].includes(now.state)) { showConnection(); return; }
+  if (WITHOUT_PLACE.includes(now.state)) return;
+  if (found === null || ["admitted", "next"].includes(now.state)) {
+    change({ message: frame.message, opens: frame.opens ?? now.opens, stale: false });
+    return;
+  }
   // A room of an earlier version sends no ranges: the last one told stays.
   if (frame.eta === undefined && found.ahead) found.eta = now.eta;
   const state = found.state === "closed" && frame.soldout ? "soldout" : found.state;
