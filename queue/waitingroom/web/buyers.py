@@ -89,7 +89,7 @@ class BuyerHandlers:
                 return await self._entry.take_token(request, room, kept_query(request))
             return self._back_to_page(request, room)
         uninvited = by_token and place is None and not has_token(request)
-        if place is None and room.walk_in_now and not uninvited:
+        if place is None and room.walk_in_now and not uninvited and ENDED not in request.query:
             return await self._walk_in(request, room, device)
         admitted = self._find_session(room, cookie) is not None
         standing = shown_standing(room, place, admitted=admitted) if place and not moved else None

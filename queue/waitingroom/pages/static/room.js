@@ -376,6 +376,7 @@ find("check")?.addEventListener("click", async () => {
 
 // --- beginning
 
+for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#actions .scripted, #draw .scripted")) part.hidden = false;
 if (page.opens) {
   // Times as the buyer's own clock has them.
