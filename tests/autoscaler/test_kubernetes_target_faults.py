@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from autoscaler.instrumentation.events import ManualScale, RuleScaled, ScaleConflict
-from autoscaler.loop import DECIDE_TRIES, RuleLoop
+from autoscaler.loop import RuleLoop
+from autoscaler.rounds import DECIDE_TRIES
 from tests.autoscaler.clusters import Bench, open_bench, rule_for
 from tests.autoscaler.fakes import until
 from tests.autoscaler.kubernetes_api.cluster import Cluster
