@@ -178,7 +178,7 @@ async def test_a_server_that_is_killed_and_comes_back_costs_no_replica(little: C
         for _ in range(3):
             await bench.evaluate(loop)
         assert able(loop) == (False, "FailedGetScale")
-        assert last_error(loop).startswith("API server: ")
+        assert last_error(loop).startswith("API server")
         bench.load(70)
         await little.server.start()
         await bench.evaluate(loop)
