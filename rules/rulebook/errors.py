@@ -28,8 +28,8 @@ class Problem:
     """One thing wrong with a document, and where.
 
     `line` and `column` count from 1, and are 0 and not told where the file as a whole is meant; `path` is the field's path
-    in the document (`spec.signals[0].perReplica`), empty where there is none; `found` is what stands there, shortened; `suggestion` is
-    the word that was probably meant.
+    in the document (`spec.signals[0].perReplica`), empty where there is none; `found` is what stands
+    there, shortened; `suggestion` is the word that was probably meant.
     """
 
     file: str

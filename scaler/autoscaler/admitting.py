@@ -32,11 +32,10 @@ class AdmissionWriter(Protocol):
 
 
 class Admitter:
-    """The admission target of one rule. `rule` is the form by which the last decision was made."""
+    """The admission target of one rule, written by its last decision."""
 
     def __init__(
         self,
-        rule: ScalingRule,
         *,
         writer: AdmissionWriter,
         journal: Journal,
@@ -44,7 +43,8 @@ class Admitter:
         clock: Clock,
         settings: ScalerSettings,
     ) -> None:
-        self.rule = rule
+        self._rule: ScalingRule | None = None
+        self._decided_s = 0.0
         self._writer = writer
         self._journal = journal
         self._leadership = leadership
@@ -53,6 +53,10 @@ class Admitter:
         # One writer at a time, each with the newest counts: a slow write cannot overtake a later one.
         self._writing = asyncio.Lock()
         self._announced_ready: int | None = None
+
+    def decided(self, rule: ScalingRule) -> None:
+        """Take note that a decision was made just now, by this form of the rule; it is in the status."""
+        self._rule, self._decided_s = rule, self._clock.monotonic_s()
 
     def has_announced(self, ready: int) -> bool:
         """Tell whether the room knows already that so many replicas are ready."""
@@ -64,11 +68,8 @@ class Admitter:
         A decision older than a target's validity says nothing about now: then the target is left to expire, which puts the
         room on its fallback rate.
         """
-        status = self._journal.status
-        if status.decision is None or status.decided_at_s is None:
-            return True
-        validity_s = self._settings.validity_s(status.interval_s)
-        if self._clock.now_s() - status.decided_at_s > validity_s:
+        validity_s = self._settings.validity_s(self._journal.status.interval_s)
+        if self._rule is None or self._clock.monotonic_s() - self._decided_s > validity_s:
             return True
         async with self._writing:
             status = self._journal.status
@@ -76,7 +77,7 @@ class Admitter:
                 return True
             ready = status.state.ready
             target = admission_target(
-                self.rule, status.decision, ready, validity_s=validity_s, term=self._leadership.term
+                self._rule, status.decision, ready, validity_s=validity_s, term=self._leadership.term
             )
             if target is None:
                 return True

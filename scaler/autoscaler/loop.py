@@ -59,7 +59,6 @@ class RuleLoop:
         self._journal = Journal(parts.rule, parts.target.name, instrument=parts.instrument, clock=parts.clock)
         self._memory.on_failure = lambda error: self._journal.fail("keep memory", error)
         self._admitter = Admitter(
-            parts.rule,
             writer=parts.writer,
             journal=self._journal,
             leadership=parts.leadership,

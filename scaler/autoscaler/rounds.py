@@ -95,8 +95,8 @@ class Rounds:
                 forecast=forecast if isinstance(forecast, Expected) else None,
             )
             decision = self._decide(rule, observation, now_s)
-            self._admitter.rule = rule
             journal.note(decision=decision, decided_at_s=now_s, answers=answers, forecast=forecast)
+            self._admitter.decided(rule)
             journal.judge(*decided_conditions(decision, answers, paused=bool(rule.spec.paused), now_s=now_s))
             scaled = await self._act(decision, state, manual=manual, now_s=now_s)
             if scaled is not None or not tries_left:
