@@ -14,6 +14,7 @@ from aiohttp import web
 
 from waitingroom.errors import ConfigurationError
 from waitingroom.gate.app import make_gate_app
+from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.guard import Guard
@@ -22,6 +23,7 @@ from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
+from waitingroom.handovers import Handovers
 from waitingroom.metrics import room_registry
 from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.store.address import public_form
@@ -79,12 +81,15 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
         )
 
+        handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
+        arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
             room_registry(rooms),
+            handovers,
             secure_cookies=settings.secure_cookies,
-            more_routes=auth.routes(),
+            more_routes=[*arrival.routes(), *auth.routes()],
         )
         revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
         await _listen(stack, app, settings.listen, shared=settings.workers > 1)
@@ -107,6 +112,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
                 sessions,
                 upstreams,
                 session,
+                arrival,
                 trusted=trusted,
                 room_url=settings.room_url,
                 secure_cookies=settings.secure_cookies,

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from rulebook import Onsale
 from waitingroom.gate.readings import UnclearPath, canonical_path, readings
+from waitingroom.gate.reserved import ENTER_PATH
 from waitingroom.memo import Memo
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -96,6 +97,8 @@ class Guard:
         name = host_name(host)
         if name is None:
             return Judgement(refused="host: malformed")
+        if path == ENTER_PATH:  # the way in: guarded, it would lead back to the line for ever
+            return Judgement()
         try:
             found = [self._match(method, name, reading) for reading in readings(path)]
         except UnclearPath as error:

@@ -18,6 +18,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from rulebook import Onsale
+from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
 from waitingroom.gate.guard import Guard, is_outside
@@ -32,6 +33,7 @@ from waitingroom.gate.headers import (
 )
 from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
 from waitingroom.gate.limits import ProxyLimits
+from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
 from waitingroom.gate.trust import TrustedProxies
@@ -57,6 +59,7 @@ class ProxyGate:
         sessions: Sessions,
         upstreams: Upstreams,
         session: aiohttp.ClientSession,
+        arrival: Arrival | None = None,
         *,
         trusted: TrustedProxies,
         room_url: str,
@@ -69,6 +72,7 @@ class ProxyGate:
         self._sessions = sessions
         self._upstreams = upstreams
         self._session = session
+        self._arrival = arrival
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
@@ -81,6 +85,8 @@ class ProxyGate:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
         try:
             host = check_request(request.raw_path, request.version, request.headers)
+            if self._arrival is not None and is_reserved(request.raw_path):
+                return await self._arrival.reserved(request)
             peer = Peer(request.remote, self._trusted.holds(request.remote), request.scheme)
             onsale = self._judge(request, host, peer)
         except RequestRefused as refused:

@@ -12,6 +12,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "join": ("common",),
     "claim": ("common", "bucket"),
     "sessions": ("common",),
+    "handover": ("common",),
     "operate": ("common", "bucket"),
     "draw": (),
 }

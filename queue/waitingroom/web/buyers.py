@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,6 +12,7 @@ from yarl import URL
 
 from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
 from waitingroom.gate.returning import return_address
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages, PageView
 from waitingroom.passes import Pass, device_hash, sign_pass
@@ -28,6 +28,7 @@ from waitingroom.web.cookies import (
     expire_cookie,
     find_cookie,
     find_device,
+    new_device,
     pass_cookie,
     set_cookie,
 )
@@ -45,9 +46,16 @@ class BuyerHandlers:
     """Handlers over the rooms by name. All answers about one buyer are `no-store`."""
 
     def __init__(
-        self, rooms: Mapping[str, Room], keyring: Keyring, pages: Pages, *, secure_cookies: bool
+        self,
+        rooms: Mapping[str, Room],
+        keyring: Keyring,
+        pages: Pages,
+        handovers: Handovers,
+        *,
+        secure_cookies: bool,
     ) -> None:
         self._rooms = rooms
+        self._handovers = handovers
         self._keyring = keyring
         self._pages = pages
         self._secure = secure_cookies
@@ -135,7 +143,7 @@ class BuyerHandlers:
             )
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            return self._admit(request, room, place, device, claim)
+            return await self._admit(request, room, place, device, claim)
         if wants_html(request):
             response = self._back_to_page(request, room)
         else:
@@ -190,7 +198,7 @@ class BuyerHandlers:
             return response
         token, place, claim = await room.walk_in(device)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            response = self._admit(request, room, place, device, claim)
+            response = await self._admit(request, room, place, device, claim)
         elif wants_html(request):
             response = self._back_to_page(request, room)
         else:
@@ -208,7 +216,7 @@ class BuyerHandlers:
     def _set_place(self, response: web.Response, room: Room, token: str) -> None:
         response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
 
-    def _admit(
+    async def _admit(
         self, request: web.Request, room: Room, place: Place, device: str, claim: Claim
     ) -> web.Response:
         # The pass is dated by this host's clock, as gates check it by theirs; the length is what the store granted.
@@ -217,7 +225,8 @@ class BuyerHandlers:
         ends = now + int(room.onsale.spec.session.max_s)
         session = room.session_of(place)
         admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
-        shop = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        wanted = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        shop = await self._handovers.lead(room, admission, wanted)
         if wants_html(request):
             response = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": shop})
         else:
@@ -278,11 +287,6 @@ _REASONS = {
     ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",
     ClaimOutcome.ENDED: "This place was used, and its stay in the shop is over.",
 }
-
-
-def new_device() -> str:
-    """Make a device nonce: 128 random bits as 22 characters."""
-    return secrets.token_urlsafe(16)
 
 
 @web.middleware

@@ -6,6 +6,7 @@ Read by a plain scan of the header: `http.cookies` alone would halve the rate of
 from __future__ import annotations
 
 import re
+import secrets
 
 DEVICE_COOKIE = "tidegate_device"
 PLACE_COOKIE = "tidegate_place"
@@ -39,6 +40,11 @@ def find_device(header: str | None) -> str | None:
     """Return the device nonce in a `Cookie` header, None where there is none of our form."""
     device = find_cookie(header, DEVICE_COOKIE)
     return device if device is not None and _DEVICE_FORM.fullmatch(device) else None
+
+
+def new_device() -> str:
+    """Make a device nonce: 128 random bits as 22 characters."""
+    return secrets.token_urlsafe(16)
 
 
 def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool) -> str:

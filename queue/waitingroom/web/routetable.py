@@ -180,6 +180,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "GET",
+        "/.tidegate/enter",
+        "arrive",
+        "Where buyers come in at the shop's host, with a code",
+        "gate",
+        (303, 400, 403, 410, 503),
+        parameters=(Parameter("code", "query", "The code; it works once.", {"type": "string"}),),
+    ),
+    Route(
+        "GET",
         "/gate/revocations",
         "revocations",
         "Revoked sessions as server-sent events",

@@ -15,6 +15,8 @@
 -- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
 -- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
 -- restored  hash    after a loss: process -> the epoch to which it has told its live sessions
+-- handover:H hash   a code of the hand-over by its hash, for half a minute: its session, and what it stands for
+-- handed:S  zset    hashes of the devices which took over session S, for as long as it may last
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
