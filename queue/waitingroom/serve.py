@@ -70,7 +70,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         hall = Hall(settings, client)
         rooms, keyring = hall.rooms, hall.keyring
         sessions = Sessions(rooms)
-        guard = Guard(hall.onsales.values())
+        guard = Guard(hall.onsales.values(), hall.hours)
         hall.on_change.append(lambda onsales: guard.replace(onsales.values()))
         checkpoint = Checkpoint(keyring, sessions)
         auth = AuthGate(

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from redis.asyncio import Redis
+from yarl import URL
 
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import Living, living
@@ -69,6 +70,27 @@ async def test_an_ended_session_is_refused_at_every_gate_within_two_seconds(
         assert await client.zcard("{cactus}:sessions") == 0
         async with buyer.post(f"{one.room}/cactus/enter") as answer:
             assert answer.status != 200
+
+
+async def test_a_session_ended_by_the_shops_answer_is_refused_at_every_gate_within_two_seconds(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with two_processes(tmp_path, store_url) as (one, other), one.buyer() as buyer:
+        session = await admitted(buyer, one)
+        kept = {cookie.key: cookie.value for cookie in buyer.cookie_jar}
+        async with listening(other) as listener:
+            async with buyer.get(f"{one.gate}/end") as answer:
+                assert answer.status == 200
+                token = answer.cookies["tidegate_pass_cactus"]
+                assert (token.value, token["max-age"]) == ("", "0")
+            assert (await listener.next())["data"] == {
+                "onsale": "cactus",
+                "session": session,
+                "kind": "complete",
+            }
+        assert await client.zcard("{cactus}:sessions") == 0
+        buyer.cookie_jar.update_cookies(kept, URL(one.room))  # a browser which keeps the pass all the same
+        await asyncio.gather(refused_within(buyer, one.gate, 2), refused_within(buyer, other.gate, 2))
 
 
 async def test_a_process_which_starts_later_knows_who_was_revoked(

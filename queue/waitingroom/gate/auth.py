@@ -15,7 +15,7 @@ from aiohttp import web
 
 from rulebook import Onsale
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.guard import Guard
 from waitingroom.gate.original import (
     PREFIX,
     OriginalRequest,
@@ -131,7 +131,7 @@ class AuthGate:
         if judgement.refused:
             raise UnreadableRequest(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
 
     def _passed(self, allowed: Allowed) -> Mapping[str, str]:
         admission = allowed.admission

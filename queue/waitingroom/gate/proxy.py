@@ -21,7 +21,7 @@ from rulebook import Onsale
 from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.guard import Guard
 from waitingroom.gate.headers import (
     END_HEADER,
     AnswerRefused,
@@ -41,6 +41,7 @@ from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.gate.websocket import join
 from waitingroom.room import Room
+from waitingroom.store.client import EndKind
 
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
@@ -110,7 +111,7 @@ class ProxyGate:
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
 
     def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.Response:
         room = self._rooms.get(onsale.name)
@@ -236,7 +237,8 @@ class ProxyGate:
         if allowed is None:
             return
         if ended is not None:
-            self._sessions.end(allowed.admission.onsale, allowed.admission.session)
+            kind: EndKind = "abandon" if ended.strip().lower() == "abandon" else "complete"
+            self._sessions.end(allowed.admission.onsale, allowed.admission.session, kind)
             cookie: str | None = allowed.expired_cookie(secure=self._secure)
         else:
             cookie = allowed.cookie(time.time(), secure=self._secure)

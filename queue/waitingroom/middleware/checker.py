@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rulebook import Onsale
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.guard import Guard
 from waitingroom.gate.original import is_target
 from waitingroom.gate.reader import PassReader
 from waitingroom.gate.turnaway import (
@@ -76,7 +76,7 @@ class Checker:
         if judgement.refused:
             return Verdict(problem_answer(400, "Bad request", f"Refused: {judgement.refused}."))
         onsale = judgement.onsale
-        if onsale is None or is_outside(onsale, now_s):
+        if onsale is None or self._guard.is_outside(onsale, now_s):
             return Verdict()
         admission = reader.read(onsale.name, asked.cookie, now_s)
         if admission is not None:

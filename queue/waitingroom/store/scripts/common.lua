@@ -108,6 +108,13 @@ local function line_end(epoch)
   return number('tail:' .. epoch) + number('shift:' .. epoch)
 end
 
+-- Tells every gate, for as long as a pass could still hold (ms), that a session is over.
+local function tell_ended(session, kind, keep)
+  local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
+  redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', kind)
+  redis.call('PEXPIRE', key('revocations'), keep)
+end
+
 -- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are. All of them, of
 -- whichever epoch, stand in the line of the epoch then current: 'pool' is 'epoch:count,...', oldest first, that one last.
 local function freeze_draw()
