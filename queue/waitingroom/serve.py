@@ -30,6 +30,7 @@ from waitingroom.store.address import public_form
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.gate_api import GateApi
 
 _SHUTDOWN_S = 10.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
@@ -89,7 +90,11 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             room_registry(rooms),
             handovers,
             secure_cookies=settings.secure_cookies,
-            more_routes=[*arrival.routes(), *auth.routes()],
+            more_routes=[
+                *arrival.routes(),
+                *auth.routes(),
+                *GateApi(rooms, keyring, checkpoint, sessions, handovers).routes(),
+            ],
         )
         revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
         await _listen(stack, app, settings.listen, shared=settings.workers > 1)
