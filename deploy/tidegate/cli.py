@@ -5,11 +5,9 @@ Errors a person can mend come out as one line on standard error and exit status 
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import typer.exceptions
@@ -17,12 +15,13 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError
 from rulebook import DocumentErrors
 from tidegate import __version__
-from tidegate.addresses import parse_address
+from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, run_service
 from tidegate.demo.errors import DemoError
 from tidegate.draw_cli import draw_app
 from tidegate.logs import configure_logs
 from tidegate.onsale_cli import onsale_app
 from tidegate.rules_cli import rules_app
+from tidegate.scaler_cli import scaler_app
 from waitingroom.errors import WaitingRoomError
 
 app = typer.Typer(
@@ -33,15 +32,11 @@ app = typer.Typer(
     add_completion=False,
 )
 queue_app = typer.Typer(help="The waiting room.", no_args_is_help=True)
-scaler_app = typer.Typer(help="The scaler.", no_args_is_help=True)
 app.add_typer(queue_app, name="queue")
 app.add_typer(scaler_app, name="scaler")
 app.add_typer(rules_app, name="rules")
 app.add_typer(draw_app, name="draw")
 app.add_typer(onsale_app, name="onsale")
-
-_INTERRUPTED = 130
-_MISTAKE = 2
 
 
 def main() -> None:
@@ -50,12 +45,12 @@ def main() -> None:
         status = app(standalone_mode=False)
     except typer.exceptions.TyperException as error:
         _explain(error)
-        sys.exit(_MISTAKE)
+        sys.exit(MISTAKE)
     except typer.Abort:
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
-        sys.exit(_MISTAKE)
+        sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -78,22 +73,6 @@ def _root(
     ] = False,
 ) -> None:
     """Tidegate: a virtual waiting room and a metrics-driven autoscaler in one control loop."""
-
-
-def _address(text: str, option: str) -> tuple[str, int]:
-    try:
-        return parse_address(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from error
-
-
-JsonLogs = Annotated[bool, typer.Option("--json-logs", envvar="TIDEGATE_JSON_LOGS", help="Log JSON lines.")]
-Store = Annotated[
-    str,
-    typer.Option(
-        "--store", envvar="TIDEGATE_STORE", help="The store: redis://, rediss:// or unix:// address."
-    ),
-]
 
 
 @queue_app.command("serve")
@@ -191,9 +170,9 @@ def queue_serve(
         onsales=onsales,
         store=store,
         keys=keys,
-        listen=ListenAddress(*_address(listen, "--listen")),
+        listen=ListenAddress(*read_address(listen, "--listen")),
         room_url=room_url,
-        gate=ListenAddress(*_address(gate, "--gate")) if gate else None,
+        gate=ListenAddress(*read_address(gate, "--gate")) if gate else None,
         upstreams=tuple(upstream or ()),
         upstream_file=upstream_file,
         gate_limits=ProxyLimits(
@@ -209,59 +188,18 @@ def queue_serve(
     )
     configure_logs(json=json_logs)
     if workers == 1:
-        _run(run_queue, settings)
+        run_service(run_queue, settings)
         return
 
     def work() -> int:
         try:
-            _run(run_queue, settings)
+            run_service(run_queue, settings)
         except WaitingRoomError as error:
             print(f"tidegate: {error}", file=sys.stderr)
-            return _MISTAKE
+            return MISTAKE
         return 0
 
     raise typer.Exit(run_workers(workers, work))
-
-
-def _run(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any:
-    import uvloop
-
-    try:
-        return uvloop.run(service(settings))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise typer.Exit(_INTERRUPTED) from None
-
-
-@scaler_app.command("run")
-def scaler_run(
-    rules: Annotated[
-        list[Path],
-        typer.Option("--rules", envvar="TIDEGATE_RULES", help="File or folder of documents; repeatable."),
-    ],
-    store: Store = "redis://127.0.0.1:6379/0",
-    listen: Annotated[
-        str,
-        typer.Option(
-            "--listen", envvar="TIDEGATE_SCALER_LISTEN", help="Where status and metrics are served."
-        ),
-    ] = "127.0.0.1:9190",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
-    once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
-    logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
-        "out/logs"
-    ),
-    json_logs: JsonLogs = False,
-) -> None:
-    """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
-    from autoscaler.service import run_scaler
-    from autoscaler.settings import ScalerSettings
-
-    host, port = _address(listen, "--listen")
-    settings = ScalerSettings(
-        rules=tuple(rules), store_url=store, host=host, port=port, dry_run=dry_run, once=once, logs=logs
-    )
-    configure_logs(json=json_logs)
-    _run(run_scaler, settings)
 
 
 @app.command("demo")
@@ -284,4 +222,4 @@ def demo(
 
     options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
     configure_logs(json=False, level="warning")
-    raise typer.Exit(_run(run_demo, options))
+    raise typer.Exit(run_service(run_demo, options))

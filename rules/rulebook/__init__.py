@@ -9,9 +9,18 @@ from rulebook.explain import explain, explain_json
 from rulebook.finding import Finding
 from rulebook.forecast import ForecastError, make_forecast
 from rulebook.history import History, HistoryTextError, begin_history
+from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.lint import lint
-from rulebook.loading import Documents, Loaded, load_documents, load_text
-from rulebook.memory import Memory, MemoryTextError
+from rulebook.loading import (
+    Documents,
+    Faulty,
+    Loaded,
+    Survey,
+    load_documents,
+    load_text,
+    survey_documents,
+)
+from rulebook.memory import Memory
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
 from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
@@ -51,15 +60,17 @@ __all__ = [
     "Expected",
     "ExpositionQuery",
     "Fallback",
+    "Faulty",
     "Finding",
     "Forecast",
     "ForecastError",
     "FormulaError",
     "History",
     "HistoryTextError",
+    "Kept",
+    "KeptTextError",
     "Loaded",
     "Memory",
-    "MemoryTextError",
     "Metadata",
     "Missing",
     "Observation",
@@ -92,6 +103,7 @@ __all__ = [
     "SignalSpec",
     "SlowSignal",
     "Step",
+    "Survey",
     "TargetReference",
     "TargetSegment",
     "TestResult",
@@ -106,9 +118,12 @@ __all__ = [
     "load_documents",
     "load_text",
     "make_forecast",
+    "read_kept",
     "report_json",
     "report_junit",
     "report_text",
     "run_test",
+    "survey_documents",
     "targets_key",
+    "write_kept",
 ]

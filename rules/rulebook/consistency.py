@@ -9,7 +9,7 @@ from rulebook.document import Named
 from rulebook.errors import Problem
 from rulebook.foreign import Foreign
 from rulebook.onsale import Onsale, Protect
-from rulebook.rule import ScalingRule, TargetReference
+from rulebook.rule import ScalingRule
 from rulebook.ruletest import RuleTest, check_against
 from rulebook.validation import problem_at
 from rulebook.yamltree import Node
@@ -17,7 +17,11 @@ from rulebook.yamltree import Node
 Placed: TypeAlias = tuple[Named, Node, str]
 
 
-def check_together(documents: Sequence[Placed], foreign: Sequence[Foreign] = ()) -> list[Problem]:
+Blamed: TypeAlias = tuple[Named, Problem]
+"""A problem, and the document that cannot be used for it."""
+
+
+def check_together(documents: Sequence[Placed], foreign: Sequence[Foreign] = ()) -> list[Blamed]:
     """List what is wrong between documents that are each right in themselves; `foreign` are other autoscalers."""
     return [
         *_duplicate_names(documents),
@@ -28,42 +32,36 @@ def check_together(documents: Sequence[Placed], foreign: Sequence[Foreign] = ())
     ]
 
 
-def _duplicate_names(documents: Iterable[Placed]) -> Iterator[Problem]:
+def _duplicate_names(documents: Iterable[Placed]) -> Iterator[Blamed]:
     first: dict[tuple[str, str], tuple[Node, str]] = {}
     for document, node, file in documents:
         key = (document.kind, document.name)
         if key in first:
             message = f"{document.kind} {document.name} is already defined in {_where(*first[key])}"
-            yield problem_at(node, file, ("metadata", "name"), message)
+            yield document, problem_at(node, file, ("metadata", "name"), message)
         else:
             first[key] = (node, file)
 
 
-def _duplicate_targets(documents: Iterable[Placed]) -> Iterator[Problem]:
+def _duplicate_targets(documents: Iterable[Placed]) -> Iterator[Blamed]:
     first: dict[tuple[str, str, str, str], tuple[str, Node, str]] = {}
     for document, node, file in documents:
         if not isinstance(document, ScalingRule):
             continue
         target = document.spec.target
-        key = _target_key(target)
+        key = target.key
         if key in first:
             name, first_node, first_file = first[key]
             place = _where(first_node, first_file)
             message = f"{target} already belongs to rule {name} in {place}"
-            yield problem_at(node, file, ("spec", "target"), message)
+            yield document, problem_at(node, file, ("spec", "target"), message)
         else:
             first[key] = (document.name, node, file)
 
 
-def _target_key(target: TargetReference) -> tuple[str, str, str, str]:
-    # The group counts, not its version: apps/v1 and apps/v2 would be the same thing.
-    group = target.api_version.rpartition("/")[0]
-    return group, target.kind, target.namespace or "default", target.name
-
-
-def _other_autoscalers(documents: Iterable[Placed], foreign: Iterable[Foreign]) -> Iterator[Problem]:
+def _other_autoscalers(documents: Iterable[Placed], foreign: Iterable[Foreign]) -> Iterator[Blamed]:
     owners = {
-        _target_key(document.spec.target): document
+        document.spec.target.key: document
         for document, _, _ in documents
         if isinstance(document, ScalingRule)
     }
@@ -73,18 +71,18 @@ def _other_autoscalers(documents: Iterable[Placed], foreign: Iterable[Foreign]) 
             message = (
                 f"{other.kind} {other.name} scales {owner.spec.target}, which belongs to rule {owner.name}"
             )
-            yield problem_at(other.node, other.file, other.path, message)
+            yield owner, problem_at(other.node, other.file, other.path, message)
 
 
-def _wrong_tests(documents: Sequence[Placed]) -> Iterator[Problem]:
+def _wrong_tests(documents: Sequence[Placed]) -> Iterator[Blamed]:
     rules = {document.name: document for document, _, _ in documents if isinstance(document, ScalingRule)}
     for document, node, file in documents:
         if isinstance(document, RuleTest):
             for path, message in check_against(document, rules.get(document.spec.rule)):
-                yield problem_at(node, file, path, message)
+                yield document, problem_at(node, file, path, message)
 
 
-def _overlapping_protection(documents: Iterable[Placed]) -> Iterator[Problem]:
+def _overlapping_protection(documents: Iterable[Placed]) -> Iterator[Blamed]:
     seen: list[tuple[Protect, str]] = []
     for document, node, file in documents:
         if not isinstance(document, Onsale):
@@ -95,7 +93,7 @@ def _overlapping_protection(documents: Iterable[Placed]) -> Iterator[Problem]:
                     message = (
                         f"overlaps with onsale {name}, which protects {other.host or '*'}{other.path} too"
                     )
-                    yield problem_at(node, file, ("spec", "protect", index), message)
+                    yield document, problem_at(node, file, ("spec", "protect", index), message)
         seen += [(guarded, document.name) for guarded in document.spec.protect]
 
 

@@ -2,7 +2,8 @@
 
 Demand = arrivals + backlog / max(interval, deadline - begin). The deadline is set when a backlog begins, to begin + drainWithin,
 and cleared when it is empty; past it everything there is goes to work until it is empty. Begin is now, or the opening while that
-lies ahead: a pre-queue asks from its first minute for what it takes once the doors open, so that this is ready by then.
+lies ahead. A pre-queue asks for what it takes once the doors open from `lead` before the opening on, so that this is ready by
+then; until then it asks for nothing, as replicas that stand and wait for an hour are of no use to anybody.
 """
 
 from __future__ import annotations
@@ -23,10 +24,23 @@ class Demand:
 
 
 def demand_of(
-    crowd: Crowd, deadline_s: float | None, drain_within_s: float, interval_s: float, now_s: float
+    crowd: Crowd,
+    deadline_s: float | None,
+    drain_within_s: float,
+    interval_s: float,
+    lead_s: float,
+    now_s: float,
 ) -> Demand:
     """Work out what the crowd asks for, given the deadline that was set before, if any."""
     arrivals, backlog = max(crowd.arrivals_per_s, 0.0), min(crowd.backlog, 2**53)
+    if crowd.opens_at_s is not None and now_s < crowd.opens_at_s - lead_s:
+        opens_in_s = crowd.opens_at_s - now_s
+        return Demand(
+            0.0,
+            False,
+            None,
+            f"{backlog} wait for the opening in {opens_in_s:.0f} s, due from {lead_s:.0f} s before",
+        )
     if backlog <= 0:
         return Demand(arrivals, False, None, f"nobody waits, {arrivals:g}/s arrive")
     opens_s = crowd.opens_at_s

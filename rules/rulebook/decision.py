@@ -19,7 +19,8 @@ from rulebook.observation import Observation
 from rulebook.prepared import Prepared, prepare
 from rulebook.recommend import Recommendation, recommend
 from rulebook.rule import Paused, ScalingRule
-from rulebook.shaping import Asked, shape
+from rulebook.shaping import Asked, shape, start_that_binds
+from rulebook.startup import lead_of
 from rulebook.steps import Step
 from rulebook.wish import Wish, combine
 
@@ -49,7 +50,9 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
     """Decide what one rule does with one observation. Never raises for what was observed."""
     spec, current = rule.spec, observation.current
     prepared = prepare(spec)
-    each = recommend(spec, observation, memory, prepared.tolerance, now_s)
+    start_ups = memory.start_ups.see(current, observation.ready, now_s)
+    warm_up_s = lead_of(start_ups, spec.interval_s)
+    each = recommend(spec, observation, memory, prepared.tolerance, warm_up_s, now_s)
     wish = combine(prepared, observation, each)
     slow = slowness(spec, observation, memory, now_s)
     onsales = see_onsales(spec, observation, memory, now_s) if spec.schedule else ()
@@ -61,7 +64,7 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
         steps.append(Step("activation", current if replicas is None else replicas, activation.detail))
     floor = 0
     if prepared.floored:
-        replicas, floor = _raise(prepared, observation, replicas, onsales, steps, now_s)
+        replicas, floor = _raise(prepared, observation, replicas, onsales, steps, warm_up_s, now_s)
     asked = Asked(replicas, wish.hold, wish.fail)
     log = shape(prepared, current, asked, memory, steps, now_s)
     blind_since_s = _blind_since(wish, memory, now_s)
@@ -93,6 +96,8 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
             slow_factor=slow.factor,
             slow_at_s=slow.changed_at_s,
             blind_since_s=blind_since_s,
+            at_start=start_that_binds(prepared, memory, now_s),
+            start_ups=start_ups,
         ),
         admission=admission,
     )
@@ -104,6 +109,7 @@ def _raise(
     replicas: int | None,
     onsales: tuple[SeenOnsale, ...],
     steps: list[Step],
+    warm_up_s: float | None,
     now_s: float,
 ) -> tuple[int | None, int]:
     """Raise what is asked for to the floors; gives that, and the schedule's floor.
@@ -112,7 +118,8 @@ def _raise(
     """
     spec, scheduled, asking = prepared.spec, 0, observation.current if replicas is None else replicas
     if spec.schedule:
-        floor = schedule_floor(spec, {entry.onsale: entry.times for entry in onsales}, now_s)
+        times = {entry.onsale: entry.times for entry in onsales}
+        floor = schedule_floor(spec, times, warm_up_s, now_s)
         scheduled, asking = floor.replicas, max(asking, floor.replicas)
         steps.append(Step("schedule", asking, floor.detail))
     if spec.forecast is not None:

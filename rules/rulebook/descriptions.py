@@ -73,12 +73,14 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "quantile": "Which quantile of the histogram, such as 0.95.",
         "aggregate": "How the gauges of several pages become one number.",
         "path": "The page's path on each replica.",
+        "port": "The port of a pod's page, by number or name; without it the one named metrics, else the first one declared.",
         "urls": "Pages to read instead of the target's own replicas'.",
     },
     "OnsaleSignal": {
         "": "The crowd before an onsale, as the buyers/s that it takes to serve it in time.",
         "name": "The onsale's name.",
         "drainWithin": "By when a backlog is to be served, counted from its beginning, or from the opening.",
+        "lead": "How long before the opening the pre-queue counts; left out: as long as replicas were seen to need to start.",
     },
     "Behavior": {
         "scaleUp": "How fast the count may grow. Left out: at most 4 pods or 100% in 15 s.",

@@ -57,8 +57,13 @@ def see_onsales(
     return tuple(seen)
 
 
-def schedule_floor(spec: RuleSpec, onsales: Mapping[str, OnsaleTimes], now_s: float) -> Floor:
-    """Give the highest floor of all entries whose window is open; the first of equals."""
+def schedule_floor(
+    spec: RuleSpec, onsales: Mapping[str, OnsaleTimes], warm_up_s: float | None, now_s: float
+) -> Floor:
+    """Give the highest floor of all entries whose window is open; the first of equals.
+
+    For an onsale it opens earlier than the entry says where replicas were seen to need longer (`warm_up_s`).
+    """
     best, unknown = NO_FLOOR, []
     for entry in spec.schedule:
         if entry.onsale is not None:
@@ -66,7 +71,7 @@ def schedule_floor(spec: RuleSpec, onsales: Mapping[str, OnsaleTimes], now_s: fl
             if times is None:
                 unknown.append(f"nothing is known of onsale {entry.onsale}")
                 continue
-            why = _by_onsale(entry, times, now_s)
+            why = _by_onsale(entry, times, warm_up_s or 0.0, now_s)
         else:
             why = _by_clock(entry, now_s)
         if why is not None and entry.min > best.replicas:
@@ -98,9 +103,9 @@ def _from_crowd(crowd: Crowd, before: OnsaleTimes | None) -> OnsaleTimes:
     return OnsaleTimes(opens_at_s, crowd.backlog, sessions)
 
 
-def _by_onsale(entry: ScheduleEntry, times: OnsaleTimes, now_s: float) -> str | None:
+def _by_onsale(entry: ScheduleEntry, times: OnsaleTimes, warm_up_s: float, now_s: float) -> str | None:
     opens_s = times.opens_at_s
-    if opens_s is None or now_s < opens_s - entry.lead_s:
+    if opens_s is None or now_s < opens_s - max(entry.lead_s, warm_up_s):
         return None
     if now_s < opens_s:
         return f"onsale {entry.onsale} opens in {opens_s - now_s:.0f} s: at least {entry.min}"

@@ -53,19 +53,36 @@ class Documents:
     loaded: tuple[Loaded, ...] = field(default=(), repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A document that cannot be used, as far as can be told which one it is: of a file that is no YAML, nothing is known."""
+
+    kind: str | None
+    name: str | None
+    file: str
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The documents that can be used, and those that cannot."""
+
+    documents: Documents
+    faulty: tuple[Faulty, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that is wrong, each thing once."""
+        return tuple(dict.fromkeys(problem for entry in self.faulty for problem in entry.problems))
+
+
 def load_documents(path: FilePath | str | Sequence[FilePath | str]) -> Documents:
     """Load files and folders (`*.yaml`, `*.yml`, hidden ones left out), each with any number of documents.
 
     Raises:
         DocumentErrors: something is wrong anywhere; it lists everything that is.
     """
-    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
-    read = read_texts([FilePath(entry) for entry in paths])
-    loaded: list[Loaded] = []
-    foreign: list[Foreign] = []
-    for file, text in read.texts.items():
-        loaded += _load_text(text, str(file), foreign, read.problems)
-    return _together(loaded, foreign, read.problems, read.texts)
+    return _sound(survey_documents(path))
 
 
 def load_text(text: str, file: str = "<text>") -> Documents:
@@ -74,47 +91,87 @@ def load_text(text: str, file: str = "<text>") -> Documents:
     Raises:
         DocumentErrors: something is wrong; it lists everything that is.
     """
-    problems: list[Problem] = []
     if len(text) > MAX_BYTES:
         raise DocumentErrors([too_large(file)])
-    foreign: list[Foreign] = []
-    loaded = _load_text(text, file, foreign, problems)
-    return _together(loaded, foreign, problems, [])
+    findings = _Findings()
+    findings.read(text, file)
+    return _sound(findings.survey([]))
 
 
-def _together(
-    loaded: list[Loaded], foreign: list[Foreign], problems: list[Problem], files: Iterable[FilePath]
-) -> Documents:
-    problems += check_together([(entry.document, entry.node, entry.file) for entry in loaded], foreign)
-    if problems:
-        raise DocumentErrors(problems)
-    documents = [entry.document for entry in loaded]
-    return Documents(
-        onsales={document.name: document for document in documents if isinstance(document, Onsale)},
-        rules={document.name: document for document in documents if isinstance(document, ScalingRule)},
-        pools={document.name: document for document in documents if isinstance(document, ProcessPool)},
-        tests={document.name: document for document in documents if isinstance(document, RuleTest)},
-        files=tuple(files),
-        loaded=tuple(loaded),
-    )
+def survey_documents(path: FilePath | str | Sequence[FilePath | str]) -> Survey:
+    """Load what can be used, as `load_documents` does, and tell what cannot: one mistake need not spoil the rest."""
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    read = read_texts([FilePath(entry) for entry in paths])
+    findings = _Findings()
+    findings.faulty += [Faulty(None, None, problem.file, (problem,)) for problem in read.problems]
+    for file, text in read.texts.items():
+        findings.read(text, str(file))
+    return findings.survey(read.texts)
 
 
-def _load_text(text: str, file: str, foreign: list[Foreign], problems: list[Problem]) -> list[Loaded]:
-    nodes, found = parse_text(text, file)
-    problems += found
-    loaded = []
-    for node in nodes:
-        if FOREIGN & {str(entry.scalar) for entry in [(node.entries or {}).get("kind")] if entry is not None}:
-            foreign += read_foreign(node, file)
-            continue
-        model = _model_of(node, file, problems)
-        if model is None:
-            continue
-        document, wrong = validate(model, node, file)
-        problems += wrong
-        if document is not None:
-            loaded.append(Loaded(document, node, file))
-    return loaded
+def _sound(survey: Survey) -> Documents:
+    if survey.faulty:
+        raise DocumentErrors(survey.problems)
+    return survey.documents
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What was found in the texts so far."""
+
+    loaded: list[Loaded] = field(default_factory=list)
+    foreign: list[Foreign] = field(default_factory=list)
+    faulty: list[Faulty] = field(default_factory=list)
+
+    def read(self, text: str, file: str) -> None:
+        nodes, broken = parse_text(text, file)
+        if broken:
+            self.faulty.append(Faulty(None, None, file, tuple(broken)))
+        for node in nodes:
+            kind = _scalar(node, "kind")
+            if kind in FOREIGN:
+                self.foreign += read_foreign(node, file)
+                continue
+            problems: list[Problem] = []
+            model = _model_of(node, file, problems)
+            if model is not None:
+                document, wrong = validate(model, node, file)
+                problems += wrong
+                if document is not None:
+                    self.loaded.append(Loaded(document, node, file))
+            if problems:
+                name = _scalar(node, "metadata", "name")
+                self.faulty.append(Faulty(kind, name, file, tuple(problems)))
+
+    def survey(self, files: Iterable[FilePath]) -> Survey:
+        blamed = check_together(
+            [(entry.document, entry.node, entry.file) for entry in self.loaded], self.foreign
+        )
+        unusable = {id(document) for document, _ in blamed}
+        faulty = [
+            Faulty(document.kind, document.name, problem.file, (problem,)) for document, problem in blamed
+        ]
+        loaded = tuple(entry for entry in self.loaded if id(entry.document) not in unusable)
+        documents = [entry.document for entry in loaded]
+        return Survey(
+            Documents(
+                onsales={entry.name: entry for entry in documents if isinstance(entry, Onsale)},
+                rules={entry.name: entry for entry in documents if isinstance(entry, ScalingRule)},
+                pools={entry.name: entry for entry in documents if isinstance(entry, ProcessPool)},
+                tests={entry.name: entry for entry in documents if isinstance(entry, RuleTest)},
+                files=tuple(files),
+                loaded=loaded,
+            ),
+            tuple(self.faulty + faulty),
+        )
+
+
+def _scalar(node: Node, *path: str) -> str | None:
+    """Give the text at a path of mappings, None where there is none."""
+    found: Node | None = node
+    for key in path:
+        found = (found.entries or {}).get(key) if found is not None else None
+    return found.scalar if found is not None and isinstance(found.scalar, str) else None
 
 
 def _model_of(node: Node, file: str, problems: list[Problem]) -> type[Named] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ from rulebook.observation import Crowd, Missing, Observation, Reading, Value, us
 from rulebook.ratio import MAX_AMOUNT, Tolerance, of_share, of_total
 from rulebook.rule import RuleSpec
 from rulebook.signals import SignalSpec
+from rulebook.startup import UNKNOWN_LEAD_S
 
 # Metrics arrive as floats with noise in their last bits (150.00000000000003), which a ceiling would turn into a whole
 # replica. As the HPA counts thousandths, we count millionths: fine enough for latencies of a few microseconds.
@@ -41,9 +43,14 @@ class Recommendations:
 
 
 def recommend(
-    spec: RuleSpec, observation: Observation, memory: Memory, tolerance: Tolerance, now_s: float
+    spec: RuleSpec,
+    observation: Observation,
+    memory: Memory,
+    tolerance: Tolerance,
+    warm_up_s: float | None,
+    now_s: float,
 ) -> Recommendations:
-    """Ask every signal."""
+    """Ask every signal. `warm_up_s` is how long before an opening to order, as far as that has been learnt."""
     each, missing, deadlines = [], [], []
     for signal in spec.signals:
         reading = read(signal, observation, now_s)
@@ -53,7 +60,7 @@ def recommend(
             each.append(_without_data(signal, reading))
         elif isinstance(reading, Crowd):
             recommendation, deadline_s = _of_crowd(
-                signal, reading, spec, observation, deadline_s, tolerance, now_s
+                signal, reading, spec, observation, deadline_s, tolerance, warm_up_s, now_s
             )
             each.append(recommendation)
         else:
@@ -89,10 +96,13 @@ def _of_crowd(
     observation: Observation,
     deadline_s: float | None,
     tolerance: Tolerance,
+    warm_up_s: float | None,
     now_s: float,
 ) -> tuple[Recommendation, float | None]:
     assert signal.onsale is not None  # noqa: S101  # `read` gives a Crowd to no other signal
-    demand = demand_of(crowd, deadline_s, signal.onsale.drain_within_s, spec.interval_s, now_s)
+    asked = signal.onsale
+    lead_s = asked.lead_s if asked.lead_s is not None else warm_up_s or UNKNOWN_LEAD_S
+    demand = demand_of(crowd, deadline_s, asked.drain_within_s, spec.interval_s, lead_s, now_s)
     if demand.overdue:
         replicas, detail = spec.replicas.max, demand.detail
     else:
@@ -100,7 +110,19 @@ def _of_crowd(
             share_of(demand.per_s, signal.reference, observation.current, tolerance),
             f"{demand.detail}: {short(demand.per_s)}/s over {signal.reference:g}/s a replica",
         )
+    inside = _replicas_inside(asked.name, crowd, spec)
+    if inside > replicas:
+        replicas, detail = inside, f"{crowd.sessions} shop: {inside} replicas for them; {detail}"
     return Recommendation(signal.name, replicas, demand.per_s, signal.reference, detail), demand.deadline_s
+
+
+def _replicas_inside(onsale: str, crowd: Crowd, spec: RuleSpec) -> int:
+    """Count the replicas that the buyers inside need, where the rule says how many sessions one holds: nobody is paying there
+    while it goes."""
+    admission = spec.admission
+    if admission is None or admission.onsale != onsale or admission.sessions_per_ready_replica is None:
+        return 0
+    return math.ceil(min(crowd.sessions or 0, 2**53) / admission.sessions_per_ready_replica)
 
 
 def _of_value(

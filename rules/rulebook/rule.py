@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -43,6 +43,11 @@ class TargetReference(Document):
     def __str__(self) -> str:
         """As people write it: `Deployment shop/web`."""
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes it the same thing: group, kind, namespace and name. The group's version does not."""
+        return self.api_version.rpartition("/")[0], self.kind, self.namespace or "default", self.name
 
 
 class ReplicaLimits(Document):
@@ -143,6 +148,8 @@ class RuleSpec(Document):
                 forecast=None if self.forecast is None else self.forecast.signal,
             )
         )
+        for index, message in _port_problems(self.target, self.signals):
+            problems.add(message, "signals", index, "exposition", "port")
         if self.forecast is not None and any(
             signal.name == self.forecast.signal and signal.per_replica is None for signal in self.signals
         ):
@@ -210,6 +217,20 @@ def check_references(
     if forecast is not None and forecast not in names:
         problems.append((("forecast", "signal"), f"{forecast} {listed}"))
     return problems
+
+
+def _port_problems(target: TargetReference, signals: Sequence[SignalSpec]) -> Iterator[tuple[int, str]]:
+    """A pod's pages are all read at one port; a local replica has just one."""
+    first: tuple[str, int | str] | None = None
+    for index, signal in enumerate(signals):
+        port = None if signal.exposition is None else signal.exposition.port
+        if port is None:
+            continue
+        if target.kind == "ProcessPool":
+            yield index, "does not go with a ProcessPool: each of its replicas has one port, which is read"
+        elif first is not None and first[1] != port:
+            yield index, f"must be {first[1]}, as in signal {first[0]}: a rule reads its pods at one port"
+        first = first or (signal.name, port)
 
 
 def _formula_problems(formula: str, names: Sequence[str], listed: str) -> list[str]:

@@ -48,13 +48,41 @@ def shape(
         log = stabilised.log
         detail = "nothing older binds" if stabilised.replicas == asked.replicas else "held by the window"
         steps.append(Step("stabilisation", stabilised.replicas, detail))
-        limited = _limit(prepared, current, stabilised.replicas, memory, now_s)
-        steps += _limit_steps(limited, stabilised.replicas, least, most)
+        replicas = _hold_start(prepared, current, stabilised.replicas, memory, steps, now_s)
+        limited = _limit(prepared, current, replicas, memory, now_s)
+        steps += _limit_steps(limited, replicas, least, most)
         if asked.blind and steps[-1].replicas < current:
             steps.append(Step("hold", current, f"no scale-down while data is missing ({asked.hold})"))
-        elif current == 0 and stabilised.replicas > 0:
+        elif current == 0 and replicas > 0:
             _wake(prepared, steps)
     return log
+
+
+def start_that_binds(prepared: Prepared, memory: Memory, now_s: float) -> TimedRecommendation | None:
+    """Give the count that was found at the start, as long as what came before could matter and is not remembered."""
+    start = memory.at_start
+    if start is None or now_s - start.at_s >= _past_that_counts_s(prepared):
+        return None
+    return start
+
+
+def _past_that_counts_s(prepared: Prepared) -> float:
+    """How far back the past bears on a scale-down: by the window, or by the policies' longest period."""
+    return max(prepared.windows_s[1], prepared.periods_s[1] or 0.0)
+
+
+def _hold_start(
+    prepared: Prepared, current: int, desired: int, memory: Memory, steps: list[Step], now_s: float
+) -> int:
+    """Let nothing fall below the count found at the start; the HPA, which starts with an empty log, does let it."""
+    start = start_that_binds(prepared, memory, now_s)
+    least = 0 if start is None else min(current, start.replicas)
+    if start is None or desired >= least:
+        return desired
+    left_s = start.at_s + _past_that_counts_s(prepared) - now_s
+    detail = f"what came before is not remembered: no scale-down below {least} for another {left_s:.0f} s"
+    steps.append(Step("start", least, detail))
+    return least
 
 
 def _stabilise(

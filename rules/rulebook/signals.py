@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from rulebook.document import DnsLabel, Document, ProblemList, Some, UrlPath
 from rulebook.formula import RESERVED
@@ -18,6 +18,7 @@ OnMissing: TypeAlias = Literal["hold", "ignore", "zero", "fail"]
 
 _SIGNAL_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,62}")
 _METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,254}")
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9](-?[a-z0-9]){0,14}")
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]{0,254}")
 _CEL_WORDS = frozenset(
     {"in", "true", "false", "null", "as", "break", "const", "continue", "else", "for", "function", "if"}
@@ -39,6 +40,28 @@ def _check_metric_name(value: str) -> str:
     return value
 
 
+def _check_port(value: object) -> int | str:
+    """Take a port's number, or a name as Kubernetes has it (IANA_SVC_NAME, RFC 6335)."""
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 65535:
+        return value
+    if isinstance(value, str) and len(value) <= 15 and _PORT_NAME.fullmatch(value):
+        return value
+    raise ValueError("must be a port's number, or its name in the pod")
+
+
+PortRef = Annotated[
+    int | str,
+    PlainValidator(_check_port),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": 65535},
+                {"type": "string", "maxLength": 15, "pattern": "^[a-z0-9](-?[a-z0-9])*$"},
+            ]
+        }
+    ),
+]
+
 SignalName = Annotated[
     str,
     AfterValidator(_check_signal_name),
@@ -57,8 +80,9 @@ class PrometheusQuery(Document):
 class ExpositionQuery(Document):
     """A metric read from /metrics pages directly: those of the target's own replicas, or of `urls`.
 
-    Exactly one of `gauge`, `counter`, `histogram`. `over_s` is the window of a counter's rate and a histogram's
-    quantile; `aggregate` says how the gauges of several pages become one number.
+    `port` says where a pod shows its page, by number or by name. Exactly one of `gauge`, `counter`, `histogram`. `over_s` is
+    the window of a counter's rate and a histogram's quantile; `aggregate` says how the gauges of several pages become one
+    number.
     """
 
     gauge: MetricName | None = None
@@ -69,6 +93,7 @@ class ExpositionQuery(Document):
     quantile: float | None = Field(default=None, gt=0, lt=1)
     aggregate: Literal["sum", "avg", "max"] = "sum"
     path: UrlPath = "/metrics"
+    port: PortRef | None = None
     urls: Annotated[tuple[HttpUrl, ...] | None, Some] = None
 
     @model_validator(mode="after")
@@ -85,6 +110,8 @@ class ExpositionQuery(Document):
             problems.add("does not go with a gauge", "over")
         if self.gauge is None and self.aggregate != "sum":
             problems.add("only goes with a gauge", "aggregate")
+        if self.port is not None and self.urls is not None:
+            problems.add("does not go with urls, which have ports of their own", "port")
         for label in self.labels:
             if not _LABEL_NAME.fullmatch(label):
                 problems.add("is not a label's name", "labels", label)
@@ -93,10 +120,14 @@ class ExpositionQuery(Document):
 
 
 class OnsaleSignal(Document):
-    """The crowd before an onsale, as the buyers/s which it takes to serve the backlog within `drain_within_s`."""
+    """The crowd before an onsale, as the buyers/s which it takes to serve the backlog within `drain_within_s`.
+
+    A pre-queue counts from `lead_s` before the opening on; None: as early as replicas were seen to need.
+    """
 
     name: DnsLabel
     drain_within_s: Duration = Field(alias="drainWithin", gt=0)
+    lead_s: Duration | None = Field(default=None, alias="lead", ge=0)
 
 
 class SignalSpec(Document):

@@ -32,6 +32,46 @@ class TargetError(AutoscalerError):
     """A target could not be read or scaled; raised by targets. Its replica count is as it was."""
 
 
+class KubernetesError(AutoscalerError):
+    """A Kubernetes API server refused a request, or did not answer; raised from the client's error, or from its answer."""
+
+
+class Unauthorized(KubernetesError):
+    """401: the credentials are none, or no longer valid; read anew and tried once more before this is raised."""
+
+
+class Forbidden(KubernetesError):
+    """403: the account lacks a right; the message names it, as the server does."""
+
+
+class Missing(KubernetesError):
+    """404: there is no such object, or no such kind of object."""
+
+
+class Conflict(KubernetesError):
+    """409: the object is no longer what it was when it was read, or exists already. Nothing was written."""
+
+
+class Expired(KubernetesError):
+    """410: a watch or a list cannot go on from where it was; list anew."""
+
+
+class Invalid(KubernetesError):
+    """400 or 422: the server does not take what it was sent; sending it again is of no use."""
+
+
+class Throttled(KubernetesError):
+    """429 or 503 with `Retry-After`, more often than we wait for within one call."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Unreachable(KubernetesError):
+    """No answer, none in time, a 5xx, or one that is not from an API server. A write may have been carried out or not."""
+
+
 def brief(error: BaseException | str) -> str:
     """Put an error, or text which others wrote, on one line of bounded length."""
     text = error if isinstance(error, str) else str(error) or type(error).__name__

@@ -1,34 +1,41 @@
-"""The scaler at work: store, pools and loops, opened in the order in which they need each other and closed in reverse."""
+"""The scaler at work: store, targets and loops, opened in the order in which they need each other and closed in reverse."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
 
+from autoscaler.background import Background
 from autoscaler.clock import Clock
-from autoscaler.instrumentation.events import Instrument
-from autoscaler.loop import LoopParts, RuleLoop
+from autoscaler.crew import Crew, Equipment
+from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
+from autoscaler.reload import Reloader
 from autoscaler.settings import ScalerSettings
-from autoscaler.signals import SignalReader
-from autoscaler.sources.exposition import ExpositionSource
+from autoscaler.sources.opening import Sources
 from autoscaler.sources.room import RoomSource
 from autoscaler.store.connection import open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.target_writer import TargetWriter
-from autoscaler.targets.local import LocalPool
+from autoscaler.targets.opening import Targets
 
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
-    """The loops of all rules, by name, and the clock they live by."""
+    """The loops of all rules, the clock they live by, and who puts changed documents in force."""
 
-    loops: Mapping[str, RuleLoop]
+    crew: Crew
     clock: Clock
+    reloader: Reloader
+
+    @property
+    def loops(self) -> Mapping[str, RuleLoop]:
+        """The loops by the names of their rules."""
+        return self.crew.loops
 
 
 @asynccontextmanager
@@ -48,43 +55,30 @@ async def open_scaler(
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
-        writer = TargetWriter(client)
-        pools: dict[str, LocalPool] = {}
-        loops: dict[str, RuleLoop] = {}
-        for rule in plan.rules:
-            pools[rule.name] = LocalPool(plan.pool_of(rule), logs=settings.logs, instrument=instrument)
-            loops[rule.name] = RuleLoop(
-                LoopParts(
-                    rule=rule,
-                    target=pools[rule.name],
-                    signals=SignalReader(rule, exposition=ExpositionSource(http, clock), room=room),
-                    writer=writer,
-                    instrument=instrument,
-                    clock=clock,
-                    settings=settings,
-                )
-            )
-        await stack.enter_async_context(_in_background(*(loop.follow() for loop in loops.values())))
-        stack.push_async_callback(_stop_all, list(pools.values()))
-        for rule in plan.rules:
-            await pools[rule.name].start(rule.spec.replicas.min)
+        instruments = Instruments((instrument,))
+        targets = Targets(settings, instruments=instruments, clock=clock)
+        background = Background()
+        stack.push_async_callback(background.close)
+        sources = Sources(
+            settings, http=http, room=room, clock=clock, background=background, instrument=instruments
+        )
+        equipment = Equipment(
+            settings=settings,
+            clock=clock,
+            instrument=instruments,
+            writer=TargetWriter(client),
+            open_target=targets.open,
+            release_target=targets.release,
+            signals_of=sources.of,
+        )
+        crew = Crew(equipment, runs=not settings.once)
+        stack.push_async_callback(crew.dismiss)
+        stack.push_async_callback(targets.close)
+        stack.push_async_callback(crew.stop)
+        await crew.begin(plan)
+        reloader = Reloader(settings, crew)
         if settings.once:
-            await asyncio.gather(*(loop.evaluate() for loop in loops.values()))
+            await crew.evaluate()
         else:
-            await stack.enter_async_context(_in_background(*(loop.run() for loop in loops.values())))
-        yield Scaler(loops, clock)
-
-
-async def _stop_all(pools: list[LocalPool]) -> None:
-    await asyncio.gather(*(pool.stop() for pool in pools))
-
-
-@asynccontextmanager
-async def _in_background(*works: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(work) for work in works]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await stack.enter_async_context(reloader.watching())
+        yield Scaler(crew, clock, reloader)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from autoscaler.scaler import Scaler
-from autoscaler.status import RuleStatus, status_json
+from autoscaler.status import RuleStatus, documents_json, status_json
 
 READY_ROUNDS = 3
 """A rule without a round for so many intervals is stuck."""
@@ -63,10 +63,15 @@ async def show_readiness(request: web.Request) -> web.Response:
 
 
 async def show_status(request: web.Request) -> web.Response:
-    """Answer with all that is known of each rule."""
+    """Answer with all that is known of each rule, and of documents that are not in force."""
     scaler = request.app[SCALER]
-    rules = {name: status_json(loop.status) for name, loop in scaler.loops.items()}
-    return web.json_response({"now": scaler.clock.now_s(), "rules": rules})
+    outdated = scaler.crew.plan.outdated
+    rules = {
+        name: {**status_json(loop.status), "outdated": name in outdated}
+        for name, loop in scaler.loops.items()
+    }
+    documents = documents_json(scaler.crew.plan, scaler.crew.loaded_at_s)
+    return web.json_response({"now": scaler.clock.now_s(), "documents": documents, "rules": rules})
 
 
 def _is_stuck(status: RuleStatus, now_s: float) -> bool:

@@ -1,4 +1,7 @@
-"""One scaler process from start to stop: settings in, documents checked, port bound, scaler run until a signal comes."""
+"""One scaler process from start to stop: settings in, documents checked, port bound, scaler run until a signal comes.
+
+SIGTERM and SIGINT end it; SIGHUP has the documents read again, changed or not.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
 from autoscaler.plan import make_plan
 from autoscaler.scaler import open_scaler
-from autoscaler.server import make_app
+from autoscaler.server import SCALER, make_app
 from autoscaler.settings import ScalerSettings
 from autoscaler.status import RuleStatus
 
@@ -45,17 +48,24 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
     with _bind(settings.host, settings.port) as listener, _stop_signals() as stop:
         app = make_app(lambda: open_scaler(settings, plan, instrument, clock), metrics.registry)
         runner = web.AppRunner(app, handle_signals=False, access_log=None)
+
+        def read_again() -> None:
+            if SCALER in app:  # before that, they are being read anyway
+                app[SCALER].reloader.ask()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
             port: int = listener.getsockname()[1]
-            _log.info("scaler runs", host=settings.host, port=port, rules=[rule.name for rule in plan.rules])
+            _log.info("scaler runs", host=settings.host, port=port, rules=list(plan.rules))
             if listening is not None:
                 listening.set_result(port)
             await stop.wait()
             _log.info("scaler stops")
         finally:
             await runner.cleanup()
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
 
 
 async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:

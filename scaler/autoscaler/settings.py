@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
+from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,26 @@ class ScalerSettings:
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""
 
+    prometheus: PrometheusAccess | None = None
+    """The server that signals with `prometheus` are read from; None where no rule has one."""
+    kubeconfig: Path | None = None
+    """Which kubeconfig names the cluster; None takes the pod's service account, else $KUBECONFIG, else ~/.kube/config."""
+
+    context: str | None = None
+    """Which context of the kubeconfig; None takes its current one."""
+
+    namespace: str | None = None
+    """The namespace of targets that name none; None takes the context's, or the pod's own."""
+
+    service_account: Path = SERVICE_ACCOUNT
+    """Where Kubernetes mounts a pod's token, CA and namespace."""
+
+    kubernetes_qps: float = 20.0
+    """Requests a second to the API server, of all rules together; controllers built on client-go have 20."""
+
+    kubernetes_burst: int = 30
+    """Requests to the API server which may go at once."""
+
     def __post_init__(self) -> None:
         if not self.rules:
             raise ConfigurationError("no rules given: name at least one file or folder")
@@ -48,6 +70,10 @@ class ScalerSettings:
             raise ConfigurationError(f"port {self.port} is not between 0 and {MAX_PORT}")
         if not self.lease_s > 0:
             raise ConfigurationError(f"a lease of {self.lease_s:g} s is not positive")
+        if not self.kubernetes_qps > 0 or self.kubernetes_burst < 1:
+            raise ConfigurationError(
+                f"{self.kubernetes_qps:g} requests/s to Kubernetes, {self.kubernetes_burst} at once, let nothing go"
+            )
 
     def validity_s(self, interval_s: float) -> float:
         """Return for how long an admission target counts which a rule with this interval writes."""

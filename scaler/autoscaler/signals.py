@@ -1,4 +1,7 @@
-"""Reads all signals of a rule at once: each source is asked for its queries together, and equal queries once."""
+"""Reads all signals of a rule at once: each source is asked for its queries together, and equal queries once.
+
+With them comes the forecast, where the rule asks for one.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 from autoscaler.errors import ConfigurationError, brief
+from autoscaler.forecaster import Forecaster
 from autoscaler.sources.base import Answer, Source
+from rulebook.decision import Decision
 from rulebook.floors import onsales_needed
-from rulebook.observation import Crowd, Missing, OnsaleTimes
+from rulebook.forecast import has_statsmodels
+from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes
+from rulebook.recommend import read
 from rulebook.rule import ScalingRule
-from rulebook.signals import ExpositionQuery, OnsaleSignal
+from rulebook.signals import ExpositionQuery, OnsaleSignal, PrometheusQuery
 
 QueryT = TypeVar("QueryT")
 
@@ -19,21 +26,22 @@ QueryT = TypeVar("QueryT")
 _SHARE_OF_SOURCES = 0.9
 
 
-def check_sources(rule: ScalingRule) -> None:
-    """See that every signal has a source that can be read.
+def check_sources(rule: ScalingRule, *, prometheus: bool) -> None:
+    """See that every signal has a source that can be read; `prometheus` says whether a server is given.
 
     Raises:
-        ConfigurationError: there is a signal whose source is not supported yet, or a forecast.
+        ConfigurationError: there is a signal whose source is not there, or a forecast that cannot be made here.
     """
     for signal in rule.spec.signals:
-        if signal.prometheus is not None:
+        if signal.prometheus is not None and not prometheus:
             raise ConfigurationError(
-                f"rule {rule.name}, signal {signal.name}: the source `prometheus` is not supported yet; "
-                "use `exposition`, which reads the replicas' own /metrics pages, or `onsale`"
+                f"rule {rule.name}, signal {signal.name}: is read from Prometheus, and no server is given; "
+                "add --prometheus http://HOST:9090, or read it by `exposition` from the replicas' own /metrics pages"
             )
-    if rule.spec.forecast is not None:
+    forecast = rule.spec.forecast
+    if forecast is not None and forecast.method == "holtWinters" and not has_statsmodels():
         raise ConfigurationError(
-            f"rule {rule.name}: `forecast` is not fed by the running scaler yet; take it out, or keep the rule for `rules test`"
+            f"rule {rule.name}: forecast.method holtWinters needs statsmodels; install tidegate[forecast], or write auto"
         )
 
 
@@ -41,9 +49,22 @@ class SignalReader:
     """Reads the signals of one rule."""
 
     def __init__(
-        self, rule: ScalingRule, *, exposition: Source[ExpositionQuery], room: Source[OnsaleSignal]
+        self,
+        rule: ScalingRule,
+        *,
+        exposition: Source[ExpositionQuery],
+        room: Source[OnsaleSignal],
+        prometheus: Source[PrometheusQuery] | None = None,
+        forecaster: Forecaster | None = None,
     ) -> None:
         signals = rule.spec.signals
+        self._spec = rule.spec
+        self._forecaster = forecaster
+        self._prometheus: _Batch[PrometheusQuery] | None = None
+        if prometheus is not None:
+            self._prometheus = _Batch(
+                prometheus, ((signal.name, signal.prometheus) for signal in signals if signal.prometheus)
+            )
         self._exposition = _Batch(
             exposition, ((signal.name, signal.exposition) for signal in signals if signal.exposition)
         )
@@ -55,9 +76,11 @@ class SignalReader:
 
     async def read(self, replicas: Sequence[str], deadline_s: float) -> Mapping[str, Answer]:
         """Return an answer for each signal by name, within the deadline; what fails is missing, and nothing is raised."""
-        batches = (self._exposition, self._room)
+        reads = [batch.read(replicas, deadline_s) for batch in (self._exposition, self._room)]
+        if self._prometheus is not None:
+            reads.append(self._prometheus.read(replicas, deadline_s))
         answers: dict[str, Answer] = {}
-        for some in await asyncio.gather(*(batch.read(replicas, deadline_s) for batch in batches)):
+        for some in await asyncio.gather(*reads):
             answers.update(some)
         return answers
 
@@ -69,6 +92,19 @@ class SignalReader:
             for name, answer in answers.items()
             if isinstance(answer.reading, Crowd)
         }
+
+    async def foresee(self, deadline_s: float) -> Expected | Missing | None:
+        """Return the latest forecast, or why there is none; None where the rule asks for none."""
+        return None if self._forecaster is None else await self._forecaster.foresee(deadline_s)
+
+    def remember(self, observation: Observation, decision: Decision, now_s: float) -> None:
+        """Add what the signal that is forecast was compared by in this round, if it could be read."""
+        if self._forecaster is None:
+            return
+        signal = self._spec.signal(self._forecaster.signal)
+        value = next((one.value for one in decision.recommendations if one.signal == signal.name), None)
+        if value is not None and not isinstance(read(signal, observation, now_s), Missing):
+            self._forecaster.see(value, now_s)
 
 
 class _Batch(Generic[QueryT]):

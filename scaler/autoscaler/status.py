@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
+from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
-from rulebook.observation import Crowd, Value
+from rulebook.observation import Crowd, Expected, Missing, Value
 
 Json: TypeAlias = dict[str, Any]
 
@@ -24,6 +26,8 @@ class RuleStatus:
     target: str
     interval_s: float
     dry_run: bool
+    paused: bool | int = False
+    """A number where the rule is paused at so many replicas."""
     rounds: int = 0
     last_round_at_s: float | None = None
     last_success_at_s: float | None = None
@@ -31,7 +35,9 @@ class RuleStatus:
     decision: Decision | None = None
     decided_at_s: float | None = None
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    forecast: Expected | Missing | None = None
     admission: AdmissionWritten | None = None
+    conditions: tuple[Condition, ...] = ()
     failures: tuple[StepFailed, ...] = ()
 
 
@@ -42,6 +48,7 @@ def status_json(status: RuleStatus) -> Json:
         "target": status.target,
         "interval_s": status.interval_s,
         "dry_run": status.dry_run,
+        "paused": status.paused,
         "rounds": status.rounds,
         "last_round_at": status.last_round_at_s,
         "last_success_at": status.last_success_at_s,
@@ -49,11 +56,30 @@ def status_json(status: RuleStatus) -> Json:
         "ready": None if state is None else state.ready,
         "endpoints": [] if state is None else list(state.endpoints),
         "signals": {name: _answer_json(answer) for name, answer in status.answers.items()},
+        "forecast": _forecast_json(status.forecast),
         "decision": None if status.decision is None else _decision_json(status.decision, status.decided_at_s),
         "admission": None if status.admission is None else _admission_json(status.admission),
+        "conditions": [
+            {
+                "type": condition.type,
+                "status": "True" if condition.holds else "False",
+                "reason": condition.reason,
+                "message": condition.message,
+                "since": condition.since_s,
+            }
+            for condition in status.conditions
+        ],
         "errors": [
             {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
         ],
+    }
+
+
+def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
+    """Encode what of the documents is not in force, and why."""
+    return {
+        "loaded_at": loaded_at_s,
+        "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
     }
 
 
@@ -72,6 +98,17 @@ def _answer_json(answer: Answer) -> Json:
     else:
         found = {"missing": reading.reason}
     return {**found, "note": answer.note}
+
+
+def _forecast_json(forecast: Expected | Missing | None) -> Json | None:
+    if isinstance(forecast, Expected):
+        return {
+            "signal": forecast.signal,
+            "value": _finite(forecast.value),
+            "made_at": forecast.made_at_s,
+            "method": forecast.method,
+        }
+    return None if forecast is None else {"missing": forecast.reason}
 
 
 def _decision_json(decision: Decision, at_s: float | None) -> Json:

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from autoscaler.store.connection import open_client
 from tests.autoscaler.fakes import ManualClock, Recorder
+from tests.autoscaler.prometheus_server import Exporter, Prometheus, running_prometheus
 from tests.stores import Valkey
 
 
@@ -21,6 +22,22 @@ def store_url() -> Iterator[str]:
             yield server.url
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def exporter() -> Iterator[Exporter]:
+    """What `prometheus` scrapes; metrics of the same name would meet in it, so each test takes names of its own."""
+    exporter = Exporter()
+    exporter.start()
+    yield exporter
+    exporter.stop()
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory, exporter: Exporter) -> Iterator[Prometheus]:
+    """A real Prometheus; a test that stops it starts it again."""
+    with running_prometheus(tmp_path_factory.mktemp("prometheus"), exporter.address) as server:
+        yield server
 
 
 @pytest.fixture

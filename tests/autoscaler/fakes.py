@@ -8,17 +8,20 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from autoscaler.clock import Clock
+from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
 from autoscaler.loop import Decide, LoopParts, RuleLoop
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
-from autoscaler.sources.base import Answer
+from autoscaler.sources.base import Answer, Source
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import decide
 from rulebook.observation import Missing, Reading, Value
 from rulebook.pool import ProcessPool
 from rulebook.rule import ScalingRule
+from rulebook.signals import PrometheusQuery
 
 T = TypeVar("T", bound=Event)
 QueryT = TypeVar("QueryT")
@@ -90,7 +93,7 @@ class FakeTarget:
             raise self.error
         return self.state
 
-    async def scale(self, replicas: int) -> None:
+    async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
         if self.error is not None:
             raise self.error
         self.scaled.append(replicas)
@@ -157,15 +160,19 @@ def make_loop(
     rule: ScalingRule,
     *,
     target: Target,
-    clock: ManualClock,
+    clock: Clock,
     recorder: Recorder,
     writer: FakeWriter | None = None,
     exposition: FakeSource[Any] | None = None,
     room: FakeSource[Any] | None = None,
+    prometheus: Source[PrometheusQuery] | None = None,
+    forecaster: Forecaster | None = None,
     decide_by: Decide = decide,
 ) -> RuleLoop:
     signals = SignalReader(
         rule,
+        prometheus=prometheus,
+        forecaster=forecaster,
         exposition=exposition or FakeSource(Value(20.0, clock.now_s())),
         room=room or FakeSource(Missing("no room")),
     )

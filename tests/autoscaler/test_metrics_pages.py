@@ -1,6 +1,8 @@
 """Metrics pages are parsed as what they say they are, and only as far as somebody asked."""
 
 import pytest
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import choose_encoder
 
 from autoscaler.sources.pages import OPENMETRICS, parse_page
 
@@ -30,9 +32,56 @@ def test_lines_of_other_metrics_are_not_even_parsed() -> None:
         parse_page(PAGE, "text/plain", ["other"])
 
 
-def test_openmetrics_is_parsed_by_its_own_rules() -> None:
+def test_openmetrics_counters_keep_their_suffixes() -> None:
     page = "# TYPE jobs counter\njobs_total 5\njobs_created 1.5\n# TYPE busy gauge\nbusy 7\n# EOF\n"
     assert parse_page(page, OPENMETRICS, ["jobs"]) == {"jobs_total": {(): 5}, "jobs_created": {(): 1.5}}
+
+
+RICH = """\
+# TYPE took_seconds histogram
+# UNIT took_seconds seconds
+# HELP took_seconds Time taken, "so to speak".
+took_seconds_bucket{path="/a # b",le="0.1"} 8 # {trace_id="ab # cd"} 0.05 1700000000.123
+took_seconds_bucket{path="/a # b",le="+Inf"} 9 1700000000.5 # {} 3
+took_seconds_count{path="/a # b"} 9
+took_seconds_sum{path="/a # b"} 4.5
+took_seconds_created{path="/a # b"} 1699999999.5
+# TYPE odd_unit gauge
+# UNIT odd_unit seconds
+odd_unit{note="a \\"quoted\\" } brace"} 3
+# TYPE native histogram
+native {count:12,sum:100.0,schema:3,zero_threshold:0.0,zero_count:0}
+# TYPE hits counter
+hits_total 4 # {trace_id="x"} 1
+# EOF
+"""
+
+
+def test_exemplars_units_and_times_of_openmetrics_change_no_number() -> None:
+    path = ("path", "/a # b")
+    assert parse_page(RICH, OPENMETRICS, ["took_seconds_bucket"]) == {
+        "took_seconds_bucket": {(("le", "0.1"), path): 8, (("le", "+Inf"), path): 9}
+    }
+    assert parse_page(RICH, OPENMETRICS, ["hits"]) == {"hits_total": {(): 4}}
+    assert parse_page(RICH, OPENMETRICS, ["odd_unit"]) == {"odd_unit": {(("note", 'a "quoted" } brace'),): 3}}
+
+
+def test_a_native_histogram_is_passed_over() -> None:
+    assert parse_page(RICH, OPENMETRICS, ["native"]) == {}
+
+
+def test_what_a_client_library_shows_is_read_in_either_format() -> None:
+    registry = CollectorRegistry()
+    Counter("hits", "Hits.", registry=registry).inc(3, exemplar={"trace_id": "a"})
+    Histogram("took_seconds", "Time.", unit="seconds", buckets=[1], registry=registry).observe(
+        0.5, exemplar={"trace_id": "b"}
+    )
+    for accept in ("text/plain", f"{OPENMETRICS};version=1.0.0"):
+        encode, content_type = choose_encoder(accept)
+        kind = content_type.partition(";")[0]
+        series = parse_page(encode(registry).decode(), kind, ["hits_total", "took_seconds_bucket"])
+        assert series["hits_total"] == {(): 3}
+        assert series["took_seconds_bucket"] == {(("le", "1.0"),): 1, (("le", "+Inf"),): 1}
 
 
 def test_openmetrics_cut_short_is_no_page() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.errors import AutoscalerError, ConfigurationError, DocumentsRefused
+from autoscaler.prometheus.access import PrometheusAccess
 from autoscaler.service import run_scaler
 from autoscaler.settings import ScalerSettings, parse_address
 from tests.autoscaler.running import POOL, RULE, write_documents
@@ -30,15 +31,16 @@ DEPLOYMENT = RULE.replace("tidegate.dev/v1, kind: ProcessPool", "apps/v1, kind: 
         pytest.param(
             PROMETHEUS,
             POOL,
-            "rule web, signal busy: the source `prometheus` is not supported yet; "
-            "use `exposition`, which reads the replicas' own /metrics pages, or `onsale`",
-            id="a source that is not there yet",
+            "rule web, signal busy: is read from Prometheus, and no server is given; add --prometheus http://HOST:9090, "
+            "or read it by `exposition` from the replicas' own /metrics pages",
+            id="a source that is not there",
         ),
         pytest.param(
             DEPLOYMENT,
             POOL,
-            "rule web: the target Deployment shop/shop is not supported yet; only targets of kind ProcessPool are",
-            id="a target that is not there yet",
+            "rule web: Deployment shop/shop: no Kubernetes cluster is known: give --kubeconfig FILE, set KUBECONFIG, "
+            "or run in a pod with a service account",
+            id="a target in a cluster that nobody names",
         ),
         pytest.param(
             RULE.replace("name: shop", "name: shoe"),
@@ -50,8 +52,10 @@ DEPLOYMENT = RULE.replace("tidegate.dev/v1, kind: ProcessPool", "apps/v1, kind: 
     ],
 )
 async def test_a_rule_that_cannot_be_run_is_refused(
-    tmp_path: Path, rule: str, pool: str, message: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str, pool: str, message: str
 ) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert await refusal(write_documents(tmp_path, rule=rule, pool=pool)) == message
 
 
@@ -80,6 +84,13 @@ async def test_of_many_problems_the_first_is_told_and_all_are_kept(tmp_path: Pat
     with pytest.raises(DocumentsRefused) as caught:
         await run_scaler(settings)
     assert message.endswith(f"(and {len(caught.value.problems) - 1} more)")
+
+
+async def test_a_secret_that_is_not_there_is_refused_before_anything_is_started(tmp_path: Path) -> None:
+    access = PrometheusAccess(url="http://127.0.0.1:9090", token_file=tmp_path / "token")
+    message = await refusal(replace(write_documents(tmp_path, rule=PROMETHEUS), prometheus=access))
+    assert message == f"--prometheus http://127.0.0.1:9090: {tmp_path / 'token'}: No such file or directory"
+    assert not (tmp_path / "logs").exists()
 
 
 async def test_a_busy_port_is_refused_before_anything_is_started(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.memory import memory
+from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.versus import Effort
 
 Benchmark = Callable[[argparse.Namespace], list[Figure]]
@@ -24,6 +25,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "memory": lambda options: memory(options.buyers),
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
+    "onsale": onsale,
 }
 
 
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
     parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
+    add_options(parser)
     return parser
 
 

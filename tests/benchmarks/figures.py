@@ -19,12 +19,15 @@ class Figure:
     baseline: float | None = None
     ratio: float | None = None
     note: str = ""
+    of: str = ""
+    """Which of several measured things this is the figure of: `rush, tidegate`."""
 
     def to_json(self) -> str:
-        """Return the figure as one line, without an empty note."""
+        """Return the figure as one line, without what is empty."""
         fields = {name: _rounded(value) for name, value in asdict(self).items()}
-        if not self.note:
-            del fields["note"]
+        for name in ("note", "of"):
+            if not fields[name]:
+                del fields[name]
         return json.dumps(fields)
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from rulebook import Crowd, Missing, Observation, Reading, ScalingRule, Value
+from rulebook import (
+    Crowd,
+    Kept,
+    Memory,
+    Missing,
+    Observation,
+    Reading,
+    ScalingRule,
+    Value,
+    read_kept,
+    write_kept,
+)
 
 RULE = """\
 apiVersion: tidegate.dev/v1
@@ -93,3 +104,8 @@ def seen(
             for name, reading in (readings or {}).items()
         },
     )
+
+
+def again(memory: Memory) -> Memory:
+    """Write a memory down and read it again, as a restart does."""
+    return read_kept(write_kept(Kept(("apps", "Deployment", "shop", "web"), 5, NOW_S, memory))).memory

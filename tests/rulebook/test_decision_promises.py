@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rulebook import Crowd, Expected, Memory, Missing, Observation, OnsaleTimes, Reading, Value, decide
-from tests.rulebook.documents import NOW_S, crowd_signal, rule, share, total
+from tests.rulebook.documents import NOW_S, again, crowd_signal, rule, share, total
 
 MISSING = st.just(Missing("away"))
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.floats(0, 1000)
@@ -87,7 +87,7 @@ def test_whatever_is_seen_there_is_a_decision_within_bounds(
     assert min(least, current) <= decision.desired <= max(40, current)
     assert decision.bound_by in {step.name for step in decision.steps}
     assert "\n" not in decision.reason
-    assert Memory.from_json(decision.memory.to_json()) == decision.memory
+    assert again(decision.memory) == decision.memory
 
 
 @settings(max_examples=300, deadline=None)

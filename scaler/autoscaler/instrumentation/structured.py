@@ -6,16 +6,24 @@ import structlog
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ConditionChanged,
     EndpointsNotWritten,
     Event,
+    EventNotWritten,
+    ManualScale,
     ReplicaExited,
     ReplicaNotStarted,
     ReplicaReadiness,
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleNotStarted,
+    RuleRemoved,
     RuleScaled,
+    RulesLoaded,
+    ScaleConflict,
     StepFailed,
+    WatchInterrupted,
 )
 
 
@@ -46,6 +54,23 @@ class StructlogInstrument:
                     after=event.after,
                     reason=event.reason,
                 )
+            case ManualScale():
+                log.warning("scaled by others", rule=event.rule, target=event.target, before=event.before,
+                            after=event.after, by=event.by)  # fmt: skip
+            case ScaleConflict():
+                log.info("changed meanwhile", rule=event.rule, target=event.target, wanted=event.wanted)
+            case ConditionChanged(rule=rule, condition=condition):
+                # What limits a rule goes and comes with its load; what keeps it from working is worth a look.
+                worth = condition.holds or condition.type == "ScalingLimited"
+                (log.info if worth else log.warning)(
+                    "condition", rule=rule, condition=condition.type, holds=condition.holds,
+                    reason=condition.reason, message=condition.message,
+                )  # fmt: skip
+            case WatchInterrupted():
+                log.warning("watch interrupted", what=event.what, error=event.error, relist=event.relist,
+                            retry_in_s=round(event.retry_in_s, 1))  # fmt: skip
+            case EventNotWritten():
+                log.warning("event not written", reason=event.reason, error=event.error)
             case AdmissionWritten(target=target, written=written):
                 names = {"rule": target.rule, "onsale": target.onsale}
                 if written.accepted:
@@ -64,6 +89,14 @@ class StructlogInstrument:
                 log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():
                 log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+            case RulesLoaded():
+                for message in event.refused:
+                    log.error("not in force", reason=message)
+                log.info("rules in force", rules=list(event.rules), last_good_form=sorted(event.outdated))
+            case RuleNotStarted():
+                log.error("rule not started", rule=event.rule, error=event.error)
+            case RuleRemoved():
+                log.info("rule removed", rule=event.rule)
             case ReplicaStarted():
                 log.info("replica started", pool=event.pool, url=event.url, pid=event.pid)
             case ReplicaReadiness():

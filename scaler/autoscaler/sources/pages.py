@@ -1,19 +1,21 @@
 """Metrics pages of replicas: fetched together under one deadline, and cut down to the series somebody asked for.
 
-The parser is prometheus_client's, for the text format and for OpenMetrics, whichever the page says it is. It takes tens of
-microseconds a line, and it runs on the event loop: so lines of other metrics are dropped before it sees them.
+The parser is prometheus_client's. It takes tens of microseconds a line, and it runs on the event loop: so lines of other metrics
+are dropped before it sees them. Of OpenMetrics we keep what makes a page safe to use, its end (`# EOF`, without which it was cut
+short), and drop what says nothing about a number: types, units, exemplars. The strict parser would refuse a whole page for a unit
+that is missing from a name.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import aiohttp
 from prometheus_client import Metric
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as parse_text
+from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.clock import Clock
 from autoscaler.errors import brief
@@ -21,7 +23,11 @@ from autoscaler.sources.windows import Labels
 
 PAGE_LIMIT_BYTES = 16 * 2**20
 OPENMETRICS = "application/openmetrics-text"
-_ACCEPT = {"Accept": "text/plain;version=0.0.4, */*;q=0.1"}
+END = "# EOF"
+_ACCEPT = {"Accept": f"text/plain;version=0.0.4, {OPENMETRICS};version=1.0.0;q=0.8, */*;q=0.1"}
+
+# A sample of OpenMetrics: name and labels, then value and time, then perhaps an exemplar, which begins with " # ".
+_SAMPLE = re.compile(r"""([^\s{]+(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)\s+([^#]*?)(?:\s+#.*)?""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +64,10 @@ def parse_page(text: str, content_type: str, metrics: Collection[str]) -> dict[s
     Raises:
         ValueError: this is not a metrics page.
     """
-    parse = parse_openmetrics if content_type == OPENMETRICS else parse_text
-    families: Iterable[Metric] = parse(_only(text, tuple(metrics)))
+    if content_type == OPENMETRICS and not text.rstrip().endswith(END):
+        raise ValueError(f"cut short: no {END} at its end")
+    lines = _only(text, tuple(metrics), openmetrics=content_type == OPENMETRICS)
+    families: Iterable[Metric] = text_string_to_metric_families(lines)
     series: dict[str, dict[Labels, float]] = {}
     for family in families:
         for sample in family.samples:
@@ -100,17 +108,24 @@ async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     return b"".join(chunks)
 
 
-def _only(text: str, metrics: tuple[str, ...]) -> str:
-    """Keep the lines of some metrics, and what describes them; a page without any text in our format stays as it is."""
+def _only(text: str, metrics: tuple[str, ...], *, openmetrics: bool) -> str:
+    """Keep the samples of some metrics; a page without any text in our format stays as it is."""
     kept = []
     known = False
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("#"):
             known = True
-            words = line.split(" ", 3)
-            if line == "# EOF" or (len(words) > 2 and words[2].startswith(metrics)):
-                kept.append(line)
         elif line.startswith(metrics):
             known = True
-            kept.append(line)
+            sample = _plain(line) if openmetrics else line
+            if sample is not None:
+                kept.append(sample)
     return "\n".join(kept) + "\n" if known else text
+
+
+def _plain(line: str) -> str | None:
+    """Take the exemplar off a sample of OpenMetrics; None for a native histogram, which is no number."""
+    match = _SAMPLE.fullmatch(line.rstrip())
+    if match is None:
+        return line
+    return None if match[2].startswith("{") else f"{match[1]} {match[2]}"

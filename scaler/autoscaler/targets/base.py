@@ -9,11 +9,18 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
-    """A target at one moment: replicas wanted, how many are ready, and the base URLs of those."""
+    """A target at one moment: replicas wanted, how many are ready, and the base URLs of those.
+
+    `version` tells this state from any later one, where the target has such a thing; `set_by` is who set the count, as far as
+    the target tells. `obstacle` says why nothing may be written to it now; empty when nothing speaks against it.
+    """
 
     replicas: int
     ready: int
     endpoints: tuple[str, ...]
+    version: str = ""
+    set_by: str = ""
+    obstacle: str = ""
 
 
 class Target(Protocol):
@@ -29,14 +36,17 @@ class Target(Protocol):
 
         Raises:
             TargetError: it cannot be told.
+            KubernetesError: the cluster does not tell it.
         """
         ...
 
-    async def scale(self, replicas: int) -> None:
+    async def scale(self, replicas: int, decided_on: TargetState) -> None:
         """Ask for that many replicas; returns when the wish is recorded, not when they are ready.
 
         Raises:
+            Conflict: the target is no longer as it was in `decided_on`; read it and decide again.
             TargetError: the wish was not recorded.
+            KubernetesError: the cluster refused it, or did not answer: then it may have been recorded all the same.
         """
         ...
 

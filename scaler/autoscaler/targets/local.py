@@ -88,8 +88,11 @@ class LocalPool:
         self._write_endpoints()
         return self._state()
 
-    async def scale(self, replicas: int) -> None:
-        """Start what is missing; of what is too much, those that do not run, then the newest, are stopped."""
+    async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
+        """Start what is missing; of what is too much, those that do not run, then the newest, are stopped.
+
+        Nobody but this process changes a pool, so what was decided on still holds.
+        """
         spec = self._pool.spec
         if self._context is None:
             raise TargetError(f"{self.name} is not running")

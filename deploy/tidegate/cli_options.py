@@ -1,0 +1,48 @@
+"""What several commands share: options, exit statuses, and how a service is run from the command line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+import typer
+
+from tidegate.addresses import parse_address
+
+INTERRUPTED = 130
+MISTAKE = 2
+
+JsonLogs = Annotated[bool, typer.Option("--json-logs", envvar="TIDEGATE_JSON_LOGS", help="Log JSON lines.")]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store", envvar="TIDEGATE_STORE", help="The store: redis://, rediss:// or unix:// address."
+    ),
+]
+
+
+def read_address(text: str, option: str) -> tuple[str, int]:
+    """Read HOST:PORT.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def run_service(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any:
+    """Run a service until it ends; interrupting it ends the command.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
+    import uvloop
+
+    try:
+        return uvloop.run(service(settings))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(INTERRUPTED) from None

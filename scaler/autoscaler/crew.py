@@ -1,0 +1,166 @@
+"""The loops of all rules, and how they follow the documents: what is new is begun, what has changed goes on, what is gone stops.
+
+A rule that stops leaves its target as it is. A rule that changes keeps its memory, unless it scales another target now: that
+is another rule by the same name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+from autoscaler.clock import Clock
+from autoscaler.errors import AutoscalerError, brief
+from autoscaler.instrumentation.events import Instrument, RuleNotStarted, RuleRemoved, RulesLoaded
+from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
+from autoscaler.plan import Plan
+from autoscaler.settings import ScalerSettings
+from autoscaler.signals import SignalReader
+from autoscaler.targets.base import Target
+from rulebook.rule import ScalingRule
+
+LAST_ROUND_S = 12.0
+"""What a loop that is to stop may take for the round it is in: a little more than any step's deadline."""
+
+OpenTarget = Callable[[ScalingRule, Plan], Coroutine[None, None, Target]]
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What all loops of a scaler share, and how they get what is their own."""
+
+    settings: ScalerSettings
+    clock: Clock
+    instrument: Instrument
+    writer: AdmissionWriter
+    open_target: OpenTarget
+    release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
+    signals_of: Callable[[ScalingRule], SignalReader]
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A loop at work; `run` is None where rounds are made by hand."""
+
+    rule: ScalingRule
+    loop: RuleLoop
+    follow: asyncio.Task[None]
+    run: asyncio.Task[None] | None
+
+
+class Crew:
+    """The loops of a scaler. Close it with `stop`, then `dismiss` once the targets are closed too."""
+
+    def __init__(self, equipment: Equipment, *, runs: bool = True) -> None:
+        """Have nobody yet; with `runs` false, loops make no rounds by themselves."""
+        self._equipment = equipment
+        self._runs = runs
+        self._members: dict[str, _Member] = {}
+        self._plan = Plan()
+        self._loaded_at_s: float | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """What is in force."""
+        return self._plan
+
+    @property
+    def loaded_at_s(self) -> float | None:
+        """When the documents were read which are in force."""
+        return self._loaded_at_s
+
+    @property
+    def loops(self) -> dict[str, RuleLoop]:
+        """The loops by the names of their rules."""
+        return {name: member.loop for name, member in self._members.items()}
+
+    async def begin(self, plan: Plan) -> None:
+        """Put the first plan in force.
+
+        Raises:
+            AutoscalerError: a target cannot be opened.
+        """
+        self._take(plan)
+        for rule in plan.rules.values():
+            await self._start(rule)
+
+    async def follow(self, plan: Plan) -> None:
+        """Put another plan in force; a target that cannot be opened is recorded, and tried again with the next plan."""
+        self._take(plan)
+        gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
+        await asyncio.gather(*(self._remove(name) for name in gone))
+        for name, rule in plan.rules.items():
+            member = self._members.get(name)
+            if member is None:
+                try:
+                    await self._start(rule)
+                except AutoscalerError as error:
+                    self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
+            elif member.rule != rule:
+                await self._equipment.open_target(rule, plan)  # the same one, told of the rule's new form
+                member.loop.change(rule, self._equipment.signals_of(rule))
+                self._members[name] = _Member(rule, member.loop, member.follow, member.run)
+
+    async def evaluate(self) -> None:
+        """Make one round of each rule."""
+        await asyncio.gather(*(member.loop.evaluate() for member in self._members.values()))
+
+    async def stop(self) -> None:
+        """Have all loops end, each with the round that it is in; readiness is still followed."""
+        await asyncio.gather(*(_end(member) for member in self._members.values()))
+
+    async def dismiss(self) -> None:
+        """Follow no longer."""
+        for member in self._members.values():
+            member.follow.cancel()
+        await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
+
+    def _take(self, plan: Plan) -> None:
+        now_s = self._equipment.clock.now_s()
+        self._plan, self._loaded_at_s = plan, now_s
+        messages = tuple(refusal.message for refusal in plan.refusals)
+        self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
+
+    async def _start(self, rule: ScalingRule) -> None:
+        equipment = self._equipment
+        target = await equipment.open_target(rule, self._plan)
+        loop = RuleLoop(
+            LoopParts(
+                rule=rule,
+                target=target,
+                signals=equipment.signals_of(rule),
+                writer=equipment.writer,
+                instrument=equipment.instrument,
+                clock=equipment.clock,
+                settings=equipment.settings,
+            )
+        )
+        self._members[rule.name] = _Member(
+            rule=rule,
+            loop=loop,
+            follow=asyncio.create_task(loop.follow(), name=f"follow {rule.name}"),
+            run=asyncio.create_task(loop.run(), name=f"run {rule.name}") if self._runs else None,
+        )
+
+    async def _remove(self, name: str) -> None:
+        member = self._members.pop(name)
+        await _end(member)
+        member.follow.cancel()
+        await asyncio.gather(member.follow, return_exceptions=True)
+        await self._equipment.release_target(member.rule)
+        self._equipment.instrument.record(RuleRemoved(name))
+
+
+def _is_gone(rule: ScalingRule, plan: Plan) -> bool:
+    successor = plan.rules.get(rule.name)
+    return successor is None or successor.spec.target.key != rule.spec.target.key
+
+
+async def _end(member: _Member) -> None:
+    if member.run is None:
+        return
+    member.loop.stop()
+    await asyncio.wait({member.run}, timeout=LAST_ROUND_S)
+    member.run.cancel()
+    await asyncio.gather(member.run, return_exceptions=True)

@@ -1,0 +1,60 @@
+"""What all that speaks to one cluster shares: the client with its one limit, what is known of kinds, the autoscalers found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoscaler.clock import Clock
+from autoscaler.instrumentation.events import Instrument
+from autoscaler.kubernetes.access import Access, find_access
+from autoscaler.kubernetes.autoscalers import Rivals
+from autoscaler.kubernetes.client import ClientLimits, KubernetesClient
+from autoscaler.kubernetes.reflector import Copies
+from autoscaler.kubernetes.resources import Resources
+from autoscaler.settings import ScalerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster; nothing is connected before it is first used."""
+
+    client: KubernetesClient
+    resources: Resources
+    copies: Copies
+    rivals: Rivals
+    namespace: str
+    clock: Clock
+
+    async def close(self) -> None:
+        """Stop watching, and close all connections."""
+        await self.copies.close()
+        await self.client.close()
+
+
+def access_of(settings: ScalerSettings) -> Access:
+    """Find the cluster which an operator means.
+
+    Raises:
+        ConfigurationError: none is named, none is here, or what names it cannot be used.
+    """
+    return find_access(settings.kubeconfig, settings.context, service_account=settings.service_account)
+
+
+def make_cluster(settings: ScalerSettings, clock: Clock, instrument: Instrument) -> Cluster:
+    """Prepare to speak to the cluster which an operator means.
+
+    Raises:
+        ConfigurationError: none is named, none is here, or what names it cannot be used.
+    """
+    access = access_of(settings)
+    limits = ClientLimits(settings.kubernetes_qps, settings.kubernetes_burst)
+    client = KubernetesClient(access, clock, limits)
+    copies = Copies(client, clock=clock, instrument=instrument)
+    return Cluster(
+        client=client,
+        resources=Resources(client),
+        copies=copies,
+        rivals=Rivals(copies),
+        namespace=settings.namespace or access.namespace,
+        clock=clock,
+    )

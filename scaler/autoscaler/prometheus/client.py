@@ -1,0 +1,235 @@
+"""Asks a Prometheus over HTTP: instant and range queries, each within a deadline.
+
+An own small client on aiohttp rather than `prometheus-api-client` in a thread: a deadline has to free the connection and stop
+the query in the server, which a blocked thread cannot; thousands of queries an interval must not mean as many hand-overs
+between threads; and certificates must be exchangeable while we run. (`prometheus-api-client` serves the backtest, which has
+time.) It knows no rules and no cache: `shared` asks, `answers` reads.
+
+Tried again are refused and broken connections, 429 and 5xx, a few times with jitter, as long as the deadline allows. A server
+that says the query itself took too long is not asked again: that would only add to its load.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from autoscaler.clock import Clock
+from autoscaler.errors import ConfigurationError, brief
+from autoscaler.prometheus.access import PrometheusAccess
+from autoscaler.prometheus.answers import Number, Payload, Series, read_number, read_series, refusal
+from autoscaler.prometheus.credentials import Credentials, CredentialsUnreadable
+from rulebook.observation import Missing
+
+INSTANT_LIMIT_BYTES: Final = 2**20
+"""One number takes two hundred bytes; whoever gets a megabyte forgot a sum()."""
+RANGE_LIMIT_BYTES: Final = 16 * 2**20
+ERROR_LIMIT_BYTES: Final = 64 * 2**10
+LONGEST_GET: Final = 2000
+"""Longer queries go by POST; shorter ones by GET, which proxies that let people only read allow."""
+
+ATTEMPTS: Final = 3
+FIRST_PAUSE_S: Final = 0.25
+_AGAIN: Final = frozenset({408, 429, 500, 502, 503, 504})
+_QUERY_TOOK_TOO_LONG: Final = frozenset({"timeout", "canceled"})
+
+
+class _Failed(Exception):
+    """There is no answer; the message says why. `again_after_s` is None where asking again is of no use."""
+
+    def __init__(self, reason: str, again_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.again_after_s = again_after_s
+
+
+class PrometheusClient:
+    """One server, asked by all rules of a process."""
+
+    def __init__(
+        self,
+        access: PrometheusAccess,
+        http: aiohttp.ClientSession,
+        clock: Clock,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._access = access
+        self._http = http
+        self._clock = clock
+        self._uniform = uniform
+        self._credentials = Credentials(access)
+        self._turns = asyncio.Semaphore(access.concurrency)
+
+    def check(self) -> None:
+        """See that all files with credentials can be used.
+
+        Raises:
+            ConfigurationError: one cannot.
+        """
+        try:
+            self._credentials.authorization()
+            self._credentials.tls()
+        except CredentialsUnreadable as error:
+            raise ConfigurationError(f"--prometheus {self._access.url}: {error}") from error
+
+    async def instant(self, promql: str, deadline_s: float) -> Number | Missing:
+        """Evaluate a query now, by the server's clock; nothing is raised."""
+        payload = await self._ask("query", {"query": promql}, deadline_s, INSTANT_LIMIT_BYTES)
+        if isinstance(payload, Missing):
+            return payload
+        number = read_number(payload)
+        complaints = self._credentials.complaints
+        if complaints and isinstance(number, Number):
+            note = "; ".join(text for text in (number.note, complaints) if text)
+            return Number(number.value, number.evaluated_at_s, note)
+        return number
+
+    async def range(
+        self, promql: str, start_s: float, end_s: float, step_s: float, deadline_s: float
+    ) -> Series | Missing:
+        """Evaluate a query over a range; nothing is raised. A server gives at most 11,000 points."""
+        times = {"start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": f"{step_s:.3f}"}
+        payload = await self._ask("query_range", {"query": promql, **times}, deadline_s, RANGE_LIMIT_BYTES)
+        return payload if isinstance(payload, Missing) else read_series(payload)
+
+    async def _ask(
+        self, path: str, fields: Mapping[str, str], deadline_s: float, limit_bytes: int
+    ) -> Payload | Missing:
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await self._insist(path, fields, deadline_s, limit_bytes)
+        except TimeoutError:
+            return Missing(f"no answer within {deadline_s:g} s")
+        except _Failed as failure:
+            return Missing(failure.reason)
+
+    async def _insist(
+        self, path: str, fields: Mapping[str, str], deadline_s: float, limit_bytes: int
+    ) -> Payload:
+        """Ask until there is an answer, it is of no use to ask again, or the time left would not do for the pause."""
+        ends_s = self._clock.monotonic_s() + deadline_s
+        pause_s = FIRST_PAUSE_S
+        for attempt in range(ATTEMPTS):
+            left_s = ends_s - self._clock.monotonic_s()
+            try:
+                async with self._turns:
+                    return await self._once(path, fields, max(left_s, 0.01), limit_bytes)
+            except _Failed as failure:
+                if failure.again_after_s is None or attempt == ATTEMPTS - 1:
+                    raise
+                wait_s = max(self._uniform(0.5 * pause_s, 1.5 * pause_s), failure.again_after_s)
+                if wait_s >= ends_s - self._clock.monotonic_s():
+                    raise
+            await self._clock.sleep(wait_s)
+            pause_s *= 2
+        raise AssertionError("unreachable")
+
+    async def _once(self, path: str, fields: Mapping[str, str], left_s: float, limit_bytes: int) -> Payload:
+        # `timeout` has the server give up when we do. Thanos would rather answer with a part: that is what
+        # `partial_response` forbids; others ignore it.
+        sent = {**fields, "timeout": f"{left_s * 1000:.0f}ms", "partial_response": "false"}
+        by_post = len(fields["query"]) > LONGEST_GET
+        try:
+            async with self._http.request(
+                "POST" if by_post else "GET",
+                f"{self._access.api}/{path}",
+                params=None if by_post else sent,
+                data=sent if by_post else None,
+                headers=self._headers(),
+                ssl=self._credentials.tls(),
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(),
+            ) as response:
+                return await _payload(response, limit_bytes)
+        except CredentialsUnreadable as error:
+            raise _Failed(str(error)) from error
+        except aiohttp.ClientSSLError as error:
+            raise _Failed(brief(f"{self._access.url}: TLS: {_said(error)}")) from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
+            raise _Failed(brief(f"{self._access.url}: {_said(error)}"), 0.0) from error
+        except aiohttp.ClientError as error:
+            raise _Failed(brief(f"{self._access.url}: {_said(error)}")) from error
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept": "application/json", "User-Agent": "tidegate", **dict(self._access.headers)}
+        authorization = self._credentials.authorization()
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        return headers
+
+
+async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payload:
+    """Read an answer.
+
+    Raises:
+        _Failed: it holds no result.
+    """
+    status, good = response.status, response.status == 200
+    body = await _read(response, limit_bytes if good else ERROR_LIMIT_BYTES)
+    if body is None and good:
+        raise _Failed(f"the answer is larger than {limit_bytes >> 20} MiB: have the query give one series")
+    payload = _decoded(body)
+    if good and payload is not None and payload.get("status") == "success":
+        return payload
+    retry_s = _retry_after_s(response.headers.get("Retry-After", ""))
+    again_after_s = retry_s if status in _AGAIN else None
+    if payload is not None and payload.get("status") == "error":
+        if payload.get("errorType") in _QUERY_TOOK_TOO_LONG:
+            again_after_s = None
+        raise _Failed(f"HTTP {status}, {refusal(payload)}", again_after_s)
+    if status in (401, 403):
+        raise _Failed(f"HTTP {status}, access refused: see --prometheus-token-file or --prometheus-username")
+    if status == 404:
+        raise _Failed("HTTP 404: there is no query API at this address; see --prometheus")
+    if 300 <= status < 400:
+        raise _Failed(f"HTTP {status}, sent elsewhere (to a login page?): give the address of the API itself")
+    if status != 200:
+        raise _Failed(f"HTTP {status}", again_after_s)
+    if payload is not None:
+        raise _Failed("not the answer of a Prometheus: JSON, but without the fields of one")
+    raise _Failed(
+        f"not the answer of a Prometheus: {brief(response.content_type)} instead of JSON (a proxy's login page?)"
+    )
+
+
+async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_chunked(2**16):
+        size += len(chunk)
+        if size > limit_bytes:
+            response.close()  # the rest is not wanted, nor is a connection that still carries it
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _decoded(body: bytes | None) -> Payload | None:
+    try:
+        value: Any = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else {}
+
+
+def _retry_after_s(text: str) -> float:
+    """Read Retry-After in seconds; dates, which nobody sends here, count as 0."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
+
+
+def _said(error: BaseException) -> str:
+    """Give the system's own words where there are any; aiohttp's repeat the address, and which TLS context was used."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return str(error.certificate_error)
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        if number and number > 0 and not isinstance(error.os_error, ssl.SSLError):
+            return os.strerror(number)
+        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+    return str(error) or type(error).__name__

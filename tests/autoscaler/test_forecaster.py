@@ -1,0 +1,194 @@
+"""The running scaler forecasts by what Prometheus remembers and by what it has seen itself."""
+
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.background import Background
+from autoscaler.clock import Clock, SystemClock
+from autoscaler.forecaster import ASK_AGAIN_S, Forecaster, Forecasters, Past
+from autoscaler.prometheus.answers import Series
+from autoscaler.status import status_json
+from rulebook.observation import Expected, Missing, Value
+from rulebook.rule import ScalingRule
+from tests.autoscaler.fakes import (
+    START_S,
+    FakeSource,
+    FakeTarget,
+    ManualClock,
+    Recorder,
+    make_loop,
+    make_rule,
+)
+from tests.autoscaler.prometheus_asking import asking_client
+from tests.autoscaler.prometheus_server import Prometheus
+
+DAY_S = 86400.0
+QUERY = {"name": "busy", "prometheus": {"query": "sum(busy_then)"}, "perReplica": 10.0}
+
+
+@pytest.fixture
+async def background() -> AsyncIterator[Background]:
+    background = Background()
+    yield background
+    await background.close()
+
+
+def forecasting(**forecast: Any) -> ScalingRule:
+    fields = {"signal": "busy", "horizon": 600.0, "method": "seasonalNaive", **forecast}
+    return make_rule(signals=[QUERY], forecast=fields)
+
+
+def forecaster_of(
+    rule: ScalingRule, clock: Clock, background: Background, past: Past | None = None
+) -> Forecaster:
+    assert rule.spec.forecast is not None
+    return Forecaster(rule.spec.forecast, rule.spec.interval_s, past, clock=clock, background=background)
+
+
+def yesterday(now_s: float) -> list[tuple[float, float]]:
+    """Two days of a quiet 50, but for a rush to 400 which began a day before five minutes from now."""
+    begins_s = now_s - DAY_S + 300
+
+    def value(at_s: float) -> float:
+        return 400.0 if begins_s <= at_s < begins_s + 600 else 50.0
+
+    return [(at_s, value(at_s)) for at_s in (now_s - age_s for age_s in range(int(2 * DAY_S), 0, -60))]
+
+
+@pytest.mark.parametrize("method", ["seasonalNaive", pytest.param("holtWinters", marks=pytest.mark.slow)])
+async def test_a_new_scaler_knows_yesterdays_rush_from_prometheus(
+    tmp_path: Path, background: Background, method: str
+) -> None:
+    prometheus = Prometheus(tmp_path)
+    prometheus.remember("busy_then", yesterday(time.time()))
+    prometheus.start()
+    try:
+        async with asking_client(prometheus.url) as client:
+            forecasters = Forecasters(SystemClock(), background, client)
+            forecaster = forecasters.of(forecasting(method=method))
+            assert forecaster is not None
+            expected = await forecaster.foresee(deadline_s=120.0)
+    finally:
+        prometheus.stop()
+    assert isinstance(expected, Expected)
+    assert expected.value == pytest.approx(400.0, rel=0.35 if method == "holtWinters" else 1e-9)
+    assert expected.method == {"holtWinters": "Holt-Winters"}.get(method, "what it reached a season ago")
+
+
+async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
+    clock: ManualClock, recorder: Recorder, background: Background
+) -> None:
+    at_once = {
+        "scaleUp": {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 15}]},
+        "scaleDown": {"stabilizationWindowSeconds": 0},
+    }
+    forecast = {"signal": "busy", "horizon": 30.0, "season": 120.0, "method": "seasonalNaive"}
+    rule = make_rule(signals=[QUERY], forecast=forecast, behavior=at_once)
+    source = FakeSource[Any](Value(20.0, START_S))
+    forecaster = forecaster_of(rule, clock, background)
+    target = FakeTarget(replicas=2)
+    loop = make_loop(
+        rule, target=target, clock=clock, recorder=recorder, prometheus=source, forecaster=forecaster
+    )
+    counts = []
+    for turn in range(12):
+        source.reading = Value(90.0 if turn == 3 else 20.0, clock.now_s())
+        await loop.evaluate()
+        while forecaster._work is not None:  # a thread's work, which rounds do not wait for
+            await forecaster._work
+        counts.append(target.state.replicas)
+        clock.advance(15)
+    # The rush of the fourth round is expected eight rounds later, and prepared for from one round before on.
+    assert counts == [2, 2, 2, 9, 2, 2, 2, 2, 2, 2, 9, 9]
+    decision = loop.status.decision
+    assert decision is not None
+    assert decision.bound_by == "forecast"
+    assert "busy may reach 90 within 30 s" in decision.reason
+    shown = status_json(loop.status)["forecast"]
+    assert (shown["value"], shown["method"]) == (90.0, "what it reached a season ago")
+
+
+async def test_what_cannot_be_read_is_not_remembered_as_anything(
+    clock: ManualClock, recorder: Recorder, background: Background
+) -> None:
+    rule = make_rule(
+        signals=[{**QUERY, "onMissing": "zero"}],
+        forecast={"signal": "busy", "horizon": 600.0, "method": "seasonalNaive"},
+    )
+    forecaster = forecaster_of(rule, clock, background)
+    source = FakeSource[Any](Missing("empty"))
+    loop = make_loop(
+        rule, target=FakeTarget(), clock=clock, recorder=recorder, prometheus=source, forecaster=forecaster
+    )
+    await loop.evaluate()
+    assert forecaster.history.values == ()
+    source.reading = Value(30.0, clock.now_s())
+    await loop.evaluate()
+    assert forecaster.history.values == (30.0,)
+    assert status_json(loop.status)["forecast"] == {"missing": "no season was seen yet"}
+
+
+async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_shown(
+    clock: ManualClock, background: Background
+) -> None:
+    answers: list[Series | Missing] = [
+        Missing("HTTP 503"),
+        Series(tuple((clock.now_s() - DAY_S + ahead_s, 70.0) for ahead_s in (60, 360, 660))),
+    ]
+    asked: list[tuple[float, float, float]] = []
+
+    async def past(start_s: float, end_s: float, step_s: float, deadline_s: float) -> Series | Missing:
+        asked.append((start_s, end_s, step_s))
+        return answers.pop(0)
+
+    forecaster = forecaster_of(forecasting(), clock, background, past)
+    forecaster.see(55.0, clock.now_s())
+    refused = await forecaster.foresee(60.0)
+    assert refused == Missing("no season was seen yet; its past cannot be read: HTTP 503")
+    assert await forecaster.foresee(60.0) == refused
+    clock.advance(ASK_AGAIN_S)
+    await forecaster.foresee(60.0)
+    while forecaster._work is not None:
+        await forecaster._work
+    expected = await forecaster.foresee(60.0)
+    assert isinstance(expected, Expected)
+    assert expected.value == 70.0
+    assert 55.0 in forecaster.history.values
+    assert [round(end_s - start_s) for start_s, end_s, _ in asked] == [4 * DAY_S, 4 * DAY_S]
+    assert asked[0][2] == 60.0
+
+
+async def test_a_forecast_is_made_anew_within_its_horizon(clock: ManualClock, background: Background) -> None:
+    week = forecaster_of(forecasting(season=7 * DAY_S), clock, background)
+    week.see(5.0, clock.now_s() - 7 * DAY_S + 60)
+    week.see(7.0, clock.now_s() - 7 * DAY_S + 600)
+    first = await week.foresee(60.0)
+    clock.advance(299)
+    assert await week.foresee(60.0) is first
+    assert week._work is None
+    clock.advance(1)
+    await week.foresee(60.0)
+    while week._work is not None:
+        await week._work
+    renewed = await week.foresee(60.0)
+    assert isinstance(renewed, Expected)
+    assert renewed.made_at_s == clock.now_s()
+
+
+async def test_a_rule_that_is_read_anew_keeps_its_history(clock: ManualClock, background: Background) -> None:
+    forecasters = Forecasters(clock, background, None)
+    forecaster = forecasters.of(forecasting())
+    assert forecasters.of(forecasting()) is forecaster
+    assert forecasters.of(forecasting(season=3600.0)) is not forecaster
+    assert forecasters.of(make_rule()) is None
+
+
+def test_statsmodels_is_not_loaded_before_it_is_used() -> None:
+    code = "import sys, autoscaler.service, tidegate.cli; sys.exit('statsmodels' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

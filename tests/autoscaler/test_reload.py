@@ -1,0 +1,134 @@
+"""Documents that change while the scaler runs: rules come, change and go, and none of that scales anything by itself."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from autoscaler.reload import stamp
+from tests.autoscaler.pools import endpoints
+from tests.autoscaler.running import RULE, running_scaler, write_documents
+from tests.autoscaler.test_scaler_service import poll, samples
+
+ROOT = Path(__file__).parents[2]
+
+
+async def status_of(
+    http: aiohttp.ClientSession, condition: Callable[[dict[str, Any]], object]
+) -> dict[str, Any]:
+    """Ask for the whole /status until it is as wished."""
+
+    async def ask() -> dict[str, Any]:
+        async with http.get("/status") as response:
+            status: dict[str, Any] = await response.json()
+            return status
+
+    return await poll(ask, lambda status: bool(condition(status)))
+
+
+def settled(status: dict[str, Any]) -> bool:
+    web = status["rules"].get("web")
+    return web is not None and web["replicas"] == web["ready"] == 2
+
+
+async def test_a_changed_rule_is_in_force_and_its_target_goes_on(tmp_path: Path) -> None:
+    settings = write_documents(tmp_path)
+    async with running_scaler(settings) as http:
+        before = await status_of(http, settled)
+        (tmp_path / "rules" / "rule.yaml").write_text(RULE.replace("min: 1", "min: 3"))
+        after = await status_of(http, lambda status: status["rules"]["web"]["ready"] == 3)
+    assert set(before["rules"]["web"]["endpoints"]) < set(after["rules"]["web"]["endpoints"])
+    assert after["rules"]["web"]["rounds"] > before["rules"]["web"]["rounds"]
+    assert after["documents"]["problems"] == []
+
+
+async def test_a_rule_that_goes_bad_stays_in_force_and_is_shown(tmp_path: Path) -> None:
+    settings = write_documents(tmp_path)
+    file = tmp_path / "rules" / "rule.yaml"
+    async with running_scaler(settings) as http:
+        await status_of(http, settled)
+        file.write_text(RULE.replace("perReplica: 20", "perReplicas: 20"))
+        status = await status_of(http, lambda status: status["documents"]["problems"])
+        assert status["rules"]["web"]["outdated"] is True
+        message = status["documents"]["problems"][0]["message"]
+        assert message.startswith(f"{file}:")
+        assert "did you mean perReplica?" in message
+        rounds = status["rules"]["web"]["rounds"]
+        status = await status_of(http, lambda status: status["rules"]["web"]["rounds"] > rounds)
+        assert status["rules"]["web"]["replicas"] == 2
+        metrics = await samples(http)
+        assert metrics["tidegate_scaler_rule_outdated['web']"] == 1
+        assert metrics["tidegate_scaler_documents_refused[]"] > 0
+        file.write_text(RULE)
+        status = await status_of(http, lambda status: not status["documents"]["problems"])
+        assert status["rules"]["web"]["outdated"] is False
+        assert (await samples(http))["tidegate_scaler_rule_outdated['web']"] == 0
+
+
+async def test_a_rule_that_is_taken_away_leaves_its_replicas_and_finds_them_again(tmp_path: Path) -> None:
+    settings = write_documents(tmp_path)
+    file = tmp_path / "rules" / "rule.yaml"
+    async with running_scaler(settings) as http:
+        before = await status_of(http, settled)
+        file.unlink()
+        status = await status_of(http, lambda status: not status["rules"])
+        assert status["documents"]["problems"] == []
+        assert not [name for name in await samples(http) if "'web'" in name]
+        assert len(endpoints(tmp_path)) == 2
+        file.write_text(RULE)
+        after = await status_of(http, settled)
+    assert after["rules"]["web"]["endpoints"] == before["rules"]["web"]["endpoints"]
+
+
+async def test_sighup_has_the_documents_read_again(tmp_path: Path) -> None:
+    write_documents(tmp_path)
+    arguments = ("-m", "tests.autoscaler.scaler_process", str(tmp_path))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    lines = process.stdout
+    assert lines is not None
+
+    async def says(text: bytes) -> None:
+        async with asyncio.timeout(30):
+            while text not in (line := await lines.readline()):
+                assert line, "the scaler has ended"
+
+    try:
+        await says(b"rules in force")
+        await says(b"scaler runs")
+        os.kill(process.pid, signal.SIGHUP)
+        await says(b"rules in force")
+    finally:
+        process.terminate()
+        await process.communicate()
+    assert process.returncode == 0
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Path:
+    """A folder as Kubernetes mounts a ConfigMap: files are links through `..data`."""
+    (tmp_path / "..first").mkdir()
+    (tmp_path / "..first" / "rule.yaml").write_text(RULE)
+    (tmp_path / "..data").symlink_to("..first")
+    (tmp_path / "rule.yaml").symlink_to("..data/rule.yaml")
+    return tmp_path
+
+
+def test_a_swapped_mount_shows(mount: Path) -> None:
+    before = stamp([mount])
+    (mount / "..second").mkdir()
+    (mount / "..second" / "rule.yaml").write_text(RULE)
+    (mount / "..new").symlink_to("..second")
+    (mount / "..new").rename(mount / "..data")
+    assert stamp([mount]) != before
+
+
+def test_what_is_not_there_has_a_stamp_too(tmp_path: Path) -> None:
+    assert stamp([tmp_path / "missing"]) == ()
