@@ -18,6 +18,7 @@ from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.guard import Guard
+from waitingroom.gate.metrics import GateCollector, GateFigures
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.trust import TrustedProxies
@@ -84,10 +85,11 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
 
         handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
         arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
+        registry = room_registry(rooms)
         app = make_room_app(
             rooms,
             keyring,
-            room_registry(rooms),
+            registry,
             handovers,
             secure_cookies=settings.secure_cookies,
             more_routes=[
@@ -101,6 +103,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
+        counts, exchanges = dict(auth.counts), None
         if settings.gate is not None:
             upstreams = Upstreams(settings.upstreams, settings.upstream_file)
             _in_background(stack, upstreams.watch())
@@ -133,6 +136,19 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
                 shared=settings.workers > 1,
             )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
+            counts["proxy"], exchanges = gate.counts, gate.exchanges
+        registry.register(
+            GateCollector(
+                GateFigures(
+                    counts=counts,
+                    renewals=lambda: checkpoint.renewals,
+                    feed_connected=lambda: revocations.connected,
+                    exchanges=exchanges,
+                    handovers=handovers.counts,
+                    listeners=lambda: revocations.listeners,
+                )
+            )
+        )
         hall.start()
         stack.push_async_callback(hall.stop)
         _in_background(stack, hall.watch())

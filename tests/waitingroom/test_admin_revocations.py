@@ -131,13 +131,19 @@ async def test_revocations_are_kept_as_long_as_a_pass_could_hold(client: Redis, 
 
 
 class Listener:
-    """Reads server-sent events."""
+    """Reads server-sent events; the hours of onsales are told in between, and left out unless they are wanted."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    async def next(self) -> dict[str, Any]:
+    async def next(self, *, hours: bool = False) -> dict[str, Any]:
         """Return the next event, its data read as JSON."""
+        while True:
+            event = await self._next()
+            if hours or event["event"] != "hours":
+                return event
+
+    async def _next(self) -> dict[str, Any]:
         event: dict[str, Any] = {}
         async with asyncio.timeout(20):
             while True:
@@ -198,9 +204,23 @@ async def test_the_feed_of_one_onsale_tells_of_no_other(
         assert (await listener.next())["data"]["onsale"] == "tulip"
 
 
+async def test_the_feed_tells_when_onsales_guard_their_shops(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    sale = onsale(closes="2099-01-01T00:00:00+00:00")
+    async with (
+        living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here,
+        listening(here) as listener,
+    ):
+        told = (await listener.next(hours=True))["data"]
+        assert told == {"onsale": "cactus", "begins": None, "closes": 4070908800.0}
+        await Office(here).act("close", at="now")
+        assert (await listener.next(hours=True))["data"]["closes"] < told["closes"]
+
+
 async def test_a_room_that_stops_lets_its_listeners_go(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with aiohttp.ClientSession() as session, asyncio.timeout(8):
         async with living(tmp_path, store_url, onsale()) as here:
             answer = await session.get(f"{here.room}/gate/revocations")
             await Listener(answer).next()
-        assert await answer.content.read() == b""
+        assert b"revoked" not in await answer.content.read()

@@ -17,8 +17,8 @@ from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 from tests.waitingroom.shops import Ask, Got, ask_wsgi, every
-from waitingroom.gate.metrics import middleware_collector
 from waitingroom.middleware import FetchedKeys, OfflineGate, RoomLink
+from waitingroom.middleware.metrics import middleware_collector
 
 SHOP = "tickets.example.org"
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}

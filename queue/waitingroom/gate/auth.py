@@ -15,6 +15,7 @@ from aiohttp import web
 
 from rulebook import Onsale
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
+from waitingroom.gate.counts import Counts
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.original import (
     PREFIX,
@@ -64,7 +65,13 @@ class AuthGate:
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
+        self._auth_counts, self._forward_counts = Counts(), Counts()
         self._reported: Memo[bool] = Memo(_REPORTS_REMEMBERED)
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """What was answered, by the way of asking."""
+        return {"auth": self._auth_counts, "forward": self._forward_counts}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; a proxy may ask with any method, as some keep the buyer's."""
@@ -95,29 +102,37 @@ class AuthGate:
         headers = request.headers
         if not self._trusted.holds(request.remote):
             return self._refuse_auth(request, "not a trusted proxy")
+        counts = self._auth_counts
         original = read_auth(headers, _configured(request))
         onsale = self._judge(original)
         if onsale is None:
+            counts.free += 1
             return web.Response(headers=_NO_STORE)
         allowed = self._checkpoint.check(onsale, headers.get("Cookie"), time.time())
         if allowed is not None:
+            counts.allowed += 1
             return web.Response(headers=self._passed(allowed))
+        counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
         return web.Response(status=HTTPStatus.UNAUTHORIZED, headers={**_CHALLENGE, ROOM_HEADER: address})
 
     def _forward(self, request: web.Request) -> web.Response:
         if not self._trusted.holds(request.remote):
             return _response(self._refuse_forward(request, "not a trusted proxy"))
+        counts = self._forward_counts
         original = self._read_forward(request)
         onsale = self._judge(original)
         if onsale is None:
+            counts.free += 1
             # A session named by the buyer must not reach the shop: other proxies drop it by themselves, Envoy is told to.
             return web.Response(
                 headers={**_NO_STORE, _ENVOY_REMOVE: f"{SESSION_HEADER}, {ONSALE_HEADER}".lower()}
             )
         allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
         if allowed is not None:
+            counts.allowed += 1
             return web.Response(headers=self._passed(allowed))
+        counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
         return _response(send_to_line(request.headers.get("Accept", ""), address))
 
@@ -142,10 +157,12 @@ class AuthGate:
         return headers
 
     def _refuse_auth(self, request: web.Request, reason: str) -> web.Response:
+        self._auth_counts.refuse(reason)
         self._report(AUTH_PATH, request.remote, reason)
         return web.Response(status=HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
 
     def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
+        self._forward_counts.refuse(reason)
         self._report(PREFIX, request.remote, reason)
         return _FORBIDDEN
 

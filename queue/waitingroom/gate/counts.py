@@ -22,9 +22,9 @@ class Counts:
         self.queued = 0
         self.refused: Counter[str] = Counter()
 
-    def refuse(self, message: str) -> None:
-        """Count a refusal under one of `REASONS`, by what was said of it."""
-        self.refused[reason_of(message)] += 1
+    def refuse(self, message: str, otherwise: str = "unreadable") -> None:
+        """Count a refusal under one of `REASONS`, by what was said of it, or under `otherwise`."""
+        self.refused[reason_of(message, otherwise)] += 1
 
 
 class Exchanges:
@@ -44,9 +44,11 @@ class Exchanges:
         self.seconds += seconds
 
 
-def reason_of(message: str) -> str:
+def reason_of(message: str, otherwise: str) -> str:
     """Name the kind of a refusal; what is said of headers in particular would be too many kinds."""
     if message == "not a trusted proxy":
         return "untrusted"
     kind = message.partition(":")[0]
-    return kind if kind in REASONS else "unreadable"
+    if kind in REASONS:
+        return kind
+    return "host" if kind == "hosts" else otherwise

@@ -9,7 +9,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from waitingroom.gate.counts import BUCKETS_S, REASONS, Counts, Exchanges
-from waitingroom.middleware.offline import OfflineGate
 
 _PREFIX = "tidegate_queue_gate_"
 _OUTCOMES = ("allowed", "free", "queued")
@@ -101,15 +100,3 @@ def _exchanges(exchanges: Exchanges) -> Iterator[Metric]:
     latency.add_metric([], buckets, exchanges.seconds)
     yield latency
     yield GaugeMetricFamily(_PREFIX + "websockets", "WebSockets open now.", value=exchanges.websockets)
-
-
-def middleware_collector(gate: OfflineGate) -> GateCollector:
-    """Return the collector of a shop's own gate, to be registered with the shop's registry."""
-    link = gate.link
-    return GateCollector(
-        GateFigures(
-            counts={"middleware": gate.counts},
-            renewals=lambda: link.renewed if link is not None else 0,
-            feed_connected=lambda: link is not None and link.connected,
-        )
-    )

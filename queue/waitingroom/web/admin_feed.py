@@ -28,7 +28,6 @@ class RevocationFeed:
     """Serves what this process has heard; the store is not asked."""
 
     def __init__(self, revocations: Revocations, rooms: Mapping[str, Room]) -> None:
-        self.listeners = 0
         self._revocations = revocations
         self._rooms = rooms
 
@@ -43,14 +42,21 @@ class RevocationFeed:
         async with sse_response(request, headers=headers, ping_interval=PING_EVERY_S) as events:
             # Sent at once, so that a listener knows that it is connected.
             await events.send("{}", event="hello", retry=_RETRY_MS)
-            hours = asyncio.create_task(self._tell_hours(events, onsale))
-            self.listeners += 1
+            work = [
+                asyncio.create_task(self._tell_hours(events, onsale)),
+                asyncio.create_task(
+                    self._tell_revocations(events, onsale, request.headers.get("Last-Event-ID"))
+                ),
+                asyncio.create_task(events.wait()),  # ends when a ping finds the listener gone
+            ]
+            self._revocations.listeners += 1
             try:
-                await self._tell_revocations(events, onsale, request.headers.get("Last-Event-ID"))
+                await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                self.listeners -= 1
-                hours.cancel()
-                await asyncio.wait([hours])
+                self._revocations.listeners -= 1
+                for task in work:
+                    task.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
         return events
 
     async def _tell_revocations(
