@@ -17,7 +17,9 @@ JsonLogs = Annotated[bool, typer.Option("--json-logs", envvar="TIDEGATE_JSON_LOG
 Store = Annotated[
     str,
     typer.Option(
-        "--store", envvar="TIDEGATE_STORE", help="The store: redis://, rediss:// or unix:// address."
+        "--store",
+        envvar="TIDEGATE_STORE",
+        help="The store: redis://, unix://, redis+sentinel:// or redis+cluster:// address.",
     ),
 ]
 

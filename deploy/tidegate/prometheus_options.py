@@ -81,6 +81,14 @@ Headers = Annotated[
         show_default=False,
     ),
 ]
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        "--prometheus-concurrency",
+        envvar="TIDEGATE_PROMETHEUS_CONCURRENCY",
+        help="Requests to Prometheus at the same time, of all rules together.",
+    ),
+]
 
 
 def access_of(
@@ -92,6 +100,7 @@ def access_of(
     cert_file: Path | None,
     key_file: Path | None,
     headers: list[str] | None,
+    concurrency: int = 8,
 ) -> PrometheusAccess | None:
     """Put the options together; None where no server is given.
 
@@ -112,4 +121,5 @@ def access_of(
         cert_file=cert_file,
         key_file=key_file,
         headers=tuple(parse_header(text) for text in headers or ()),
+        concurrency=concurrency,
     )

@@ -23,6 +23,7 @@ from rulebook.testreport import Reported, report_json, report_junit, report_text
 from rulebook.testrun import run_test
 from rulebook.trial import TrialError, TrialInput, pick_rule, try_rule
 from rulebook.units import parse_duration
+from tidegate.rules_backtest import backtest
 from tidegate.rules_convert import convert
 from tidegate.rules_live import read_live
 from tidegate.rules_simulate import simulate
@@ -30,6 +31,7 @@ from tidegate.rules_simulate import simulate
 rules_app = typer.Typer(help="Check, explain and test rules before they run.", no_args_is_help=True)
 
 rules_app.command("simulate")(simulate)
+rules_app.command("backtest")(backtest)
 rules_app.command("convert")(convert)
 
 FINDINGS = 1

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 
-from rulebook.simulation import Comparison, Mapping
+from rulebook.simulation import Comparison, Contender, Mapping, Service
 
 _ROWS: Final = (
     ("slo_violation_percent", "SLO violations, % of requests", ".4f"),
@@ -64,23 +65,33 @@ def show(comparison: Comparison, scale: float) -> None:
         f"{trace.name} x {scale:g}: {trace.seconds / 3600:.4g} h, {trace.requests:.4g} requests, "
         f"peak {trace.peak_per_s:.4g}/s (needs {max(comparison.needed)} replicas)"
     )
-    print(
-        f"service: {service.rate_per_s:g}/s a replica, {service.workers} at a time; ready {service.startup_s:g} s "
-        f"after the order; objective {100 * service.quantile:g} % within {service.slo_s:g} s"
-    )
+    print(describe_service(service))
     for mapping in comparison.mappings:
         print(f"signal {mapping.signal}: {mapping.meaning}, {_detail(mapping)} ({mapping.why})")
-    table = Table()
-    table.add_column("")
-    for contender in comparison.contenders:
-        table.add_column(contender.name, justify="right")
-    for field, title, form in _ROWS:
-        table.add_row(title, *(format(getattr(entry.scores, field), form) for entry in comparison.contenders))
-    Console().print(table)
+    Console().print(score_table(comparison.contenders))
     for contender in comparison.contenders:
         print(f"{contender.name}: {contender.about}")
     for note in comparison.notes:
         print(f"note: {note}")
+
+
+def score_table(contenders: Sequence[Contender]) -> Table:
+    """Put the scores of contenders side by side."""
+    table = Table()
+    table.add_column("")
+    for contender in contenders:
+        table.add_column(contender.name, justify="right")
+    for field, title, form in _ROWS:
+        table.add_row(title, *(format(getattr(entry.scores, field), form) for entry in contenders))
+    return table
+
+
+def describe_service(service: Service) -> str:
+    """Say in a line what was assumed of the service."""
+    return (
+        f"service: {service.rate_per_s:g}/s a replica, {service.workers} at a time; ready {service.startup_s:g} s "
+        f"after the order; objective {100 * service.quantile:g} % within {service.slo_s:g} s"
+    )
 
 
 def _detail(mapping: Mapping) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NoReturn, cast
+from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
 
+from tidegate.rules_arguments import pick_rule, read_duration, read_time, refuse
+
 if TYPE_CHECKING:
-    from rulebook import ScalingRule
     from rulebook.simulation import Comparison, Meaning
 
 MAX_TRACE_BYTES: Final = 64 * 1024 * 1024
-_MISTAKE: Final = 2
 
 
 def simulate(
@@ -87,13 +85,15 @@ def simulate(
     from tidegate.rules_scores import as_json, show
 
     try:
-        document = _rule(rule, name)
+        document = pick_rule(rule, name)
         per_s = _positive(service_rate, "--service-rate")
         service = Service(
             rate_per_s=per_s,
-            startup_s=_duration(startup, "--startup"),
-            service_time_s=1.0 / per_s if service_time is None else _duration(service_time, "--service-time"),
-            slo_s=_duration(slo, "--slo"),
+            startup_s=read_duration(startup, "--startup"),
+            service_time_s=1.0 / per_s
+            if service_time is None
+            else read_duration(service_time, "--service-time"),
+            slo_s=read_duration(slo, "--slo"),
             quantile=_share(quantile),
         )
         settings = Settings(
@@ -104,14 +104,14 @@ def simulate(
                 _choice(hpa_metric, ("requests", "utilization"), "--hpa-metric"),
             ),
             hpa_target=hpa_target,
-            window_s=_duration(window, "--window"),
+            window_s=read_duration(window, "--window"),
             least=least,
             most=most,
-            begins_at=BEGINS_AT if begins is None else _time(begins),
+            begins_at=BEGINS_AT if begins is None else read_time(begins, "--begins"),
         )
         comparison = compare(document, parse_trace(_text(trace), str(trace)).scaled(scale), service, settings)
     except (RulebookError, OSError) as error:
-        _refuse(str(error))
+        refuse(str(error))
     if json:
         print(json_module.dumps(as_json(comparison, scale), indent=2, allow_nan=False))
     else:
@@ -124,43 +124,25 @@ def _plot(comparison: Comparison, file: Path) -> None:
     try:
         from tidegate.rules_plot import draw
     except ImportError:
-        _refuse("--plot needs matplotlib: install tidegate with the extra plots")
+        refuse("--plot needs matplotlib: install tidegate with the extra plots")
     try:
         draw(comparison, file)
     except (OSError, ValueError) as error:
-        _refuse(f"--plot {file}: {str(error).splitlines()[0]}")
-
-
-def _rule(path: Path, name: str | None) -> ScalingRule:
-    from rulebook import load_documents
-
-    rules = load_documents(path).rules
-    if name is not None and name in rules:
-        return rules[name]
-    listed = ", ".join(rules) or "none"
-    if name is not None:
-        _refuse(f"{path} holds no rule {name} (it has {listed})")
-    if len(rules) != 1:
-        _refuse(
-            f"{path} holds {len(rules)} rules ({listed}): say which by --rule NAME"
-            if rules
-            else f"{path} holds no rule"
-        )
-    return next(iter(rules.values()))
+        refuse(f"--plot {file}: {str(error).splitlines()[0]}")
 
 
 def _text(path: Path) -> str:
     if path.is_dir():
-        _refuse(f"{path}: is a folder")
+        refuse(f"{path}: is a folder")
     with path.open("rb") as stream:
         data = stream.read(MAX_TRACE_BYTES + 1)
     if len(data) > MAX_TRACE_BYTES:
-        _refuse(f"{path}: is larger than {MAX_TRACE_BYTES} bytes")
+        refuse(f"{path}: is larger than {MAX_TRACE_BYTES} bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        _refuse(f"{path}:{line}: is not UTF-8")
+        refuse(f"{path}:{line}: is not UTF-8")
 
 
 def _told(texts: list[str]) -> dict[str, Meaning]:
@@ -170,47 +152,24 @@ def _told(texts: list[str]) -> dict[str, Meaning]:
     for text in texts:
         name, equals, word = text.partition("=")
         if not equals or not name or word not in MEANINGS:
-            _refuse(f"--signal {text}: must be NAME=MEANING, one of {', '.join(MEANINGS)}")
+            refuse(f"--signal {text}: must be NAME=MEANING, one of {', '.join(MEANINGS)}")
         told[name] = word
     return told
 
 
-def _duration(text: str, option: str) -> float:
-    from rulebook.errors import UnitError
-    from rulebook.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except UnitError as error:
-        _refuse(f"{option} {error}")
-
-
 def _positive(value: float, option: str) -> float:
     if not 1e-6 <= value <= 1e9:
-        _refuse(f"{option} must be from 0.000001 to a thousand million, found {value:g}")
+        refuse(f"{option} must be from 0.000001 to a thousand million, found {value:g}")
     return value
 
 
 def _share(value: float) -> float:
     if not 0 < value < 1:
-        _refuse(f"--quantile must be between 0 and 1, found {value:g}")
+        refuse(f"--quantile must be between 0 and 1, found {value:g}")
     return value
 
 
 def _choice(value: str | None, words: tuple[str, ...], option: str) -> str | None:
     if value is not None and value not in words:
-        _refuse(f"{option} must be {' or '.join(words)}, found {value!r}")
+        refuse(f"{option} must be {' or '.join(words)}, found {value!r}")
     return value
-
-
-def _time(text: str) -> datetime:
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        _refuse(f"--begins must be a time such as 2026-12-05T09:30:00+01:00, found {text!r}")
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-
-
-def _refuse(message: str) -> NoReturn:
-    print(f"tidegate: {message}", file=sys.stderr)
-    raise typer.Exit(_MISTAKE)

@@ -1,15 +1,40 @@
-"""`tidegate scaler ...`: runs the scaler, and asks a running one what it does and why."""
+"""`tidegate scaler ...`: runs the scaler, and asks a running one what it does and why.
+
+Exit status: 0 done, 1 a rule failed, or is not run, 2 the command, its options or all documents are wrong, 3 no scaler answers.
+"""
 
 from __future__ import annotations
 
+import json
+import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console, RenderableType
 
+from rulebook.explain import explain
 from tidegate import prometheus_options as prom
 from tidegate.cli_options import JsonLogs, Store, read_address, run_service
 from tidegate.logs import configure_logs
+from tidegate.scaler_status import (
+    ScalerStatus,
+    StatusError,
+    Unreachable,
+    fetch_status,
+    render_rule,
+    render_table,
+)
+
+if TYPE_CHECKING:  # the scaler takes a while to import, which asking one need not wait for
+    from autoscaler.service import Outcome
+    from autoscaler.status import RuleStatus
+
+FAILED = 1
+UNREACHABLE = 3
+WATCH_EVERY_S = 2.0
+WIDTH = 200
 
 scaler_app = typer.Typer(help="The scaler.", no_args_is_help=True)
 
@@ -35,11 +60,27 @@ def scaler_run(
     prometheus_cert_file: prom.CertFile = None,
     prometheus_key_file: prom.KeyFile = None,
     prometheus_header: prom.Headers = None,
+    prometheus_concurrency: prom.Concurrency = 8,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and report, change nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Evaluate each rule once and stop.")] = False,
     logs: Annotated[Path, typer.Option("--logs", help="Folder for the output of local replicas.")] = Path(
         "out/logs"
     ),
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory",
+            envvar="TIDEGATE_MEMORY",
+            help="Where what rules remember is kept over restarts: store, configmap or none.",
+        ),
+    ] = "store",
+    memory_name: Annotated[
+        str, typer.Option("--memory-name", help="How the names of the ConfigMaps with memories begin.")
+    ] = "tidegate-memory",
+    memory_namespace: Annotated[
+        str | None,
+        typer.Option("--memory-namespace", help="Their namespace. Default: that of targets which name none."),
+    ] = None,
     kubeconfig: Annotated[
         Path | None,
         typer.Option(
@@ -71,9 +112,11 @@ def scaler_run(
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
-    from autoscaler.service import run_scaler
-    from autoscaler.settings import ScalerSettings
+    from autoscaler.service import run_once, run_scaler
+    from autoscaler.settings import MemoryIn, ScalerSettings
 
+    if memory not in set(MemoryIn):
+        raise typer.BadParameter(f"must be one of {', '.join(MemoryIn)}", param_hint="--memory")
     host, port = read_address(listen, "--listen")
     settings = ScalerSettings(
         rules=tuple(rules),
@@ -83,6 +126,9 @@ def scaler_run(
         dry_run=dry_run,
         once=once,
         logs=logs,
+        memory=MemoryIn(memory),
+        memory_name=memory_name,
+        memory_namespace=memory_namespace,
         prometheus=prom.access_of(
             prometheus,
             prometheus_token_file,
@@ -92,6 +138,7 @@ def scaler_run(
             prometheus_cert_file,
             prometheus_key_file,
             prometheus_header,
+            prometheus_concurrency,
         ),
         kubeconfig=kubeconfig,
         context=context,
@@ -99,5 +146,70 @@ def scaler_run(
         kubernetes_qps=kubernetes_qps,
         kubernetes_burst=kubernetes_burst,
     )
-    configure_logs(json=json_logs)
-    run_service(run_scaler, settings)
+    if not once:
+        configure_logs(json=json_logs)
+        run_service(run_scaler, settings)
+        return
+    configure_logs(json=json_logs, level="warning")
+    outcome: Outcome = run_service(run_once, settings)
+    print("\n\n".join(_once_text(status) for status in outcome.statuses))
+    for refusal in outcome.refusals:
+        print(f"tidegate: not in force: {refusal.message}", file=sys.stderr)
+    if not outcome.ok:
+        raise typer.Exit(FAILED)
+
+
+@scaler_app.command("status")
+def scaler_status(
+    rule: Annotated[str | None, typer.Argument(help="Explain this rule's last decision in full.")] = None,
+    url: Annotated[
+        str, typer.Option("--url", envvar="TIDEGATE_SCALER_URL", help="Where the scaler listens.")
+    ] = "http://127.0.0.1:9190",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew every other second.")] = False,
+) -> None:
+    """Show what a running scaler does: all rules, or one with its last decision step by step."""
+    while True:
+        try:
+            status = fetch_status(url)
+            shown = _shown(status, rule, as_json=as_json)
+        except StatusError as error:
+            if not watch:
+                print(f"tidegate: {error}", file=sys.stderr)
+                raise typer.Exit(UNREACHABLE if isinstance(error, Unreachable) else FAILED) from None
+            shown = str(error)
+        if not watch:
+            _print(shown)
+            return
+        _print_anew(shown)
+        time.sleep(WATCH_EVERY_S)
+
+
+def _shown(status: ScalerStatus, rule: str | None, *, as_json: bool) -> RenderableType:
+    if as_json:
+        document = status.document if rule is None else status.rule(rule)
+        return json.dumps(document, indent=2, ensure_ascii=False)
+    return render_table(status) if rule is None else render_rule(status, rule)
+
+
+def _once_text(status: RuleStatus) -> str:
+    lines = [f"{status.rule}: {status.target}"]
+    if status.decision is not None:
+        lines.append(explain(status.decision))
+    lines += [f"  failed: {failure.step}: {failure.error}" for failure in status.failures]
+    return "\n".join(lines)
+
+
+def _print(shown: RenderableType) -> None:
+    """Print a text as it is, and what is laid out to the width there is: a pipe has any."""
+    if isinstance(shown, str):
+        print(shown)
+        return
+    Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=True).print(shown)
+
+
+def _print_anew(shown: RenderableType) -> None:
+    if sys.stdout.isatty():
+        print("\x1b[H\x1b[2J", end="")
+    _print(shown)
+    sys.stdout.flush()

@@ -12,6 +12,8 @@ from waitingroom.errors import WaitingRoomError
 from waitingroom.store.client import Numbered
 
 MAX_BATCH = 500
+# How often the loop turns before a batch is sent: what a socket holds now is a join after three turns (read, request, handler).
+_TURNS = 3
 
 Join = Callable[[Sequence[str]], Awaitable[list[Numbered]]]
 
@@ -21,7 +23,7 @@ class Joiner:
 
     def __init__(self, join: Join) -> None:
         self._join = join
-        self._waiting: dict[str, asyncio.Future[Numbered]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Numbered]]] = {}
         self._sender: asyncio.Task[None] | None = None
 
     async def number_for(self, device: str) -> Numbered:
@@ -31,34 +33,45 @@ class Joiner:
             StoreUnavailable: the store did not answer.
             JoinRefused: no numbers are given out now.
         """
-        future = self._waiting.get(device)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting[device] = future
+        # A future for each request, so that one who goes away takes nothing from the others.
+        future: asyncio.Future[Numbered] = asyncio.get_running_loop().create_future()
+        shared = self._waiting.get(device)
+        if shared is not None:
+            shared.append(future)
+        else:
+            self._waiting[device] = [future]
             if self._sender is None:
                 self._sender = asyncio.create_task(self._send())
-        return await asyncio.shield(future)
+        return await future
 
     async def _send(self) -> None:
         try:
             while self._waiting:
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
                 devices = list(self._waiting)[:MAX_BATCH]
                 batch = {device: self._waiting.pop(device) for device in devices}
                 await self._send_batch(batch)
         finally:
             self._sender = None
 
-    async def _send_batch(self, batch: dict[str, asyncio.Future[Numbered]]) -> None:
+    async def _send_batch(self, batch: dict[str, list[asyncio.Future[Numbered]]]) -> None:
         try:
             numbers = await self._join(list(batch))
         except WaitingRoomError as error:
-            for future in batch.values():
+            for future in _still_waiting(batch):
                 future.set_exception(error)
-                future.exception()  # a buyer who has gone away leaves nobody to look at it
             return
         except BaseException:
-            for future in batch.values():
+            for future in _still_waiting(batch):
                 future.cancel()
             raise
-        for future, number in zip(batch.values(), numbers, strict=True):
-            future.set_result(number)
+        for futures, number in zip(batch.values(), numbers, strict=True):
+            for future in futures:
+                if not future.done():
+                    future.set_result(number)
+
+
+def _still_waiting(batch: dict[str, list[asyncio.Future[Numbered]]]) -> list[asyncio.Future[Numbered]]:
+    """Return the futures of those who have not gone away."""
+    return [future for futures in batch.values() for future in futures if not future.done()]

@@ -7,13 +7,13 @@ and no store: whether a place's turn has come is `standing`'s matter.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 import hmac
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from waitingroom.errors import InvalidToken
 
@@ -21,7 +21,9 @@ _VERSION = 1
 _MAC_BYTES = 32
 _MAX_TOKEN_CHARS = 512
 _NUMBERS = struct.Struct(">QQQI")
+_LENGTH = struct.Struct(">H")
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TO_URL = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,8 @@ class Place:
 
 def sign_place(place: Place, kid: str, key: bytes) -> str:
     """Encode and sign a place."""
-    payload = _encode(place, kid.encode())
-    mac = hmac.digest(key, payload, hashlib.sha256)
-    return base64.urlsafe_b64encode(payload + mac).rstrip(b"=").decode("ascii")
+    payload = _encode(place, kid)
+    return _to_text(payload + _mac(key, payload))
 
 
 def verify_place(token: str, onsale: str, keys: Mapping[str, bytes]) -> Place:
@@ -58,7 +59,7 @@ def verify_place(token: str, onsale: str, keys: Mapping[str, bytes]) -> Place:
     key = keys.get(kid)
     if key is None:
         raise InvalidToken("place: unknown key")
-    if not hmac.compare_digest(hmac.digest(key, payload, hashlib.sha256), mac):
+    if not hmac.compare_digest(_mac(key, payload), mac):
         raise InvalidToken("place: wrong signature")
     if place.onsale != onsale:
         raise InvalidToken("place: of another onsale")
@@ -68,16 +69,39 @@ def verify_place(token: str, onsale: str, keys: Mapping[str, bytes]) -> Place:
 def session_id(place: Place, key: bytes) -> str:
     """Derive the session's id from the place, so that a repeated claim opens no second session."""
     text = _field(place.onsale.encode()) + _NUMBERS.pack(place.epoch, place.number, 0, 0)
-    return base64.urlsafe_b64encode(hmac.digest(key, text, hashlib.sha256)[:16]).rstrip(b"=").decode("ascii")
+    return _to_text(_mac(key, text)[:16])
 
 
-def _encode(place: Place, kid: bytes) -> bytes:
+def _encode(place: Place, kid: str) -> bytes:
     numbers = _NUMBERS.pack(place.epoch, place.number, place.issued_at_ms, place.generation)
-    return bytes([_VERSION]) + _field(kid) + _field(place.onsale.encode()) + numbers + _field(place.device)
+    return _head(kid, place.onsale) + numbers + _field(place.device)
+
+
+@lru_cache(maxsize=256)
+def _head(kid: str, onsale: str) -> bytes:
+    """Encode what all places of an onsale begin with."""
+    return bytes([_VERSION]) + _field(kid.encode()) + _field(onsale.encode())
+
+
+def _mac(key: bytes, message: bytes) -> bytes:
+    keyed = _keyed(key).copy()
+    keyed.update(message)
+    return keyed.digest()
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Take in the key, which is half the work of a short message."""
+    return hmac.new(key, digestmod=hashlib.sha256)
 
 
 def _field(value: bytes) -> bytes:
-    return struct.pack(">H", len(value)) + value
+    return _LENGTH.pack(len(value)) + value
+
+
+def _to_text(raw: bytes) -> str:
+    """Write base64url without padding."""
+    return binascii.b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode("ascii")
 
 
 def _decode_base64(token: str) -> bytes:
@@ -88,7 +112,7 @@ def _decode_base64(token: str) -> bytes:
         raw = binascii.a2b_base64(text.translate(_TO_STANDARD) + b"=" * (-len(text) % 4), strict_mode=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise InvalidToken("place: not base64url") from error
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != text:
+    if _to_text(raw) != token:
         raise InvalidToken("place: not in canonical form")
     return raw
 
@@ -109,7 +133,7 @@ def _decode(payload: bytes) -> tuple[str, Place]:
 
 
 def _take(data: bytes) -> tuple[bytes, bytes]:
-    (length,) = struct.unpack(">H", data[:2])
+    (length,) = _LENGTH.unpack(data[:2])
     if len(data) < 2 + length:
         raise InvalidToken("place: cut short")
     return data[2 : 2 + length], data[2 + length :]

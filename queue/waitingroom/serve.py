@@ -12,7 +12,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from rulebook.storeaddress import public_form
 from waitingroom.errors import ConfigurationError
+from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
 from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.auth import AuthGate
@@ -27,11 +29,11 @@ from waitingroom.hall import Hall
 from waitingroom.handovers import Handovers
 from waitingroom.metrics import room_registry
 from waitingroom.settings import ListenAddress, QueueSettings
-from waitingroom.store.address import public_form
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
 from waitingroom.web.gate_api import GateApi
+from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
@@ -50,6 +52,7 @@ async def run_queue(settings: QueueSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with serving(settings) as hall:
+        tune_collector()
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, again.set)
         reloading = asyncio.create_task(_reload_when_told(hall, again))
@@ -98,38 +101,31 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
                 *GateApi(rooms, keyring, checkpoint, sessions, handovers).routes(),
             ],
         )
-        revocations = install_back_office(app, rooms, client, sessions, trusted, settings)
-        await _listen(stack, app, settings.listen, shared=settings.workers > 1)
+        office = install_back_office(app, rooms, client, sessions, trusted, settings)
+        lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
+        hall.on_change.append(lambda onsales: lane.follow())
+        await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
         counts, exchanges = dict(auth.counts), None
         if settings.gate is not None:
-            upstreams = Upstreams(settings.upstreams, settings.upstream_file)
-            _in_background(stack, upstreams.watch())
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            await stack.enter_async_context(session)
+            shop = await _shop(stack, settings)
             gate = ProxyGate(
                 guard,
                 checkpoint,
                 rooms,
                 sessions,
-                upstreams,
-                session,
+                *shop,
                 arrival,
                 trusted=trusted,
                 room_url=settings.room_url,
                 secure_cookies=settings.secure_cookies,
                 limits=settings.gate_limits,
             )
-            gate_app = make_gate_app(gate)
             await _listen(
                 stack,
-                gate_app,
+                make_gate_app(gate),
                 settings.gate,
                 max_line=settings.gate_limits.max_line_bytes,
                 cancel=True,
@@ -137,25 +133,34 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
             counts["proxy"], exchanges = gate.counts, gate.exchanges
-        registry.register(
-            GateCollector(
-                GateFigures(
-                    counts=counts,
-                    renewals=lambda: checkpoint.renewals,
-                    feed_connected=lambda: revocations.connected,
-                    exchanges=exchanges,
-                    handovers=handovers.counts,
-                    listeners=lambda: revocations.listeners,
-                )
-            )
+        figures = GateFigures(
+            counts=counts,
+            renewals=lambda: checkpoint.renewals,
+            feed_connected=lambda: office.revocations.connected,
+            exchanges=exchanges,
+            handovers=handovers.counts,
+            listeners=lambda: office.revocations.listeners,
         )
+        registry.register(GateCollector(figures))
         hall.start()
         stack.push_async_callback(hall.stop)
         _in_background(stack, hall.watch())
         _in_background(stack, sessions.run())
-        _in_background(stack, revocations.run())
+        _in_background(stack, office.revocations.run())
         yield hall
         await sessions.flush()
+
+
+async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstreams, aiohttp.ClientSession]:
+    """Return the shop's replicas, followed from now on, and the client by which the gate asks them."""
+    upstreams = Upstreams(settings.upstreams, settings.upstream_file)
+    _in_background(stack, upstreams.watch())
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    return upstreams, await stack.enter_async_context(session)
 
 
 async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:
@@ -180,8 +185,9 @@ async def _listen(
     max_line: int = _MAX_LINE_BYTES,
     cancel: bool = False,
     shared: bool = False,
+    lane: QuickLane | None = None,
 ) -> None:
-    """Serve `app`; with `shared`, beside other workers on one address.
+    """Serve `app`, behind `lane` if there is one; with `shared`, beside other workers on one address.
 
     With `cancel`, a handler is cancelled when its client has gone, and so is what it asks of others.
     """
@@ -195,6 +201,8 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
+    if lane is not None and runner.server is not None:
+        lane.install(runner.server)
     try:
         await web.TCPSite(runner, address.host, address.port, reuse_port=shared or None).start()
     except OSError as error:

@@ -6,7 +6,7 @@ A process refreshes its copy a few times a second and serves every status from i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rulebook.coupling import US_PER_S
 
@@ -35,7 +35,8 @@ class Snapshot:
     """One onsale at store time `at_s`; rates in buyers/s.
 
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
-    first; the line of the last one takes them all in. `operated` is what operators have set, as the store keeps it.
+    first; the line of the last one takes them all in. `operated` is what operators have set, as the store keeps it. `waiting` is
+    the number of buyers in line, over all epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
@@ -61,16 +62,16 @@ class Snapshot:
     operated: tuple[tuple[str, str], ...] = ()
     message: str = ""
     soldout: bool = False
+    waiting: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count."""
+        object.__setattr__(self, "waiting", sum(line.waiting for line in self.lines))
 
     @property
     def epoch(self) -> int:
         """The epoch in which numbers are issued now."""
         return self.lines[-1].epoch
-
-    @property
-    def waiting(self) -> int:
-        """Buyers in line, over all epochs."""
-        return sum(line.waiting for line in self.lines)
 
     @property
     def tail(self) -> int:

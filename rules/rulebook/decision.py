@@ -95,6 +95,8 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
             onsales=onsales,
             slow_factor=slow.factor,
             slow_at_s=slow.changed_at_s,
+            slow_cut_at_s=slow.cut_at_s,
+            slow_limit=slow.limit,
             blind_since_s=blind_since_s,
             at_start=start_that_binds(prepared, memory, now_s),
             start_ups=start_ups,

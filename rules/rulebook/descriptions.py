@@ -131,6 +131,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "The shop counts as slow while a signal is above a value.",
         "signal": "The signal that tells.",
         "above": "Slow above this value, in the signal's own unit.",
+        "settle": "How long a change of the rate takes to show, about the length of a visit; left out: one interval.",
     },
     "Paused": {"replicas": "Paused at this count."},
     "OnsaleSpec": {

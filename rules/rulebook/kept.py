@@ -65,6 +65,7 @@ def write_kept(kept: Kept) -> str:
             for entry in memory.onsales[:MAX_NAMES]
         ],
         "slow": [memory.slow_factor, memory.slow_at_s],
+        "cut": [memory.slow_cut_at_s, memory.slow_limit],
         "blind": memory.blind_since_s,
         "start": None if memory.at_start is None else [memory.at_start.replicas, memory.at_start.at_s],
         "starting": [[ordered.replicas, ordered.at_s] for ordered in memory.start_ups.starting],
@@ -144,6 +145,7 @@ def _read(document: Json) -> Kept:
     start = document.get("start")
     up_period, down_period = document.get("periods", (None, None))
     slow_factor, slow_at = document.get("slow", (1.0, None))
+    cut_at, limit = document.get("cut", (None, None))
     return Kept(
         target=(group, kind, namespace, name),
         replicas=_count_or_none(document.get("replicas")),
@@ -169,6 +171,8 @@ def _read(document: Json) -> Kept:
             ),
             slow_factor=_factor(slow_factor),
             slow_at_s=_time_or_none(slow_at),
+            slow_cut_at_s=_time_or_none(cut_at),
+            slow_limit=None if limit is None else _factor(limit),
             blind_since_s=_time_or_none(document.get("blind")),
             at_start=None if start is None else TimedRecommendation(_count(start[0]), _time(start[1])),
             start_ups=StartUps(

@@ -39,7 +39,8 @@ class Memory:
 
     `up_period_s` and `down_period_s` are the longest policy periods, beyond which events are outdated; None (no
     behaviour) means that events are not kept, as in the HPA. `slow_factor` is what admission is multiplied by, last
-    changed at `slow_at_s`. Since `blind_since_s` data has been missing that the decision needs. `at_start` is the count
+    changed at `slow_at_s` and last lowered at `slow_cut_at_s`, when the shop had been slow at the factor `slow_limit` (None where
+    that was the whole rate). Since `blind_since_s` data has been missing that the decision needs. `at_start` is the count
     that was found where what came before is not remembered: until a whole window has passed, nothing goes below it.
     `start_ups` are the target's own.
     """
@@ -53,6 +54,8 @@ class Memory:
     onsales: tuple[SeenOnsale, ...] = ()
     slow_factor: float = 1.0
     slow_at_s: float | None = None
+    slow_cut_at_s: float | None = None
+    slow_limit: float | None = None
     blind_since_s: float | None = None
     at_start: TimedRecommendation | None = None
     start_ups: StartUps = NONE_SEEN
@@ -95,6 +98,7 @@ class Memory:
                 for entry in self.onsales
             ),
             slow_at_s=at(self.slow_at_s),
+            slow_cut_at_s=at(self.slow_cut_at_s),
             blind_since_s=at(self.blind_since_s),
             at_start=None if start is None else replace(start, at_s=start.at_s + by_s),
             start_ups=self.start_ups.moved(by_s),
@@ -122,5 +126,7 @@ class Memory:
             onsales=tuple(onsales.values()),
             slow_factor=earlier.slow_factor if untouched else self.slow_factor,
             slow_at_s=earlier.slow_at_s if untouched else self.slow_at_s,
+            slow_cut_at_s=earlier.slow_cut_at_s if untouched else self.slow_cut_at_s,
+            slow_limit=earlier.slow_limit if untouched else self.slow_limit,
             start_ups=self.start_ups.after(earlier.start_ups),
         )

@@ -96,10 +96,15 @@ class Paused(Document):
 
 
 class SlowSignal(Document):
-    """The shop counts as slow while `signal` is above `above`, in the signal's own unit."""
+    """The shop counts as slow while `signal` is above `above`, in the signal's own unit.
+
+    `settle_s` is how long a change of the rate takes to show in the signal, about the length of a visit: so long each cut is
+    left to work. None: one interval.
+    """
 
     signal: SignalName
     above: Amount = Field(gt=0)
+    settle_s: Duration | None = Field(default=None, alias="settle", gt=0, le=3600)
 
 
 class RuleAdmission(Document):

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError, brief
-from autoscaler.instrumentation.events import Instrument, RuleNotStarted, RuleRemoved, RulesLoaded
+from autoscaler.instrumentation.events import (
+    Instrument,
+    MemoryRecalled,
+    RuleNotStarted,
+    RuleRemoved,
+    RulesLoaded,
+)
+from autoscaler.keeping.rulememory import RuleMemory, Saver
 from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.settings import ScalerSettings
@@ -23,7 +30,7 @@ from rulebook.rule import ScalingRule
 LAST_ROUND_S = 12.0
 """What a loop that is to stop may take for the round it is in: a little more than any step's deadline."""
 
-OpenTarget = Callable[[ScalingRule, Plan], Coroutine[None, None, Target]]
+OpenTarget = Callable[[ScalingRule, Plan, int | None], Coroutine[None, None, Target]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,7 @@ class Equipment:
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
     signals_of: Callable[[ScalingRule], SignalReader]
+    keeping: Saver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,7 @@ class _Member:
 
     rule: ScalingRule
     loop: RuleLoop
+    memory: RuleMemory
     follow: asyncio.Task[None]
     run: asyncio.Task[None] | None
 
@@ -82,8 +91,9 @@ class Crew:
             AutoscalerError: a target cannot be opened.
         """
         self._take(plan)
-        for rule in plan.rules.values():
-            await self._start(rule)
+        memories = await asyncio.gather(*(self._recall(rule) for rule in plan.rules.values()))
+        for rule, memory in zip(plan.rules.values(), memories, strict=True):
+            await self._start(rule, memory)
 
     async def follow(self, plan: Plan) -> None:
         """Put another plan in force; a target that cannot be opened is recorded, and tried again with the next plan."""
@@ -91,16 +101,10 @@ class Crew:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
         for name, rule in plan.rules.items():
-            member = self._members.get(name)
-            if member is None:
-                try:
-                    await self._start(rule)
-                except AutoscalerError as error:
-                    self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
-            elif member.rule != rule:
-                await self._equipment.open_target(rule, plan)  # the same one, told of the rule's new form
-                member.loop.change(rule, self._equipment.signals_of(rule))
-                self._members[name] = _Member(rule, member.loop, member.follow, member.run)
+            try:
+                await self._put_in_force(rule, plan)
+            except AutoscalerError as error:
+                self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
     async def evaluate(self) -> None:
         """Make one round of each rule."""
@@ -114,6 +118,7 @@ class Crew:
         """Follow no longer."""
         for member in self._members.values():
             member.follow.cancel()
+            await member.memory.close()
         await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
 
     def _take(self, plan: Plan) -> None:
@@ -122,9 +127,30 @@ class Crew:
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
-    async def _start(self, rule: ScalingRule) -> None:
+    async def _put_in_force(self, rule: ScalingRule, plan: Plan) -> None:
+        member = self._members.get(rule.name)
+        if member is None:
+            await self._start(rule, await self._recall(rule))
+        elif member.rule != rule:
+            await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
+            member.loop.change(rule, self._equipment.signals_of(rule))
+            self._members[rule.name] = replace(member, rule=rule)
+
+    async def _recall(self, rule: ScalingRule) -> RuleMemory:
         equipment = self._equipment
-        target = await equipment.open_target(rule, self._plan)
+        memory = RuleMemory(rule, equipment.clock, equipment.keeping)
+        await memory.recall()
+        state = memory.state
+        equipment.instrument.record(MemoryRecalled(rule.name, state.where, state.origin, memory.replicas))
+        return memory
+
+    async def _start(self, rule: ScalingRule, memory: RuleMemory) -> None:
+        equipment = self._equipment
+        try:
+            target = await equipment.open_target(rule, self._plan, memory.replicas)
+        except AutoscalerError:
+            await memory.close()
+            raise
         loop = RuleLoop(
             LoopParts(
                 rule=rule,
@@ -134,11 +160,13 @@ class Crew:
                 instrument=equipment.instrument,
                 clock=equipment.clock,
                 settings=equipment.settings,
+                memory=memory,
             )
         )
         self._members[rule.name] = _Member(
             rule=rule,
             loop=loop,
+            memory=memory,
             follow=asyncio.create_task(loop.follow(), name=f"follow {rule.name}"),
             run=asyncio.create_task(loop.run(), name=f"run {rule.name}") if self._runs else None,
         )
@@ -148,6 +176,7 @@ class Crew:
         await _end(member)
         member.follow.cancel()
         await asyncio.gather(member.follow, return_exceptions=True)
+        await member.memory.close()
         await self._equipment.release_target(member.rule)
         self._equipment.instrument.record(RuleRemoved(name))
 

@@ -30,6 +30,7 @@ from autoscaler.conditions import (
 from autoscaler.errors import brief
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ClockCorrected,
     ConditionChanged,
     Instrument,
     ManualScale,
@@ -39,6 +40,7 @@ from autoscaler.instrumentation.events import (
     ScaleConflict,
     StepFailed,
 )
+from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.status import RuleStatus
@@ -84,19 +86,21 @@ class LoopParts:
     instrument: Instrument
     clock: Clock
     settings: ScalerSettings
+    memory: RuleMemory
     decide: Decide = decide
 
 
 class RuleLoop:
     """Runs one rule and keeps its memory. `run` and `follow` run side by side, until `stop` or until they are cancelled."""
 
-    def __init__(self, parts: LoopParts, memory: Memory | None = None) -> None:
+    def __init__(self, parts: LoopParts) -> None:
         self._parts = parts
         self._actor = Actor(parts.target)
         self._changed: tuple[ScalingRule, SignalReader] | None = None
         self._stopping = False
         self._woken = asyncio.Event()
-        self._memory = memory or Memory()
+        self._memory = parts.memory
+        self._memory.on_failure = lambda error: self._fail("keep memory", error)
         self._failures: deque[StepFailed] = deque(maxlen=FAILURES_KEPT)
         self._admission_lock = asyncio.Lock()
         self._announced_ready: int | None = None
@@ -109,12 +113,12 @@ class RuleLoop:
     @property
     def status(self) -> RuleStatus:
         """What is known now."""
-        return self._status
+        return replace(self._status, memory=self._memory.state)
 
     @property
     def memory(self) -> Memory:
         """What the next decision will be based on."""
-        return self._memory
+        return self._memory.value
 
     def change(self, rule: ScalingRule, signals: SignalReader) -> None:
         """Go by another form of the rule on the same target. The next round is the first of it, and comes at once."""
@@ -164,6 +168,7 @@ class RuleLoop:
             self._status,
             rounds=self._status.rounds + 1,
             last_round_at_s=now_s,
+            last_round_monotonic_s=self._parts.clock.monotonic_s(),
             last_success_at_s=now_s if ok else self._status.last_success_at_s,
         )
         self._parts.instrument.record(RoundEnded(self._parts.rule.name, ok, now_s, took_s))
@@ -257,7 +262,7 @@ class RuleLoop:
         parts.signals.remember(observation, decision, now_s)
         parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
         if scaled is None:
-            self._memory = decision.memory
+            self._memory.keep(decision.memory, state.replicas)
             self._fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")
             self._judge(unwritten_condition(self._failures[-1].error, parts.clock.now_s()))
         return await self.rewrite_admission() and scaled is True
@@ -270,6 +275,9 @@ class RuleLoop:
             self._judge(unread_condition(self._failures[-1].error, self._parts.clock.now_s()))
             raise
         self._status = replace(self._status, state=seen.state)
+        step = self._memory.begin_round(seen.state.replicas)
+        if step is not None:
+            self._parts.instrument.record(ClockCorrected(self._parts.rule.name, step.by_s))
         if seen.change is None:
             return seen.state, False
         self._remember(seen.change)
@@ -278,7 +286,7 @@ class RuleLoop:
     def _remember(self, change: Change) -> None:
         """Count a change that nobody answered for, or somebody else's, towards the policies' periods as if it were ours."""
         parts, before, after = self._parts, change.before, change.after
-        self._memory = self._memory.after_scaling(before, after, parts.clock.now_s())
+        self._memory.keep(self._memory.value.after_scaling(before, after, parts.clock.now_s()), after)
         name, target = parts.rule.name, parts.target.name
         if change.ours:
             reason = "written earlier, without an answer"
@@ -288,7 +296,7 @@ class RuleLoop:
 
     def _decide(self, observation: Observation, now_s: float) -> Decision:
         try:
-            return self._parts.decide(self._parts.rule, observation, self._memory, now_s)
+            return self._parts.decide(self._parts.rule, observation, self._memory.value, now_s)
         except Exception as error:
             self._fail("decide", error)
             raise _StepFailed from error
@@ -303,21 +311,24 @@ class RuleLoop:
         """
         parts, before, after = self._parts, decision.current, decision.desired
         if before == after or manual or state.obstacle:
-            self._memory = decision.memory
+            self._memory.keep(decision.memory, before)
             self._judge(ready_condition(state.obstacle, now_s))
             if state.obstacle and before != after:
                 self._fail("scale", state.obstacle)
             return not state.obstacle or before == after
+        changed = decision.memory.after_scaling(before, after, now_s)
+        if after < before:
+            await self._memory.keep_ahead(changed, after)
         try:
             written = await self._step("scale", self._actor.write(after, state))
         except _StepFailed:
-            self._memory = decision.memory
+            self._memory.keep(decision.memory, before)
             self._judge(unwritten_condition(self._failures[-1].error, parts.clock.now_s()))
             return False
         if not written:
             parts.instrument.record(ScaleConflict(parts.rule.name, parts.target.name, after))
             return None
-        self._memory = decision.memory.after_scaling(before, after, now_s)
+        self._memory.keep(changed, after)
         self._judge(written_condition(before, after, now_s))
         parts.instrument.record(
             RuleScaled(parts.rule.name, parts.target.name, before, after, decision.reason)

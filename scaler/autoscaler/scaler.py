@@ -12,6 +12,8 @@ from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
 from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.keeping.keeping import Keeping
+from autoscaler.keeping.opening import open_keeper
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.reload import Reloader
@@ -55,6 +57,11 @@ async def open_scaler(
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
+        keeper = await stack.enter_async_context(open_keeper(settings, client, clock))
+        keeping = None
+        if keeper is not None:
+            keeping = Keeping(keeper, clock=clock, term=lambda: settings.term, writes=not settings.dry_run)
+            await stack.enter_async_context(keeping.running())
         instruments = Instruments((instrument,))
         targets = Targets(settings, instruments=instruments, clock=clock)
         background = Background()
@@ -70,6 +77,7 @@ async def open_scaler(
             open_target=targets.open,
             release_target=targets.release,
             signals_of=sources.of,
+            keeping=keeping,
         )
         crew = Crew(equipment, runs=not settings.once)
         stack.push_async_callback(crew.dismiss)

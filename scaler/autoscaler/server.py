@@ -55,7 +55,7 @@ async def show_health(request: web.Request) -> web.Response:
 async def show_readiness(request: web.Request) -> web.Response:
     """Answer 200 while every rule is evaluated; what the rounds come to is for the metrics."""
     scaler = request.app[SCALER]
-    now_s = scaler.clock.now_s()
+    now_s = scaler.clock.monotonic_s()
     stuck = [name for name, loop in scaler.loops.items() if _is_stuck(loop.status, now_s)]
     if stuck:
         return web.Response(status=503, text=f"not evaluated lately: {', '.join(stuck)}\n")
@@ -75,5 +75,5 @@ async def show_status(request: web.Request) -> web.Response:
 
 
 def _is_stuck(status: RuleStatus, now_s: float) -> bool:
-    last_s = status.last_round_at_s
+    last_s = status.last_round_monotonic_s
     return last_s is None or now_s - last_s > READY_ROUNDS * status.interval_s

@@ -11,6 +11,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import structlog
 from aiohttp import web
@@ -20,7 +21,7 @@ from autoscaler.errors import ConfigurationError, brief
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
-from autoscaler.plan import make_plan
+from autoscaler.plan import Refusal, make_plan
 from autoscaler.scaler import open_scaler
 from autoscaler.server import SCALER, make_app
 from autoscaler.settings import ScalerSettings
@@ -30,16 +31,13 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.sca
 
 
 async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | None = None) -> None:
-    """Run until SIGTERM or SIGINT, or until cancelled; pools are stopped at the end. With `once`, until each rule is evaluated.
+    """Run until SIGTERM or SIGINT, or until cancelled; pools are stopped at the end.
 
     `listening` is told the port once the scaler serves HTTP.
 
     Raises:
         AutoscalerError: it cannot start; the message is one line.
     """
-    if settings.once:
-        await run_once(settings)
-        return
     plan = make_plan(settings)
     clock = SystemClock()
     metrics = PrometheusInstrument()
@@ -68,7 +66,21 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
 
 
-async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of evaluating each rule once, and what of the documents was not in force."""
+
+    statuses: tuple[RuleStatus, ...]
+    refusals: tuple[Refusal, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every rule that the documents hold was evaluated, and nothing failed."""
+        evaluated = all(status.last_success_at_s is not None for status in self.statuses)
+        return evaluated and not self.refusals
+
+
+async def run_once(settings: ScalerSettings) -> Outcome:
     """Evaluate each rule once and return what came of it; pools live for as long as that takes.
 
     Raises:
@@ -76,7 +88,7 @@ async def run_once(settings: ScalerSettings) -> tuple[RuleStatus, ...]:
     """
     plan = make_plan(settings)
     async with open_scaler(settings, plan, StructlogInstrument(), SystemClock()) as scaler:
-        return tuple(loop.status for loop in scaler.loops.values())
+        return Outcome(tuple(loop.status for loop in scaler.loops.values()), plan.refusals)
 
 
 def _bind(host: str, port: int) -> socket.socket:

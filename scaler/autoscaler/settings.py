@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from autoscaler.errors import ConfigurationError
@@ -10,6 +11,14 @@ from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class MemoryIn(StrEnum):
+    """Where what rules remember is kept."""
+
+    STORE = "store"
+    CONFIGMAP = "configmap"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,7 @@ class ScalerSettings:
     """Files or folders with rules, pools and onsales."""
 
     store_url: str = "redis://127.0.0.1:6379"
-    """Valkey or Redis which the room uses too: `redis://`, `rediss://` or `unix://`."""
+    """Valkey or Redis which the room uses too, in any of the forms of `rulebook.storeaddress`."""
 
     host: str = "127.0.0.1"
     """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""
@@ -39,6 +48,15 @@ class ScalerSettings:
 
     term: int = 0
     """Lease transitions up to this process; the store refuses admission targets of a lower term than the newest one."""
+
+    memory: MemoryIn = MemoryIn.STORE
+    """Where what rules remember is kept over restarts and takeovers: the store, ConfigMaps, or nowhere."""
+
+    memory_name: str = "tidegate-memory"
+    """How the names of the ConfigMaps with memories begin."""
+
+    memory_namespace: str | None = None
+    """Their namespace; None takes that of targets which name none."""
 
     logs: Path = Path("out/logs")
     """Folder for what the replicas of local pools print, a file for each pool and port."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
+from autoscaler.keeping.rulememory import NOT_KEPT, MemoryState
 from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
@@ -30,6 +31,7 @@ class RuleStatus:
     """A number where the rule is paused at so many replicas."""
     rounds: int = 0
     last_round_at_s: float | None = None
+    last_round_monotonic_s: float | None = None
     last_success_at_s: float | None = None
     state: TargetState | None = None
     decision: Decision | None = None
@@ -38,6 +40,7 @@ class RuleStatus:
     forecast: Expected | Missing | None = None
     admission: AdmissionWritten | None = None
     conditions: tuple[Condition, ...] = ()
+    memory: MemoryState = NOT_KEPT
     failures: tuple[StepFailed, ...] = ()
 
 
@@ -69,6 +72,12 @@ def status_json(status: RuleStatus) -> Json:
             }
             for condition in status.conditions
         ],
+        "memory": {
+            "kept_in": status.memory.where,
+            "origin": status.memory.origin,
+            "saved_at": status.memory.saved_at_s,
+            "error": status.memory.error,
+        },
         "errors": [
             {"at": failure.at_s, "step": failure.step, "error": failure.error} for failure in status.failures
         ],
@@ -119,6 +128,13 @@ def _decision_json(decision: Decision, at_s: float | None) -> Json:
         "ready": decision.ready,
         "bound_by": decision.bound_by,
         "reason": decision.reason,
+        "admission": None
+        if decision.admission is None
+        else {
+            "rate_per_s": decision.admission.rate_per_s,
+            "capacity": decision.admission.capacity,
+            "reason": decision.admission.reason,
+        },
         "recommendations": [
             {
                 "signal": recommendation.signal,

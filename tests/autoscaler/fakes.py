@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from autoscaler.clock import Clock
 from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
+from autoscaler.keeping.keeper import Found, MemoryKey
+from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.loop import Decide, LoopParts, RuleLoop
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
@@ -33,10 +35,11 @@ class ManualClock:
 
     def __init__(self) -> None:
         self._elapsed_s = 0.0
+        self._corrected_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now_s(self) -> float:
-        return START_S + self._elapsed_s
+        return START_S + self._elapsed_s + self._corrected_s
 
     def monotonic_s(self) -> float:
         return self._elapsed_s
@@ -49,6 +52,10 @@ class ManualClock:
         sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._sleepers.append((self._elapsed_s + seconds, sleeper))
         await sleeper
+
+    def correct(self, seconds: float) -> None:
+        """Set the system clock forwards or backwards; monotonic time goes on as it was."""
+        self._corrected_s += seconds
 
     def advance(self, seconds: float) -> None:
         self._elapsed_s += seconds
@@ -79,6 +86,7 @@ class FakeTarget:
         self.state = TargetState(replicas, replicas, ())
         self.scaled: list[int] = []
         self.error: Exception | None = None
+        self.error_on_scale: Exception | None = None
         self._changes: asyncio.Queue[TargetState | Exception] = asyncio.Queue()
 
     def become(self, *, ready: int) -> None:
@@ -94,8 +102,9 @@ class FakeTarget:
         return self.state
 
     async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
-        if self.error is not None:
-            raise self.error
+        error = self.error or self.error_on_scale
+        if error is not None:
+            raise error
         self.scaled.append(replicas)
         self.state = TargetState(replicas, replicas, ())
 
@@ -122,6 +131,36 @@ class FakeSource(Generic[QueryT]):
         if isinstance(self.reading, Exception):
             raise self.reading
         return [Answer(self.reading) for _ in queries]
+
+
+class FakeKeeper:
+    """Keeps memories in itself; `error` takes it out of reach, `age_s` makes all that it keeps older."""
+
+    where = "the drawer"
+    gather_s = 0.0
+
+    def __init__(self) -> None:
+        self.texts: dict[MemoryKey, str] = {}
+        self.term = 0
+        self.age_s: float | None = None
+        self.error: Exception | None = None
+        self.saves = 0
+
+    async def load(self, key: MemoryKey) -> Found | None:
+        if self.error is not None:
+            raise self.error
+        text = self.texts.get(key)
+        return None if text is None else Found(text, self.age_s)
+
+    async def save(self, texts: Mapping[MemoryKey, str], term: int) -> Mapping[MemoryKey, int]:
+        self.saves += 1
+        if self.error is not None:
+            raise self.error
+        if term < self.term:
+            return dict.fromkeys(texts, self.term)
+        self.term = term
+        self.texts.update(texts)
+        return {}
 
 
 class FakeWriter:
@@ -168,6 +207,7 @@ def make_loop(
     prometheus: Source[PrometheusQuery] | None = None,
     forecaster: Forecaster | None = None,
     decide_by: Decide = decide,
+    memory: RuleMemory | None = None,
 ) -> RuleLoop:
     signals = SignalReader(
         rule,
@@ -184,6 +224,7 @@ def make_loop(
         instrument=recorder,
         clock=clock,
         settings=ScalerSettings(rules=(Path("rules"),)),
+        memory=memory or RuleMemory(rule, clock, holds=False),
         decide=decide_by,
     )
     return RuleLoop(parts)

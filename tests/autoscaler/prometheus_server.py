@@ -77,11 +77,11 @@ class Prometheus:
             assert time.monotonic() < ends_s, "prometheus was not ready in time"
             time.sleep(0.02)
 
-    def remember(self, metric: str, points: Iterable[tuple[float, float]]) -> None:
+    def remember(self, metric: str, points: Iterable[tuple[float, float]], labels: str = "") -> None:
         """Give a server that doesn't run a past: unix seconds and values of one series."""
         lines = [
             f"# TYPE {metric} gauge",
-            *(f"{metric} {value!r} {at_s!r}" for at_s, value in points),
+            *(f"{metric}{labels} {value!r} {at_s!r}" for at_s, value in points),
             "# EOF",
         ]
         file = self.folder / f"{metric}.om"

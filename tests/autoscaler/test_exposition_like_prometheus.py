@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from prometheus_client import Counter, Gauge
+from prometheus_client.exposition import choose_encoder
 
 from autoscaler.clock import SystemClock
 from autoscaler.sources.exposition import ExpositionSource
+from autoscaler.sources.pages import ACCEPT
 from autoscaler.sources.quantile import histogram_quantile
 from rulebook.observation import Value
 from rulebook.signals import ExpositionQuery
@@ -108,3 +111,18 @@ async def test_quantiles_of_odd_histograms_are_those_of_prometheus(
                 assert ours == pytest.approx(theirs, nan_ok=True), (shape, quantile)
     finally:
         exporter.page = None
+
+
+async def test_a_page_is_read_as_openmetrics_where_the_exporter_prefers_that(
+    source: ExpositionSource, exporter: Exporter
+) -> None:
+    assert "openmetrics" in choose_encoder(ACCEPT)[1]  # as the exporter will choose
+    ready = Gauge("negotiated_ready", "With an exemplar beside it.", registry=exporter.registry)
+    ready.set(7)
+    Counter("negotiated_hits", "Hits.", registry=exporter.registry).inc(3, exemplar={"trace_id": "a"})
+    queries = [ExpositionQuery(gauge="negotiated_ready"), ExpositionQuery(counter="negotiated_hits_total")]
+    await source.read(queries, [exporter.url], 30.0)
+    gauge, rate = await source.read(queries, [exporter.url], 30.0)
+    assert isinstance(gauge.reading, Value)
+    assert isinstance(rate.reading, Value)
+    assert (gauge.reading.value, rate.reading.value) == (7.0, 0.0)

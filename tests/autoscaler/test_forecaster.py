@@ -1,9 +1,11 @@
 """The running scaler forecasts by what Prometheus remembers and by what it has seen itself."""
 
+import asyncio
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from autoscaler.background import Background
 from autoscaler.clock import Clock, SystemClock
 from autoscaler.forecaster import ASK_AGAIN_S, Forecaster, Forecasters, Past
+from autoscaler.prometheus.access import PrometheusAccess
 from autoscaler.prometheus.answers import Series
 from autoscaler.status import status_json
 from rulebook.observation import Expected, Missing, Value
@@ -24,9 +27,11 @@ from tests.autoscaler.fakes import (
     Recorder,
     make_loop,
     make_rule,
+    until,
 )
 from tests.autoscaler.prometheus_asking import asking_client
 from tests.autoscaler.prometheus_server import Prometheus
+from tests.autoscaler.running import running_scaler, write_documents
 
 DAY_S = 86400.0
 QUERY = {"name": "busy", "prometheus": {"query": "sum(busy_then)"}, "perReplica": 10.0}
@@ -81,6 +86,47 @@ async def test_a_new_scaler_knows_yesterdays_rush_from_prometheus(
     assert expected.method == {"holtWinters": "Holt-Winters"}.get(method, "what it reached a season ago")
 
 
+RULE = """\
+apiVersion: tidegate.dev/v1
+kind: ScalingRule
+metadata: {name: web}
+spec:
+  target: {apiVersion: tidegate.dev/v1, kind: ProcessPool, name: shop}
+  replicas: {min: 1, max: 4}
+  interval: 1s
+  signals:
+    - name: busy
+      prometheus: {query: sum(busy_then)}
+      perReplica: 100
+  forecast: {signal: busy, horizon: 10m, method: seasonalNaive}
+"""
+
+
+@pytest.mark.slow
+async def test_a_scaler_that_is_started_right_before_the_rush_is_ready_for_it(tmp_path: Path) -> None:
+    prometheus = Prometheus(tmp_path / "prometheus")
+    prometheus.remember("busy_then", yesterday(time.time()))
+    prometheus.start()
+    try:
+        settings = replace(
+            write_documents(tmp_path, rule=RULE), prometheus=PrometheusAccess(url=prometheus.url)
+        )
+        async with running_scaler(settings) as http:
+            ends_s = time.monotonic() + 60.0
+            while True:
+                async with http.get("/status") as response:
+                    status = (await response.json())["rules"]["web"]
+                if status["replicas"] == 4:
+                    break
+                assert time.monotonic() < ends_s, status
+                await asyncio.sleep(0.1)
+    finally:
+        prometheus.stop()
+    assert status["signals"]["busy"]["value"] == 50
+    assert status["forecast"]["value"] == 400
+    assert status["decision"]["bound_by"] in ("forecast", "max", "signals")
+
+
 async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
     clock: ManualClock, recorder: Recorder, background: Background
 ) -> None:
@@ -100,8 +146,7 @@ async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
     for turn in range(12):
         source.reading = Value(90.0 if turn == 3 else 20.0, clock.now_s())
         await loop.evaluate()
-        while forecaster._work is not None:  # a thread's work, which rounds do not wait for
-            await forecaster._work
+        await until(lambda: not forecaster.working)
         counts.append(target.state.replicas)
         clock.advance(15)
     # The rush of the fourth round is expected eight rounds later, and prepared for from one round before on.
@@ -154,8 +199,7 @@ async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_show
     assert await forecaster.foresee(60.0) == refused
     clock.advance(ASK_AGAIN_S)
     await forecaster.foresee(60.0)
-    while forecaster._work is not None:
-        await forecaster._work
+    await until(lambda: not forecaster.working)
     expected = await forecaster.foresee(60.0)
     assert isinstance(expected, Expected)
     assert expected.value == 70.0
@@ -171,11 +215,10 @@ async def test_a_forecast_is_made_anew_within_its_horizon(clock: ManualClock, ba
     first = await week.foresee(60.0)
     clock.advance(299)
     assert await week.foresee(60.0) is first
-    assert week._work is None
+    assert not week.working
     clock.advance(1)
     await week.foresee(60.0)
-    while week._work is not None:
-        await week._work
+    await until(lambda: not week.working)
     renewed = await week.foresee(60.0)
     assert isinstance(renewed, Expected)
     assert renewed.made_at_s == clock.now_s()

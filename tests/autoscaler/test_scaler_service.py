@@ -125,7 +125,10 @@ async def test_a_dry_run_keeps_its_hands_off(tmp_path: Path, client: Redis, stor
 
 async def test_once_evaluates_each_rule_once_and_leaves_nothing_running(tmp_path: Path) -> None:
     settings = replace(write_documents(tmp_path, ports=4), once=True)
-    (status,) = await run_once(settings)
+    outcome = await run_once(settings)
+    (status,) = outcome.statuses
+    assert [failure.step for failure in status.failures] == ["write admission"]
+    assert not outcome.ok
     assert (status.rule, status.rounds, status.decision is not None) == ("web", 1, True)
     assert endpoints(tmp_path) == []
 

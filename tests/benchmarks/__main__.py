@@ -52,8 +52,10 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", choices=[[], *BENCHMARKS], metavar="name", help=", ".join(BENCHMARKS)
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to FILE as well")
-    parser.add_argument("--rounds", type=int, default=5, help="windows for each of two servers (5)")
-    parser.add_argument("--window", type=float, default=2.0, metavar="SECONDS", help="length of a window (2)")
+    parser.add_argument("--rounds", type=int, default=20, help="windows for each of two servers (20)")
+    parser.add_argument(
+        "--window", type=float, default=0.5, metavar="SECONDS", help="length of a window (0.5)"
+    )
     parser.add_argument("--connections", type=int, default=64, help="buyers asking at once (64)")
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
     parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")

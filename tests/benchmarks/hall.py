@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from redis import Redis
 
 from rulebook import Onsale
 from tests.benchmarks.versus import Subject
@@ -23,6 +24,7 @@ from waitingroom.store.connect import connect
 from waitingroom.web.cookies import DEVICE_COOKIE, PLACE_COOKIE, pass_cookie
 
 NAME = "cactusfestival"
+SORTED_SET = "queue"
 _BATCH = 500
 _PASS_LENGTH_S = 3600
 _AUTH = "/gate/auth"
@@ -86,6 +88,13 @@ class Hall:
         """The check of a pass alone, behind the least of handlers: what `gate_auth` cannot do without."""
         options = {"kind": "checkpoint", "folder": str(self.folder), "path": _AUTH}
         return Subject("gate_check", options, "GET", _AUTH, self._passes())
+
+    def sorted_set(self) -> dict[str, Any]:
+        """Return the options of a waiting room over a sorted set, in which the buyers in line stand too."""
+        store = Redis.from_url(self.store_url)
+        store.zadd(SORTED_SET, {place.device.decode(): place.issued_at_ms / 1000 for place in self._places})
+        store.close()
+        return {"kind": "sorted-set", "store": self.store_url, "name": NAME, "key": SORTED_SET}
 
     def room(self, refresh_every_s: float) -> dict[str, Any]:
         """Return the options of the waiting room's server."""

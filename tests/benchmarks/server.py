@@ -1,7 +1,13 @@
 """A server of the benchmarks, in a process of its own, under uvloop as in production; see `children` for how it is run.
 
-Three kinds: `room` is the waiting room as `serving` puts it up; `checkpoint` is the gate's check behind the least handler that
-answers with its outcome; `bare` is an aiohttp handler which always gives the same answer, the limit that the others are held to.
+Four kinds: `room` is the waiting room as `serving` puts it up; `checkpoint` is the gate's check behind the least handler that
+answers with its outcome; `bare` is an aiohttp handler which always gives the same answer, the limit that the others are held to;
+`sorted-set` is a waiting room as people write it.
+
+All run one aiohttp with the settings of `run_queue` that bear on speed: no access log, no cancelling of handlers, the same
+thresholds of the garbage collector. `bare` is what aiohttp's own tutorial shows: one route without variables and one
+`web.Response`, which carries the headers and as many bytes as the answer it is held against. It takes in the same requests,
+cookies and all, but looks at none of it.
 """
 
 from __future__ import annotations
@@ -19,9 +25,13 @@ from typing import Any
 import structlog
 import uvloop
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from rulebook import load_documents
 from tests.benchmarks.children import obey
+from tests.benchmarks.sorted_set import make_app
+from waitingroom import revocations
+from waitingroom.garbage import tune_collector
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.sessions import Sessions
 from waitingroom.keyfiles import load_keyring
@@ -34,7 +44,8 @@ _OWN_HEADERS = {"content-type", "content-length", "date", "server"}
 
 @asynccontextmanager
 async def room(options: Mapping[str, Any]) -> AsyncIterator[None]:
-    """Have the waiting room up, its counters read from the store."""
+    """Have the waiting room up, its counters read from the store; revocations are followed no more often than they are."""
+    revocations.FOLLOW_EVERY_S = max(revocations.FOLLOW_EVERY_S, options["refresh_every_s"])
     settings = QueueSettings(
         onsales=Path(options["folder"]) / "onsales",
         store=options["store"],
@@ -62,7 +73,7 @@ async def checkpoint(options: Mapping[str, Any]) -> AsyncIterator[None]:
             return web.Response(status=401)
         return web.Response(headers={"X-Tidegate-Session": allowed.admission.session})
 
-    async with _listening("GET", options["path"], handle, options["port"]):
+    async with _listening(_one_route("GET", options["path"], handle), options["port"]):
         yield
 
 
@@ -77,14 +88,25 @@ async def bare(options: Mapping[str, Any]) -> AsyncIterator[None]:
     async def handle(request: web.Request) -> web.Response:
         return web.Response(body=body, content_type=content_type, headers=headers)
 
-    async with _listening(options["method"], options["path"], handle, options["port"]):
+    async with _listening(_one_route(options["method"], options["path"], handle), options["port"]):
         yield
 
 
 @asynccontextmanager
-async def _listening(method: str, path: str, handler: Any, port: int) -> AsyncIterator[None]:
+async def sorted_set(options: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Have a waiting room over a sorted set up."""
+    async with _listening(make_app(options["store"], options["name"], options["key"]), options["port"]):
+        yield
+
+
+def _one_route(method: str, path: str, handler: Handler) -> web.Application:
     app = web.Application()
     app.router.add_route(method, path, handler)
+    return app
+
+
+@asynccontextmanager
+async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -94,8 +116,9 @@ async def _listening(method: str, path: str, handler: Any, port: int) -> AsyncIt
 
 async def serve(options: Mapping[str, Any]) -> None:
     """Serve until the input ends; `cpu` asks for the processor time used so far."""
-    kinds = {"room": room, "checkpoint": checkpoint, "bare": bare}
+    kinds = {"room": room, "checkpoint": checkpoint, "bare": bare, "sorted-set": sorted_set}
     async with kinds[options["kind"]](options):
+        tune_collector()
         await obey({"cpu": time.process_time})
 
 

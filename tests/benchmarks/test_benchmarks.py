@@ -34,7 +34,7 @@ def run(name: str, folder: Path) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("benchmark", "names"),
     [
-        ("join", {"join_rps_ratio", "join_cpu_ratio"}),
+        ("join", {"join_rps_ratio", "join_cpu_ratio", "join_vs_sorted_set"}),
         (
             "gate",
             {f"gate_{part}_{measure}_ratio" for part in ("auth", "check") for measure in ("rps", "cpu")},
@@ -49,7 +49,13 @@ def test_a_handler_is_held_against_a_bare_one(benchmark: str, names: set[str], t
 
 def test_a_status_never_touches_the_store(tmp_path: Path) -> None:
     figures = run("status", tmp_path)
-    assert set(figures) == {"status_rps_ratio", "status_cpu_ratio", "status_store_calls"}
+    assert set(figures) == {
+        "status_rps_ratio",
+        "status_cpu_ratio",
+        "status_store_calls",
+        "status_vs_sorted_set",
+    }
+    assert figures["status_vs_sorted_set"]["ratio"] > 0
     assert figures["status_store_calls"]["value"] == 0
 
 
@@ -74,4 +80,4 @@ def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission, decide" in capsys.readouterr().err.replace("'", "")
+    assert "status, join, gate, memory, admission, decide, onsale" in capsys.readouterr().err.replace("'", "")

@@ -1,4 +1,7 @@
-"""What a status, a join and a gate's check cost, against a bare aiohttp handler; and P3: a status never touches the store."""
+"""What a status, a join and a gate's check cost, against a bare aiohttp handler; and P3: a status never touches the store.
+
+Status and join are held against a sorted set as well, which is asked for each buyer's rank.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,31 @@ from redis import Redis
 from tests.benchmarks.children import child, valkey
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.hall import Hall
-from tests.benchmarks.versus import Effort, compare, free_port, load_for
+from tests.benchmarks.versus import Effort, compare, compare_with, free_port, load_for
 
 _WAITING = 2_000
 _NEVER_S = 86_400.0
 
 
 def status(effort: Effort) -> list[Figure]:
-    """Measure a status: `status_rps_ratio`, `status_cpu_ratio`, `status_store_calls`."""
+    """Measure a status: `status_rps_ratio`, `status_cpu_ratio`, `status_store_calls`, `status_vs_sorted_set`."""
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
         hall = Hall(Path(folder), store_url, _WAITING)
-        return [*compare(hall.status(), effort), _store_calls(hall, effort)]
+        return [
+            *compare(hall.status(), effort),
+            _store_calls(hall, effort),
+            compare_with(hall.status(), hall.sorted_set(), "status_vs_sorted_set", effort),
+        ]
 
 
 def join(effort: Effort) -> list[Figure]:
-    """Measure a join: `join_rps_ratio`, `join_cpu_ratio`."""
+    """Measure a join: `join_rps_ratio`, `join_cpu_ratio`, `join_vs_sorted_set`."""
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
-        return compare(Hall(Path(folder), store_url, 1).join(), effort)
+        hall = Hall(Path(folder), store_url, 1)
+        return [
+            *compare(hall.join(), effort),
+            compare_with(hall.join(), hall.sorted_set(), "join_vs_sorted_set", effort),
+        ]
 
 
 def gate(effort: Effort) -> list[Figure]:
@@ -41,8 +52,8 @@ def gate(effort: Effort) -> list[Figure]:
 def _store_calls(hall: Hall, effort: Effort) -> Figure:
     """Count the store's commands under load, less those of the same time without.
 
-    The refresh is made so rare here that it does not come at all while we count: it calls several commands at moments of its
-    own, and would blur a count that has to be exact.
+    What the room asks by itself (its counters, who was revoked) is made so rare here that it does not come at all while we count:
+    it comes at moments of its own, and would blur a count that has to be exact.
     """
     port = free_port()
     with child("server", {**hall.room(_NEVER_S), "port": port}):

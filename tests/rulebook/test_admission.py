@@ -95,3 +95,29 @@ def test_a_paused_rule_still_admits_by_what_is_ready() -> None:
     decision = decide(paused, seen(8, {"requests": 50.0}, ready=3), Memory(), NOW_S)
     assert decision.admission is not None
     assert decision.admission.rate_per_s == 15.0
+
+
+def test_a_cut_is_left_to_work_before_the_next_one_and_before_a_raise() -> None:
+    patient = asked(slow={"signal": "checkout", "above": "500ms", "settle": "30s"})
+    memory, factors = Memory(), []
+    for index, checkout in enumerate([1.2, 1.2, 1.2, 1.2, 0.3, 0.3, 0.3, 0.3]):
+        observation = seen(6, {"requests": 50.0, "checkout": checkout})
+        memory = decide(patient, observation, memory, NOW_S + index * 10).memory
+        factors.append(memory.slow_factor)
+    assert factors == [0.8, 0.8, 0.8, 0.64, 0.64, 0.64, 0.69, 0.74]
+
+
+def test_the_rate_rises_carefully_where_the_shop_was_slow_the_last_time() -> None:
+    memory, factors = Memory(), []
+    for index, checkout in enumerate([1.2, 0.3, 1.2, *[0.3] * 20]):
+        _, memory = admitted(checkout, memory, index * 10)
+        factors.append(memory.slow_factor)
+    # First slow at the whole rate, then at 0.85: from 0.68 to 0.89 on it goes by hundredths.
+    assert factors[:6] == [0.8, 0.85, 0.68, 0.69, 0.7, 0.71]
+    assert memory.slow_limit == 0.85
+
+
+def test_a_limit_is_forgotten_once_the_whole_rate_is_reached_again() -> None:
+    memory = Memory(slow_factor=0.98, slow_at_s=NOW_S - 100, slow_cut_at_s=NOW_S - 100, slow_limit=0.5)
+    _, memory = admitted(0.1, memory)
+    assert (memory.slow_factor, memory.slow_limit) == (1.0, None)

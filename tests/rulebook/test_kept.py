@@ -49,6 +49,8 @@ memories = st.builds(
     ).map(tuple),
     slow_factor=st.floats(0.1, 1.0),
     slow_at_s=st.none() | times,
+    slow_cut_at_s=st.none() | times,
+    slow_limit=st.none() | st.floats(0.1, 1.0),
     blind_since_s=st.none() | times,
     at_start=st.none() | st.builds(TimedRecommendation, counts, times),
     start_ups=st.builds(

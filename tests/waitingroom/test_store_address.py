@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.sentinel import SentinelManagedSSLConnection
 
-from waitingroom.store.address import public_form, read_address
+from rulebook.storeaddress import public_form, read_address
 from waitingroom.store.connect import ClusterClient, SentinelClient, connect
 
 SECRET = "s3/cr@t#1?"

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from rulebook import Onsale
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
@@ -19,9 +18,9 @@ from waitingroom.gate.counts import Counts
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.original import (
     PREFIX,
+    AuthReader,
     OriginalRequest,
     UnreadableRequest,
-    read_auth,
     read_forwarded,
     read_prefixed,
 )
@@ -38,10 +37,13 @@ from waitingroom.gate.turnaway import (
 from waitingroom.memo import Memo
 
 AUTH_PATH = "/gate/auth"
-_NO_STORE = {"Cache-Control": "no-store"}
+_NO_STORE = ("Cache-Control", "no-store")
 _NOTHING: Mapping[str, str] = {}
-_CHALLENGE = {**_NO_STORE, "WWW-Authenticate": "Tidegate"}
-_ENVOY_REMOVE = "x-envoy-auth-headers-to-remove"
+_FREE = Answer(200, (_NO_STORE,))
+# A session named by the buyer must not reach the shop: other proxies drop it by themselves, Envoy is told to.
+_ENVOY_REMOVE = ("x-envoy-auth-headers-to-remove", f"{SESSION_HEADER}, {ONSALE_HEADER}".lower())
+_FREE_BEHIND_ENVOY = Answer(200, (_NO_STORE, _ENVOY_REMOVE))
+_CHALLENGED = Answer(401, (_NO_STORE, ("WWW-Authenticate", "Tidegate")))
 _REPORTS_REMEMBERED = 256
 _FORBIDDEN = problem_answer(403, "Refused", "This request cannot be judged here.")
 
@@ -65,6 +67,7 @@ class AuthGate:
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
+        self._reader = AuthReader()
         self._auth_counts, self._forward_counts = Counts(), Counts()
         self._reported: Memo[bool] = Memo(_REPORTS_REMEMBERED)
 
@@ -83,13 +86,17 @@ class AuthGate:
 
     async def auth(self, request: web.Request) -> web.Response:
         """Answer 200 or 401, whatever happens."""
+        return _response(self.answer_auth(request))
+
+    def answer_auth(self, request: web.BaseRequest) -> Answer:
+        """Return the answer of `auth` as a value, for whoever writes it."""
         try:
             return self._auth(request)
         except UnreadableRequest as error:
             return self._refuse_auth(request, str(error))
         except Exception:  # a 5xx here would be a failure page for every buyer
             log.exception("gate_failed", gate=AUTH_PATH)
-            return web.Response(status=HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+            return _CHALLENGED
 
     async def forward(self, request: web.Request) -> web.Response:
         """Answer 200, or as the buyer is to be answered: 303 or 429 to the line, 403 for what cannot be judged."""
@@ -98,23 +105,23 @@ class AuthGate:
         except UnreadableRequest as error:
             return _response(self._refuse_forward(request, str(error)))
 
-    def _auth(self, request: web.Request) -> web.Response:
+    def _auth(self, request: web.BaseRequest) -> Answer:
         headers = request.headers
         if not self._trusted.holds(request.remote):
             return self._refuse_auth(request, "not a trusted proxy")
         counts = self._auth_counts
-        original = read_auth(headers, _configured(request))
+        original = self._reader.read(headers, _configured(request))
         onsale = self._judge(original)
         if onsale is None:
             counts.free += 1
-            return web.Response(headers=_NO_STORE)
-        allowed = self._checkpoint.check(onsale, headers.get("Cookie"), time.time())
+            return _FREE
+        allowed = self._checkpoint.check(onsale, headers.get(hdrs.COOKIE), time.time())
         if allowed is not None:
             counts.allowed += 1
-            return web.Response(headers=self._passed(allowed))
+            return self._passed(allowed)
         counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
-        return web.Response(status=HTTPStatus.UNAUTHORIZED, headers={**_CHALLENGE, ROOM_HEADER: address})
+        return Answer(_CHALLENGED.status, (*_CHALLENGED.headers, (ROOM_HEADER, address)))
 
     def _forward(self, request: web.Request) -> web.Response:
         if not self._trusted.holds(request.remote):
@@ -124,14 +131,11 @@ class AuthGate:
         onsale = self._judge(original)
         if onsale is None:
             counts.free += 1
-            # A session named by the buyer must not reach the shop: other proxies drop it by themselves, Envoy is told to.
-            return web.Response(
-                headers={**_NO_STORE, _ENVOY_REMOVE: f"{SESSION_HEADER}, {ONSALE_HEADER}".lower()}
-            )
-        allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
+            return _response(_FREE_BEHIND_ENVOY)
+        allowed = self._checkpoint.check(onsale, request.headers.get(hdrs.COOKIE), time.time())
         if allowed is not None:
             counts.allowed += 1
-            return web.Response(headers=self._passed(allowed))
+            return _response(self._passed(allowed))
         counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
         return _response(send_to_line(request.headers.get("Accept", ""), address))
@@ -148,18 +152,18 @@ class AuthGate:
         onsale = judgement.onsale
         return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
 
-    def _passed(self, allowed: Allowed) -> Mapping[str, str]:
+    def _passed(self, allowed: Allowed) -> Answer:
         admission = allowed.admission
-        headers = {**_NO_STORE, SESSION_HEADER: admission.session, ONSALE_HEADER: admission.onsale}
+        headers = (_NO_STORE, (SESSION_HEADER, admission.session), (ONSALE_HEADER, admission.onsale))
+        if allowed.renewed is None:
+            return Answer(200, headers)
         cookie = allowed.cookie(time.time(), secure=self._secure)
-        if cookie is not None:
-            headers["Set-Cookie"] = cookie
-        return headers
+        return Answer(200, headers if cookie is None else (*headers, ("Set-Cookie", cookie)))
 
-    def _refuse_auth(self, request: web.Request, reason: str) -> web.Response:
+    def _refuse_auth(self, request: web.BaseRequest, reason: str) -> Answer:
         self._auth_counts.refuse(reason)
         self._report(AUTH_PATH, request.remote, reason)
-        return web.Response(status=HTTPStatus.UNAUTHORIZED, headers=_CHALLENGE)
+        return _CHALLENGED
 
     def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
         self._forward_counts.refuse(reason)
@@ -174,10 +178,10 @@ class AuthGate:
             log.warning("gate_refused", gate=gate, peer=peer, reason=reason)
 
 
-def _configured(request: web.Request) -> Mapping[str, str]:
+def _configured(request: web.BaseRequest) -> Mapping[str, str]:
     """Return the query of the gate's own address; mostly there is none, and parsing nothing takes its time."""
     return request.query if "?" in request.raw_path else _NOTHING
 
 
 def _response(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+    return web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)

@@ -10,7 +10,7 @@ from waitingroom.errors import InvalidToken
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, device_hash, verify_pass
-from waitingroom.web.cookies import find_cookie, find_device, pass_cookie
+from waitingroom.web.cookies import DEVICE_COOKIE, find_cookie, is_device, pass_cookie
 
 _REMEMBERED = 50_000
 
@@ -26,28 +26,27 @@ class PassReader:
     def read(self, onsale: str, cookie: str | None, now_s: float) -> Pass | None:
         """Return the pass which holds for `onsale` at `now_s` among the cookies, None where there is none."""
         token = find_cookie(cookie, pass_cookie(onsale))
-        device = find_device(cookie)
-        if not token or device is None:
+        device = find_cookie(cookie, DEVICE_COOKIE)
+        if not token or not device:
             return None
-        admission = self._verify(token, onsale)
-        if admission is None or not admission.is_current(now_s) or self._hash(device) != admission.device:
+        admission = self._passes.get(token) or self._verify(token, onsale)
+        # What was verified for one onsale is remembered by its token alone, so the onsale is looked at each time.
+        if admission is None or admission.onsale != onsale or not admission.is_current(now_s):
             return None
-        return admission
+        known = self._devices.get(device) or self._hash(device)
+        return admission if known == admission.device else None
 
     def _verify(self, token: str, onsale: str) -> Pass | None:
-        key = f"{onsale}:{token}"
-        admission = self._passes.get(key)
-        if admission is None:
-            try:
-                admission = verify_pass(token, onsale, self._keyring)
-            except InvalidToken:
-                return None
-            self._passes.put(key, admission)
+        try:
+            admission = verify_pass(token, onsale, self._keyring)
+        except InvalidToken:
+            return None
+        self._passes.put(token, admission)
         return admission
 
-    def _hash(self, device: str) -> str:
-        digest = self._devices.get(device)
-        if digest is None:
-            digest = device_hash(device)
-            self._devices.put(device, digest)
+    def _hash(self, device: str) -> str | None:
+        if not is_device(device):
+            return None
+        digest = device_hash(device)
+        self._devices.put(device, digest)
         return digest

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -46,8 +46,7 @@ class Claim:
     at_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Numbered:
+class Numbered(NamedTuple):
     """A number given by the store, at store time `at_ms`."""
 
     epoch: int
@@ -91,19 +90,24 @@ class OnsaleStore:
         return self._snapshot(await self._run("advance", arguments))
 
     async def join(self, devices: Sequence[str]) -> list[Numbered]:
-        """Give numbers to devices, in their order.
+        """Give numbers to devices, in their order. A nonce holds no space.
 
         Raises:
             StoreUnavailable: the store did not answer; a device which asks again gets the number it may have been given.
             JoinRefused: joining has not begun or is over.
         """
-        at_us, *places = await self._run("join", list(devices))
+        at_us, *places = (await self._run("join", [" ".join(devices)])).split(" ")
         at_ms = int(float(at_us)) // 1000
         numbered = []
+        highest: dict[int, int] = {}
         for place in places:
-            epoch, _, number = place.partition(":")
-            numbered.append(Numbered(int(epoch), int(number), at_ms))
-            self._memory.see_place(int(epoch), int(number))
+            of_epoch, _, of_number = place.partition(":")
+            epoch, number = int(of_epoch), int(of_number)
+            numbered.append(Numbered(epoch, number, at_ms))
+            if number > highest.get(epoch, 0):
+                highest[epoch] = number
+        for epoch, number in highest.items():
+            self._memory.see_place(epoch, number)
         return numbered
 
     async def claim(

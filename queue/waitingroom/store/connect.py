@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
-from waitingroom.store.address import Address, read_address
+from rulebook.storeaddress import Address, read_address
 
 _CONNECTIONS = 64
 _ASK_EVERY_S = 1.0

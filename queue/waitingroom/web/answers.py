@@ -11,17 +11,49 @@ from waitingroom.standing import Standing
 
 def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, standing: Standing) -> str:
     """Return the members of a buyer's status, without braces."""
+    return buyer_members(number, epoch, standing) + snapshot_members(room, snapshot, stale=room.stale)
+
+
+def buyer_members(number: int, epoch: int, standing: Standing) -> str:
+    """Return the members which differ from buyer to buyer; each ends with a comma."""
     eta = standing.eta_s
+    return (
+        f'"state":"{standing.state}","number":{number},"epoch":{epoch},'
+        f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
+        f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
+        f'"retry_after":{standing.retry_after_s:.2f},'
+    )
+
+
+def snapshot_members(room: Room, snapshot: Snapshot, *, stale: bool) -> str:
+    """Return the members which are the same for all buyers who are answered from one snapshot."""
     # The one free text among the members: what an operator says of a hold.
     reason = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
     return (
-        f'"onsale":"{room.name}","state":"{standing.state}","number":{number},"epoch":{epoch},'
-        f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
-        f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
-        f'"retry_after":{standing.retry_after_s:.2f},"as_of":{snapshot.at_s:.6f},'
-        f'"stale":{"true" if room.stale else "false"},"rate_per_s":{snapshot.rate_per_s:.3f},'
-        f'"waiting":{snapshot.waiting}{reason}'
+        f'"onsale":"{room.name}","as_of":{snapshot.at_s:.6f},"stale":{"true" if stale else "false"},'
+        f'"rate_per_s":{snapshot.rate_per_s:.3f},"waiting":{snapshot.waiting}{reason}'
     )
+
+
+class SnapshotText:
+    """The `snapshot_members` of a room, put together once a snapshot and not for each buyer.
+
+    Whatever else is the same for all of them belongs here too: a status then costs as before.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._of: Snapshot | None = None
+        self._stale = False
+        self._text = ""
+
+    def text(self, snapshot: Snapshot) -> str:
+        """Return the members; `snapshot` is the room's present one."""
+        stale = self._room.stale
+        if snapshot is not self._of or stale is not self._stale:
+            self._text = snapshot_members(self._room, snapshot, stale=stale)
+            self._of, self._stale = snapshot, stale
+        return self._text
 
 
 def state_document(room: Room, snapshot: Snapshot) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -21,6 +22,14 @@ from waitingroom.web.openapi import OpenApi
 from waitingroom.web.security import Shield
 
 
+@dataclass(frozen=True, slots=True)
+class BackOffice:
+    """What was put onto the application: the caller runs the revocations; the shield knows what every answer carries."""
+
+    revocations: Revocations
+    shield: Shield
+
+
 def install_back_office(
     app: web.Application,
     rooms: Mapping[str, Room],
@@ -28,8 +37,8 @@ def install_back_office(
     sessions: Sessions,
     trusted: TrustedProxies,
     settings: QueueSettings,
-) -> Revocations:
-    """Add routes and shield to `app`; the caller runs what is returned, which tells `sessions` who was revoked.
+) -> BackOffice:
+    """Add routes and shield to `app`; `sessions` is told who was revoked for as long as the revocations run.
 
     Without a token file nobody is an operator, and there is no admin API.
 
@@ -48,5 +57,6 @@ def install_back_office(
 
     app.on_shutdown.append(let_listeners_go)
     joins = ClientBuckets(settings.join_rate_per_s, settings.join_burst) if settings.join_rate_per_s else None
-    Shield(rooms, trusted, joins, https=settings.secure_cookies).install(app)
-    return revocations
+    shield = Shield(rooms, trusted, joins, https=settings.secure_cookies)
+    shield.install(app)
+    return BackOffice(revocations, shield)

@@ -36,6 +36,8 @@ from waitingroom.web.negotiation import problem, wants_html
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
+_ADMITTED_RETRY_S = 30.0
+_ENTERABLE = frozenset({State.RELEASED, State.LATE})
 RETURN = "return"
 """In the address: the path in the shop to which the buyer wants to go. Checked when it is used."""
 COOKIE_CHECK = "cookies"
@@ -244,9 +246,7 @@ class BuyerHandlers:
         return response
 
     def _status_fields(self, room: Room, place: Place, session: str | None = None) -> str:
-        standing = room.standing(place)
-        if session is not None and standing.state in {State.RELEASED, State.LATE}:
-            standing = Standing(State.ADMITTED, standing.position, 0, None, 30.0)
+        standing = shown_standing(room, place, admitted=session is not None)
         assert room.snapshot is not None  # noqa: S101 - `standing` raises without one
         return status_fields(room, room.snapshot, place.number, place.epoch, standing)
 
@@ -282,6 +282,18 @@ def _kept_query(request: web.Request) -> dict[str, str]:
     return {RETURN: wanted} if wanted else {}
 
 
+def shown_standing(room: Room, place: Place, *, admitted: bool) -> Standing:
+    """Return what the buyer is shown; `admitted` is one whose browser holds a pass.
+
+    Raises:
+        StoreUnavailable: there is no copy of the counters yet.
+    """
+    standing = room.standing(place)
+    if admitted and standing.state in _ENTERABLE:
+        return Standing(State.ADMITTED, standing.position, 0, None, _ADMITTED_RETRY_S)
+    return standing
+
+
 _REASONS = {
     ClaimOutcome.WAITING: "Others are before you.",
     ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",
@@ -294,20 +306,25 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Turn this package's errors into problems; the page retries by itself."""
     try:
         return await handler(request)
-    except StoreUnavailable:
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "Please wait a moment",
-            "The waiting room cannot give out places just now. Your place, if you have one, is safe.",
-            retry_after_s=_STORE_RETRY_S,
-        )
-    except JoinRefused as refused:
+    except (StoreUnavailable, JoinRefused) as error:
+        return error_answer(error)
+    except web.HTTPNotFound as missing:
+        return problem(HTTPStatus.NOT_FOUND, "Not found", missing.text or "Nothing is here.")
+
+
+def error_answer(error: StoreUnavailable | JoinRefused) -> web.Response:
+    """Tell the buyer what is the matter, and when to try again."""
+    if isinstance(error, JoinRefused):
         return problem(
             HTTPStatus.FORBIDDEN,
             "Not open",
-            f"Joining is {refused.reason}.",
+            f"Joining is {error.reason}.",
             retry_after_s=30.0,
-            reason=refused.reason,
+            reason=error.reason,
         )
-    except web.HTTPNotFound as missing:
-        return problem(HTTPStatus.NOT_FOUND, "Not found", missing.text or "Nothing is here.")
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "Please wait a moment",
+        "The waiting room cannot give out places just now. Your place, if you have one, is safe.",
+        retry_after_s=_STORE_RETRY_S,
+    )

@@ -39,7 +39,12 @@ def find_cookie(header: str | None, name: str) -> str | None:
 def find_device(header: str | None) -> str | None:
     """Return the device nonce in a `Cookie` header, None where there is none of our form."""
     device = find_cookie(header, DEVICE_COOKIE)
-    return device if device is not None and _DEVICE_FORM.fullmatch(device) else None
+    return device if device is not None and is_device(device) else None
+
+
+def is_device(text: str) -> bool:
+    """Tell whether a text has the form of our device nonces."""
+    return _DEVICE_FORM.fullmatch(text) is not None
 
 
 def new_device() -> str:
@@ -50,6 +55,13 @@ def new_device() -> str:
 def set_cookie(name: str, value: str, *, path: str, max_age_s: int, secure: bool) -> str:
     """Format a `Set-Cookie` header; values are our own tokens, which need no quoting."""
     return f"{name}={value}; Path={path}; Max-Age={max_age_s}; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+
+
+def cookie_line(name: str, *, path: str, max_age_s: int, secure: bool) -> tuple[str, str]:
+    """Return what stands before and behind a value in the line of a head that sets the cookie, to be made once."""
+    around = set_cookie(name, "\n", path=path, max_age_s=max_age_s, secure=secure)
+    before, _, behind = around.partition("\n")
+    return f"Set-Cookie: {before}", f"{behind}\r\n"
 
 
 def expire_cookie(name: str, *, path: str, secure: bool) -> str:

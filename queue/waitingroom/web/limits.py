@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.memo import Memo
 
 _CLIENTS_REMEMBERED = 50_000
+_ADDRESSES_REMEMBERED = 4096
+_LONGEST_ADDRESS = 128  # in characters, with port and zone: what is remembered is bounded in size too
 _MAX_HOPS = 16
 _SUBSCRIBER_BITS = 64
 _NO_ADDRESS = "local"
@@ -67,7 +70,7 @@ class Clients:
         found = peer or ""
         if self._trusted.holds(peer):
             for hop in reversed(_hops(headers)):
-                address = _address(hop)
+                address = _address(hop) if len(hop) <= _LONGEST_ADDRESS else None
                 if address is None:
                     break
                 found = address
@@ -80,6 +83,7 @@ class Clients:
         return self._trusted.holds(peer) and not _hops(headers)
 
 
+@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
 def client_key(address: str) -> str:
     """Return what of an address stands for one client: the whole of IPv4, the /64 of IPv6."""
     try:
@@ -94,10 +98,14 @@ def client_key(address: str) -> str:
 
 
 def _hops(headers: ForwardedHeaders) -> list[str]:
-    text = ",".join(headers.getall("X-Forwarded-For", ()))
+    named = headers.getall("X-Forwarded-For", ())
+    if not named:
+        return []
+    text = ",".join(named)
     return [hop for hop in (part.strip() for part in text.split(",")) if hop][-_MAX_HOPS:]
 
 
+@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
 def _address(hop: str) -> str | None:
     """Read one entry of X-Forwarded-For; some proxies add a port, and brackets around IPv6."""
     if hop.startswith("["):

@@ -13,7 +13,7 @@ from aiohttp import web
 PROBLEM_TYPE = "application/problem+json"
 
 
-def wants_html(request: web.Request) -> bool:
+def wants_html(request: web.BaseRequest) -> bool:
     """Tell whether the client is a browser that shows pages: it names text/html, and no JSON before it."""
     accept = request.headers.get("Accept", "")
     html = accept.find("text/html")

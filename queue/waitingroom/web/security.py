@@ -17,13 +17,14 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import problem
+from waitingroom.web.whole import lines
 
 REQUEST_ID_HEADER = "X-Request-Id"
 REQUEST_ID = web.RequestKey("request_id", str)
@@ -47,6 +48,7 @@ _PREFLIGHT = {
 
 _PROCESS = secrets.token_hex(6)
 _COUNTER = itertools.count(1)
+_GIVEN_ID = istr(REQUEST_ID_HEADER)
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,8 @@ class Shield:
         self._clients = Clients(trusted)
         self._joins = joins
         self._headers = CIMultiDict({**_ALWAYS, **(_HTTPS_ONLY if https else {})})
+        self.always = lines([*self._headers.items(), (_POLICY, _NOTHING)])
+        """What `complete` adds to each answer that holds no page, as lines of a head."""
         self._body_within_s = body_within_s
         self._origins: dict[str, str] = {}
         self._report_after_s = 0.0
@@ -80,51 +84,18 @@ class Shield:
             return await self._guard(request, handler)
 
         app.middlewares.insert(0, guard)
-        app.on_response_prepare.append(self._complete)
+        app.on_response_prepare.append(self.complete)
 
-    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = self._request_id(request)
-        try:
-            if request.method == hdrs.METH_GET:
-                return await handler(request)
-            if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
-                return self._preflight(request)
-            if request.method == hdrs.METH_POST and not request.path.startswith(_EXEMPT):
-                refused = self._limit_joins(request) or await self._read_body(request)
-                if refused is not None:
-                    return refused
-            return await handler(request)
-        except web.HTTPException as error:
-            if error.status < HTTPStatus.BAD_REQUEST:
-                raise
-            return _as_problem(error)
-        except Exception:
-            log.exception("request_failed", path=request.path, request_id=request[REQUEST_ID])
-            return problem(
-                HTTPStatus.INTERNAL_SERVER_ERROR,
-                "Defect",
-                "Something went wrong here; the request id helps to find it.",
-            )
+    def own_lines(self, request: web.BaseRequest) -> str:
+        """Return what `complete` adds to the answer to this very request, as lines of a head."""
+        text = f"{REQUEST_ID_HEADER}: {self._request_id(request)}\r\n"
+        if hdrs.ORIGIN in request.headers:
+            text += lines(self._sharing(request))
+        return text
 
-    async def _complete(self, request: web.Request, response: web.StreamResponse) -> None:
-        headers = response.headers
-        if _POLICY not in headers:
-            headers[_POLICY] = _NOTHING
-        headers.update(self._headers)
-        headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or _new_id()
-        if "Origin" in request.headers and "Access-Control-Allow-Origin" not in headers:
-            self._share(request, response)
-
-    def _request_id(self, request: web.Request) -> str:
-        given = request.headers.get(REQUEST_ID_HEADER)
-        if given is not None and self._trusted.holds(request.remote) and _ID_FORM.fullmatch(given):
-            return given
-        return _new_id()
-
-    def _limit_joins(self, request: web.Request) -> web.Response | None:
-        if self._joins is None or not request.path.endswith("/join"):
-            return None
-        if self._clients.speaks_for_itself(request.remote, request.headers):
+    def limit_joins(self, request: web.BaseRequest) -> web.Response | None:
+        """Take a join of this client into account; the answer if it has to wait."""
+        if self._joins is None or self._clients.speaks_for_itself(request.remote, request.headers):
             return None
         client = self._clients.client(request.remote, request.headers)
         wait_s = self._joins.take(client, time.monotonic())
@@ -137,6 +108,51 @@ class Shield:
             "Too many joined from your network at once; no place was lost. Please try again.",
             retry_after_s=wait_s,
         )
+
+    def defect(self, request: web.BaseRequest) -> web.Response:
+        """Log the exception being handled, and return the answer."""
+        log.exception("request_failed", path=request.path, request_id=request.get(REQUEST_ID))
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "Defect",
+            "Something went wrong here; the request id helps to find it.",
+        )
+
+    async def complete(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Add what every answer carries."""
+        headers = response.headers
+        if _POLICY not in headers:
+            headers[_POLICY] = _NOTHING
+        headers.update(self._headers)
+        headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or self._request_id(request)
+        if hdrs.ORIGIN in request.headers and "Access-Control-Allow-Origin" not in headers:
+            headers.extend(self._sharing(request))
+
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = self._request_id(request)
+        try:
+            if request.method == hdrs.METH_GET:
+                return await handler(request)
+            if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
+                return self._preflight(request)
+            if request.method == hdrs.METH_POST and not request.path.startswith(_EXEMPT):
+                refused = self.limit_joins(request) if request.path.endswith("/join") else None
+                refused = refused or await self._read_body(request)
+                if refused is not None:
+                    return refused
+            return await handler(request)
+        except web.HTTPException as error:
+            if error.status < HTTPStatus.BAD_REQUEST:
+                raise
+            return _as_problem(error)
+        except Exception:
+            return self.defect(request)
+
+    def _request_id(self, request: web.BaseRequest) -> str:
+        given = request.headers.get(_GIVEN_ID)
+        if given is not None and self._trusted.holds(request.remote) and _ID_FORM.fullmatch(given):
+            return given
+        return _new_id()
 
     def _report_limit(self, client: str) -> None:
         """Say so once a minute: many buyers of one address may mean a proxy that is missing among the trusted ones."""
@@ -166,14 +182,18 @@ class Shield:
             response.headers.update(_PREFLIGHT)
         return response
 
-    def _share(self, request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.add("Vary", "Origin")
+    def _sharing(self, request: web.BaseRequest) -> list[tuple[str, str]]:
+        """Return the headers which let a page of the shop read the answer, or tell caches that others may not."""
+        headers = [("Vary", "Origin")]
         if self._is_shop(request):
-            response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
-            response.headers["Access-Control-Allow-Credentials"] = "true"
-            response.headers["Access-Control-Expose-Headers"] = f"Retry-After, {REQUEST_ID_HEADER}"
+            headers += [
+                ("Access-Control-Allow-Origin", request.headers[hdrs.ORIGIN]),
+                ("Access-Control-Allow-Credentials", "true"),
+                ("Access-Control-Expose-Headers", f"Retry-After, {REQUEST_ID_HEADER}"),
+            ]
+        return headers
 
-    def _is_shop(self, request: web.Request) -> bool:
+    def _is_shop(self, request: web.BaseRequest) -> bool:
         """Tell whether the request comes from a page of the shop of the very onsale it is about."""
         room = self._rooms.get(request.path.lstrip("/").partition("/")[0])
         if room is None:

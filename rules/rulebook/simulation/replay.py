@@ -58,7 +58,7 @@ def replay(trace: Trace, service: Service, pilot: Pilot, replicas: int) -> Run:
                     if startup == 0:
                         ready += starting.pop()[1]
                 elif wanted < ordered:
-                    ready = _take_away(starting, ready, ordered - wanted)
+                    ready = take_away(starting, ready, ordered - wanted)
                 changes += wanted != ordered
                 ordered = wanted
             if ready == 0:
@@ -83,7 +83,7 @@ def replay(trace: Trace, service: Service, pilot: Pilot, replicas: int) -> Run:
     return Run(meters, trace.requests, violating, changes)
 
 
-def _take_away(starting: list[tuple[int, int]], ready: int, count: int) -> int:
+def take_away(starting: list[tuple[int, int]], ready: int, count: int) -> int:
     """Take replicas away, the youngest first; gives how many stay ready."""
     while count and starting:
         ready_at, youngest = starting.pop()

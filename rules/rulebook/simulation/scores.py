@@ -49,6 +49,29 @@ class Scores:
     backlog_left: float
 
 
+@dataclass(frozen=True, slots=True)
+class Elasticity:
+    """The metrics of supply against demand, in percent."""
+
+    theta_u_percent: float
+    theta_o_percent: float
+    tau_u_percent: float
+    tau_o_percent: float
+    instability_percent: float
+
+    def speedup(self, baseline: Elasticity) -> float:
+        """Compare with a baseline, whose own speedup is 1."""
+        product = 1.0
+        for ours, theirs in (
+            (self.theta_u_percent, baseline.theta_u_percent),
+            (self.theta_o_percent, baseline.theta_o_percent),
+            (self.tau_u_percent, baseline.tau_u_percent),
+            (self.tau_o_percent, baseline.tau_o_percent),
+        ):
+            product *= max(theirs, SMALLEST) / max(ours, SMALLEST)
+        return float(product**0.25)
+
+
 def demand(trace: Trace, service: Service) -> list[int]:
     """Give the demand of every row of a trace, in replicas."""
     return [service.needed(segment.rate_per_s) for segment in trace.segments]
@@ -62,20 +85,18 @@ def mean_demand(trace: Trace, needed: Sequence[int]) -> float:
 
 def score(trace: Trace, needed: Sequence[int], run: Run, baseline: Run) -> Scores:
     """Score a run; the baseline's own speedup is 1."""
-    own, still = _elasticity(trace, needed, run), _elasticity(trace, needed, baseline)
-    speedup = 1.0
-    for ours, theirs in zip(own[:4], still[:4], strict=True):
-        speedup *= max(theirs, SMALLEST) / max(ours, SMALLEST)
+    rows = [segment.seconds // STEP_S for segment in trace.segments]
+    own = elasticity(rows, needed, run.meters.ready)
     meters = run.meters
     return Scores(
         slo_violation_percent=100.0 * run.violation_share,
         replica_hours=run.replica_hours,
-        theta_u_percent=own[0],
-        theta_o_percent=own[1],
-        tau_u_percent=own[2],
-        tau_o_percent=own[3],
-        instability_percent=own[4],
-        elastic_speedup=speedup**0.25,
+        theta_u_percent=own.theta_u_percent,
+        theta_o_percent=own.theta_o_percent,
+        tau_u_percent=own.tau_u_percent,
+        tau_o_percent=own.tau_o_percent,
+        instability_percent=own.instability_percent,
+        elastic_speedup=own.speedup(elasticity(rows, needed, baseline.meters.ready)),
         mean_replicas=sum(meters.ordered) / len(meters.ordered),
         peak_replicas=max(meters.ordered),
         changes=run.changes,
@@ -84,13 +105,12 @@ def score(trace: Trace, needed: Sequence[int], run: Run, baseline: Run) -> Score
     )
 
 
-def _elasticity(trace: Trace, needed: Sequence[int], run: Run) -> tuple[float, float, float, float, float]:
-    """Give theta_U, theta_O, tau_U, tau_O and the instability, in percent."""
-    supply = run.meters.ready
+def elasticity(rows: Sequence[int], needed: Sequence[int], supply: Sequence[int]) -> Elasticity:
+    """Compare supply with demand: `needed` has a value a row, `supply` as many in each row as `rows` says."""
     missing = spare = short = ample = unstable = 0.0
     begin, moved = 0, 0
-    for row, (wanted, segment) in enumerate(zip(needed, trace.segments, strict=True)):
-        end = begin + segment.seconds // STEP_S
+    for row, (wanted, count) in enumerate(zip(needed, rows, strict=True)):
+        end = begin + count
         divisor = max(wanted, 1)
         for ready in supply[begin:end]:
             if wanted > ready:
@@ -100,18 +120,17 @@ def _elasticity(trace: Trace, needed: Sequence[int], run: Run) -> tuple[float, f
                 spare += (ready - wanted) / divisor
                 ample += 1
         if row > 0:
-            seconds = segment.seconds
-            moved += seconds
+            moved += count
             supplied = _sign(supply[end - 1] - supply[begin - 1])
-            unstable += seconds * min(abs(supplied - _sign(wanted - needed[row - 1])), 1)
+            unstable += count * min(abs(supplied - _sign(wanted - needed[row - 1])), 1)
         begin = end
     total = len(supply)
-    return (
-        100.0 * missing / total,
-        100.0 * spare / total,
-        100.0 * short / total,
-        100.0 * ample / total,
-        100.0 * unstable / moved if moved else 0.0,
+    return Elasticity(
+        theta_u_percent=100.0 * missing / total,
+        theta_o_percent=100.0 * spare / total,
+        tau_u_percent=100.0 * short / total,
+        tau_o_percent=100.0 * ample / total,
+        instability_percent=100.0 * unstable / moved if moved else 0.0,
     )
 
 

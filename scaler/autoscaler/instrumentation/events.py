@@ -108,6 +108,24 @@ class RoundEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryRecalled:
+    """What a rule remembers was asked for; `origin` says what came of it, `replicas` is the count last asked for."""
+
+    rule: str
+    where: str
+    origin: str
+    replicas: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockCorrected:
+    """The system clock jumped by so many seconds between two rounds; what the rule remembers was moved along."""
+
+    rule: str
+    by_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RulesLoaded:
     """Documents were read: these rules are in force, `outdated` of them in their last good form; `refused` says why."""
 
@@ -196,6 +214,8 @@ Event: TypeAlias = (
     | AdmissionWritten
     | StepFailed
     | RoundEnded
+    | MemoryRecalled
+    | ClockCorrected
     | RulesLoaded
     | RuleNotStarted
     | RuleRemoved

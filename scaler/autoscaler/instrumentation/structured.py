@@ -6,11 +6,13 @@ import structlog
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ClockCorrected,
     ConditionChanged,
     EndpointsNotWritten,
     Event,
     EventNotWritten,
     ManualScale,
+    MemoryRecalled,
     ReplicaExited,
     ReplicaNotStarted,
     ReplicaReadiness,
@@ -89,6 +91,11 @@ class StructlogInstrument:
                 log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():
                 log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+            case MemoryRecalled():
+                log.info("memory", rule=event.rule, kept_in=event.where, origin=event.origin,
+                         replicas=event.replicas)  # fmt: skip
+            case ClockCorrected():
+                log.warning("clock corrected", rule=event.rule, by_s=round(event.by_s, 3))
             case RulesLoaded():
                 for message in event.refused:
                     log.error("not in force", reason=message)

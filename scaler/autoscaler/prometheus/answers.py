@@ -10,6 +10,7 @@ scaling by it would take replicas from a shop in use; so partial data is missing
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,13 +44,13 @@ class Series:
 
 def read_number(payload: Payload) -> Number | Missing:
     """Read a successful answer to an instant query."""
-    note, partial = _remarks(payload)
+    note, partial = remarks_of(payload)
     if partial:
         return Missing(f"partial data: {partial}")
     try:
         kind, result = payload["data"]["resultType"], payload["data"]["result"]
         if kind == "vector":
-            sample = _only_one(result)
+            sample = only_one(result)
             if isinstance(sample, Missing):
                 return sample
             if "value" not in sample:
@@ -81,13 +82,13 @@ def read_number(payload: Payload) -> Number | Missing:
 
 def read_series(payload: Payload) -> Series | Missing:
     """Read a successful answer to a range query; NaN and infinities within it are gaps, as nothing at all is."""
-    note, partial = _remarks(payload)
+    note, partial = remarks_of(payload)
     if partial:
         return Missing(f"partial data: {partial}")
     try:
         if payload["data"]["resultType"] != "matrix":
             return _malformed()
-        found = _only_one(payload["data"]["result"])
+        found = only_one(payload["data"]["result"])
         if isinstance(found, Missing):
             return found
         points = [(float(at_s), float(text)) for at_s, text in found.get("values", ())]
@@ -99,13 +100,39 @@ def read_series(payload: Payload) -> Series | Missing:
     return Series(tuple(sorted(kept)), note)
 
 
-def refusal(payload: Payload) -> str:
-    """Say why the server refused a query."""
-    kind, text = payload.get("errorType"), payload.get("error")
-    return brief(f"{kind}: {text}" if kind else str(text or "no reason given"))
+def decode(body: bytes) -> Payload | None:
+    """Decode an answer's body; None where it is no JSON, and empty where it is JSON of another kind."""
+    try:
+        value: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else {}
 
 
-def _only_one(result: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Missing:
+def problem_of(status: int, content_type: str, payload: Payload | None) -> str | None:
+    """Say why an answer of HTTP holds no result; None where it does."""
+    if payload is not None and payload.get("status") == "error":
+        kind, text = payload.get("errorType"), payload.get("error")
+        return f"HTTP {status}, {brief(f'{kind}: {text}' if kind else str(text or 'no reason given'))}"
+    if status in (401, 403):
+        return f"HTTP {status}, access refused: see --prometheus-token-file or --prometheus-username"
+    if status == 404:
+        return "HTTP 404: there is no query API at this address; see --prometheus"
+    if 300 <= status < 400:
+        return f"HTTP {status}, sent elsewhere (to a login page?): give the address of the API itself"
+    if status != 200:
+        return f"HTTP {status}"
+    if payload is None:
+        return (
+            f"not the answer of a Prometheus: {brief(content_type)} instead of JSON (a proxy's login page?)"
+        )
+    if payload.get("status") != "success":
+        return "not the answer of a Prometheus: JSON, but without the fields of one"
+    return None
+
+
+def only_one(result: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Missing:
+    """Take the one series of a result, or say what is wrong with their number."""
     if len(result) == 1:
         return result[0]
     if not result:
@@ -120,7 +147,7 @@ def _only_one(result: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Missin
     )
 
 
-def _remarks(payload: Payload) -> tuple[str, str]:
+def remarks_of(payload: Payload) -> tuple[str, str]:
     """Split what the server remarks into a note, and what says that data is partial."""
     warnings = [str(text) for text in payload.get("warnings") or ()]
     remarks = [text for text in warnings if text.startswith(_REMARK)]

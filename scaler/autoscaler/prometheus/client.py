@@ -12,19 +12,26 @@ that says the query itself took too long is not asked again: that would only add
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import ssl
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
 from autoscaler.clock import Clock
 from autoscaler.errors import ConfigurationError, brief
 from autoscaler.prometheus.access import PrometheusAccess
-from autoscaler.prometheus.answers import Number, Payload, Series, read_number, read_series, refusal
+from autoscaler.prometheus.answers import (
+    Number,
+    Payload,
+    Series,
+    decode,
+    problem_of,
+    read_number,
+    read_series,
+)
 from autoscaler.prometheus.credentials import Credentials, CredentialsUnreadable
 from rulebook.observation import Missing
 
@@ -175,28 +182,14 @@ async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payloa
     body = await _read(response, limit_bytes if good else ERROR_LIMIT_BYTES)
     if body is None and good:
         raise _Failed(f"the answer is larger than {limit_bytes >> 20} MiB: have the query give one series")
-    payload = _decoded(body)
-    if good and payload is not None and payload.get("status") == "success":
+    payload = decode(body or b"")
+    problem = problem_of(status, response.content_type, payload)
+    if problem is None and payload is not None:
         return payload
-    retry_s = _retry_after_s(response.headers.get("Retry-After", ""))
-    again_after_s = retry_s if status in _AGAIN else None
-    if payload is not None and payload.get("status") == "error":
-        if payload.get("errorType") in _QUERY_TOOK_TOO_LONG:
-            again_after_s = None
-        raise _Failed(f"HTTP {status}, {refusal(payload)}", again_after_s)
-    if status in (401, 403):
-        raise _Failed(f"HTTP {status}, access refused: see --prometheus-token-file or --prometheus-username")
-    if status == 404:
-        raise _Failed("HTTP 404: there is no query API at this address; see --prometheus")
-    if 300 <= status < 400:
-        raise _Failed(f"HTTP {status}, sent elsewhere (to a login page?): give the address of the API itself")
-    if status != 200:
-        raise _Failed(f"HTTP {status}", again_after_s)
-    if payload is not None:
-        raise _Failed("not the answer of a Prometheus: JSON, but without the fields of one")
-    raise _Failed(
-        f"not the answer of a Prometheus: {brief(response.content_type)} instead of JSON (a proxy's login page?)"
-    )
+    again_after_s = _retry_after_s(response.headers.get("Retry-After", "")) if status in _AGAIN else None
+    if payload is not None and payload.get("errorType") in _QUERY_TOOK_TOO_LONG:
+        again_after_s = None
+    raise _Failed(problem or "no answer", again_after_s)
 
 
 async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
@@ -208,14 +201,6 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
             return None
         chunks.append(chunk)
     return b"".join(chunks)
-
-
-def _decoded(body: bytes | None) -> Payload | None:
-    try:
-        value: Any = json.loads(body or b"")
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else {}
 
 
 def _retry_after_s(text: str) -> float:

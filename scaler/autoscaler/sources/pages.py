@@ -24,7 +24,7 @@ from autoscaler.sources.windows import Labels
 PAGE_LIMIT_BYTES = 16 * 2**20
 OPENMETRICS = "application/openmetrics-text"
 END = "# EOF"
-_ACCEPT = {"Accept": f"text/plain;version=0.0.4, {OPENMETRICS};version=1.0.0;q=0.8, */*;q=0.1"}
+ACCEPT = f"text/plain;version=0.0.4, {OPENMETRICS};version=1.0.0;q=0.8, */*;q=0.1"
 
 # A sample of OpenMetrics: name and labels, then value and time, then perhaps an exemplar, which begins with " # ".
 _SAMPLE = re.compile(r"""([^\s{]+(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})?)\s+([^#]*?)(?:\s+#.*)?""")
@@ -81,7 +81,7 @@ async def _fetch_page(
     try:
         async with (
             asyncio.timeout(deadline_s),
-            http.get(url, headers=_ACCEPT, timeout=aiohttp.ClientTimeout()) as response,
+            http.get(url, headers={"Accept": ACCEPT}, timeout=aiohttp.ClientTimeout()) as response,
         ):
             if response.status != 200:
                 return Unanswered(url, f"HTTP {response.status}")

@@ -1,35 +1,81 @@
-"""The connection to Valkey or Redis. Opening it contacts nobody: the store may be down, and the scaler starts all the same."""
+"""The connection to Valkey or Redis, one server or several. Opening it contacts nobody: the store may be down, and the scaler
+starts all the same.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ReadOnlyError
 
-from autoscaler.errors import ConfigurationError, brief
+from autoscaler.errors import ConfigurationError
+from autoscaler.store.servers import ClusterClient, once_more, open_master
+from rulebook.storeaddress import public_form, read_address
 
 TIMEOUT_S = 2.0
+CONNECTIONS = 64
+
+StoreClient = Redis | ClusterClient
+"""What `open_client` returns; scripts run on each alike."""
 
 
-def open_client(url: str) -> Redis:
+def open_client(url: str) -> StoreClient:
     """Make a client whose calls give up after seconds; the next interval is the better retry.
 
     Raises:
         ConfigurationError: the URL is not one of a store.
     """
     try:
-        return Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            # One try more, at once: a connection which a restarted store has closed shows only when it is used.
-            retry=Retry(NoBackoff(), 1),
-        )
+        address = read_address(url)
     except ValueError as error:
-        raise ConfigurationError(f"store URL {url!r}: {brief(error)}") from error
+        raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
+    options: dict[str, Any] = {
+        "decode_responses": True,
+        "socket_timeout": TIMEOUT_S,
+        "socket_connect_timeout": TIMEOUT_S,
+        "max_connections": CONNECTIONS,
+        "username": address.username,
+        "password": address.password,
+        **address.options,
+    }
+    if address.tls:
+        options["ssl"] = True
+    if address.kind == "cluster":
+        return ClusterClient(address, options)
+    if address.kind == "sentinel":
+        return open_master(address, options)
+    place: dict[str, Any]
+    if address.kind == "unix":
+        place = {"unix_socket_path": address.path}
+    else:
+        ((host, port),) = address.hosts
+        place = {"host": host, "port": port}
+    # A name or a virtual address may lead to another server by now: a new connection finds out.
+    return Redis(db=address.db, retry=once_more(), retry_on_error=[ReadOnlyError], **place, **options)
+
+
+class Script:
+    """A script of this package on a store. A server that does not know it is sent its text, whichever server that is."""
+
+    def __init__(self, client: StoreClient, name: str) -> None:
+        self._client: Any = client
+        self._text = load_script(name)
+        self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[str | int | float] = ()) -> Any:
+        """Run it.
+
+        Raises:
+            RedisError: it did not work.
+        """
+        try:
+            return await self._client.evalsha(self._digest, len(keys), *keys, *args)
+        except NoScriptError:
+            return await self._client.eval(self._text, len(keys), *keys, *args)
 
 
 def load_script(name: str) -> str:

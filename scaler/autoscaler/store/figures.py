@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from autoscaler.errors import StoreUnavailable, brief
-from autoscaler.store.connection import load_script
+from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S, RoomFigures, figures_key
 
 
@@ -28,8 +27,8 @@ class Published:
 class FigureReader:
     """Reads the figures of onsales, in one round trip each."""
 
-    def __init__(self, client: Redis) -> None:
-        self._script = client.register_script(load_script("read_figures.lua"))
+    def __init__(self, client: StoreClient) -> None:
+        self._script = Script(client, "read_figures.lua")
 
     async def read(self, onsale: str) -> Published:
         """Read the figures of one onsale.

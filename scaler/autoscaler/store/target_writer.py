@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from autoscaler.errors import StoreUnavailable, brief
-from autoscaler.store.connection import load_script
+from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S, targets_key
 
 
@@ -42,8 +41,8 @@ class Written:
 class TargetWriter:
     """Writes admission targets."""
 
-    def __init__(self, client: Redis) -> None:
-        self._script = client.register_script(load_script("write_target.lua"))
+    def __init__(self, client: StoreClient) -> None:
+        self._script = Script(client, "write_target.lua")
 
     async def write(self, target: AdmissionTarget) -> Written:
         """Put a target in force, or extend the one in force when it says the same.

@@ -48,15 +48,18 @@ class Targets:
         self._clustered: ClusterTargets | None = None
         self._stack = AsyncExitStack()
 
-    async def open(self, rule: ScalingRule, plan: Plan) -> Target:
+    async def open(self, rule: ScalingRule, plan: Plan, replicas: int | None = None) -> Target:
         """Return the target of a rule; for a rule that has changed, the same one as before, prepared for its new form.
+
+        A pool, which ended with the process before us, begins with so many `replicas` as it had there, within the rule's bounds.
 
         Raises:
             TargetError: it cannot be started, or belongs to another rule.
             ConfigurationError: no cluster is known.
         """
         if is_pool(rule):
-            return await self._open_pool(plan.pool_of(rule), rule.spec.replicas.min)
+            limits = rule.spec.replicas
+            return await self._open_pool(plan.pool_of(rule), min(max(replicas or 0, limits.min), limits.max))
         return (await self._cluster()).open(rule)
 
     async def release(self, rule: ScalingRule) -> None:

@@ -68,6 +68,8 @@ class Outcome:
     """Buyers let in beyond the bucket at the worst moment (P4)."""
     reasons: list[tuple[float, float, str]] = field(default_factory=list)
     """(time, rate, reason) whenever the admission rate changed."""
+    ready: list[tuple[float, int]] = field(default_factory=list)
+    """(time, ready replicas) at each tick."""
 
 
 class _Sale:
@@ -126,27 +128,29 @@ def run_open(scenario: Scenario, seed: int, pilot: Pilot) -> Outcome:
             begins_s = max(0.0, buyer.arrives_s)
             sale.fates[index].turn_s = begins_s
             sale.shop.at(begins_s, lambda moment, index=index: sale.enter(index, moment))
-    now_s = scenario.begins_s
+    now_s, ready = scenario.begins_s, []
     while not sale.over(now_s) and now_s < LIMIT_S:
         now_s += TICK_S
         sale.shop.advance(now_s)
+        ready.append((now_s, sale.shop.ready))
         pilot.look(sale.shop, now_s)
         if now_s >= pilot.due_s:
             pilot.steer(sale.shop, None, now_s, OPENS_AT_S + now_s)
     for fate in sale.fates:
         # Without a line, the shop's own is what a buyer waits in.
         fate.turn_s = fate.entered_s
-    return Outcome(sale.fates, sale.shop, now_s)
+    return Outcome(sale.fates, sale.shop, now_s, ready=ready)
 
 
 def run_roomed(scenario: Scenario, seed: int, pilot: Pilot, room: VirtualRoom, *, coupled: bool) -> Outcome:
     """Let everybody wait their turn; with `coupled`, the rate follows the shop."""
     run = _RoomedSale(scenario, seed, pilot, room, coupled=coupled)
-    now_s = scenario.begins_s
+    now_s, ready = scenario.begins_s, []
     while not run.sale.over(now_s) and now_s < LIMIT_S:
         now_s += TICK_S
         run.tick(now_s)
-    return Outcome(run.sale.fates, run.sale.shop, now_s, float(excess(run.marks)), run.reasons)
+        ready.append((now_s, run.sale.shop.ready))
+    return Outcome(run.sale.fates, run.sale.shop, now_s, float(excess(run.marks)), run.reasons, ready)
 
 
 class _RoomedSale:

@@ -1,5 +1,6 @@
 -- Gives the next numbers to devices which arrive together; a device that joined within the last two minutes gets its own again.
--- ARGV: device nonces. Reply: time, then epoch and number of each device.
+-- ARGV: device nonces. Reply: time, then 'epoch:number' of each device. Both are one text with spaces between, which a client writes
+-- and reads much faster than a list.
 local SLOT = 60 * SECOND
 
 if not load_room() then
@@ -19,16 +20,20 @@ local function devices(at)
   return key('devices:' .. string.format('%.0f', at))
 end
 
+local wanted = {}
+for device in string.gmatch(ARGV[1], '%S+') do
+  wanted[#wanted + 1] = device
+end
 local earlier = {}
 for _, at in ipairs({ slot, slot - 1, slot - 2 }) do
-  earlier[#earlier + 1] = redis.call('HMGET', devices(at), unpack(ARGV))
+  earlier[#earlier + 1] = redis.call('HMGET', devices(at), unpack(wanted))
 end
 
 local reply = { text(NOW) }
 local fresh = {}
 local tail = number('tail:' .. room.epoch)
 local given = {}
-for i, device in ipairs(ARGV) do
+for i, device in ipairs(wanted) do
   local place = given[device] or earlier[1][i] or earlier[2][i] or earlier[3][i]
   if not place then
     tail = tail + 1
@@ -45,4 +50,4 @@ if #fresh > 0 then
   redis.call('EXPIRE', devices(slot), 180)
   save_room()
 end
-return reply
+return table.concat(reply, ' ')

@@ -1,4 +1,4 @@
-"""Reads the store's address. Pure: it opens nothing, and no message ever holds a password.
+"""Reads the address of the store, which room and scaler share. Pure: it opens nothing, and no message ever holds a password.
 
 - `redis://[user:password@]host[:port][/db]`, `rediss://` the same with TLS
 - `unix://[user:password@]/path/of/socket`

@@ -1,0 +1,1 @@
+"""What rules remember is kept beyond the process: where, by whom, and what one rule's memory goes through while it runs."""
