@@ -9,6 +9,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 from yarl import URL
 
@@ -46,12 +48,12 @@ async def refused_within(buyer: aiohttp.ClientSession, gate: str, seconds: float
 
 
 @asynccontextmanager
-async def two_processes(folder: Path, store_url: str) -> AsyncIterator[tuple[Living, Living]]:
+async def two_processes(folder: Path, store_url: str, **changes: Any) -> AsyncIterator[tuple[Living, Living]]:
     """Two rooms with a gate each on one store and one set of keys; they share nothing else."""
     tokens = token_file(folder)
     async with (
-        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens) as one,
-        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens) as other,
+        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens, **changes) as one,
+        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens, **changes) as other,
     ):
         yield one, other
 
@@ -91,6 +93,28 @@ async def test_a_session_ended_by_the_shops_answer_is_refused_at_every_gate_with
         assert await client.zcard("{cactus}:sessions") == 0
         buyer.cookie_jar.update_cookies(kept, URL(one.room))  # a browser which keeps the pass all the same
         await asyncio.gather(refused_within(buyer, one.gate, 2), refused_within(buyer, other.gate, 2))
+
+
+async def test_an_open_websocket_is_closed_when_its_session_is_revoked_elsewhere(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async def shop(request: web.Request) -> web.StreamResponse:
+        opened = web.WebSocketResponse()
+        await opened.prepare(request)
+        async for _ in opened:
+            pass
+        return opened
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", shop)
+    async with TestServer(app) as server:
+        upstreams = {"upstreams": (str(server.make_url("/")),)}
+        async with two_processes(tmp_path, store_url, **upstreams) as (one, other), one.buyer() as buyer:
+            session = await admitted(buyer, one)
+            async with buyer.ws_connect(f"{other.gate}/live") as opened:
+                await Office(one).act("revoke", session=session)
+                message = await opened.receive(timeout=20)
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
 
 
 async def test_a_process_which_starts_later_knows_who_was_revoked(

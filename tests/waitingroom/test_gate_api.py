@@ -18,6 +18,7 @@ from waitingroom.keyfiles import load_keyring
 from waitingroom.keyring import Keyring
 from waitingroom.passes import Pass, device_hash, sign_pass, verify_pass
 from waitingroom.web.gate_api import MAX_PASSES
+from waitingroom.web.openapi import openapi_document
 
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}
 CACTUS = onsale(admission=FAST)
@@ -67,6 +68,8 @@ async def test_a_code_is_exchanged_once_for_a_pass_of_the_device(here: Living, k
         code = await code_of(here, buyer)
     status, got = await post(here, "exchange", {"code": code, "device": DEVICE})
     assert (status, got["onsale"], got["location"]) == (200, "cactus", CACTUS.spec.shop)
+    described = openapi_document()["components"]["schemas"]["Exchanged"]["properties"]
+    assert set(described) == set(got) == {"onsale", "session", "pass", "ends", "location"}
     admission = verify_pass(got["pass"], "cactus", keyring)
     assert (admission.device, admission.session) == (DEVICE, got["session"])
     assert admission.ends_at_s == got["ends"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -276,6 +277,36 @@ async def test_a_feed_that_was_lost_is_found_again_and_tells_what_was_missed(tmp
             assert link.connected
     finally:
         store.stop()
+
+
+FORKING = """
+import os, sys, time, warnings
+from waitingroom.middleware import RoomLink
+
+warnings.simplefilter("ignore", DeprecationWarning)  # servers fork as they like
+
+def wait(link):
+    link.start()
+    deadline = time.monotonic() + 30
+    while not link.connected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return 0 if link.connected else 1
+
+link = RoomLink(sys.argv[1])
+assert wait(link) == 0  # the server's own process has served a request already
+child = os.fork()
+if child == 0:
+    os._exit(wait(link))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+async def test_each_process_of_a_server_that_forks_has_its_own_link(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, LONG) as here:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", FORKING, here.room)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_a_silent_feed_counts_as_cut_off(tmp_path: Path, store_url: str, client: Redis) -> None:

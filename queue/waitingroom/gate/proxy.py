@@ -51,7 +51,10 @@ log = structlog.get_logger(__name__)
 
 
 class ProxyGate:
-    """Handles every request that comes to the gate's own address."""
+    """Handles every request that comes to the gate's own address.
+
+    `arrival` serves the reserved path there; without it, as for a room on the shop's own host, the path is like any other.
+    """
 
     def __init__(
         self,

@@ -55,9 +55,11 @@ class Exchange(Body):
 class Exchanged(BaseModel):
     """A pass for the shop's own cookies; times in unix seconds."""
 
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
     onsale: str
     session: str
-    pass_: str = Field(serialization_alias="pass")
+    pass_: str = Field(alias="pass")
     ends: int
     location: str
 
