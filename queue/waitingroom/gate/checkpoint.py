@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from rulebook import Onsale
 from waitingroom.gate.reader import PassReader
+from waitingroom.gate.renewing import is_due, renew_after_s
 from waitingroom.gate.sessions import Sessions
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, sign_pass
 from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 
-RENEW_AFTER_S = 60.0
 _RENEWED_REMEMBERED = 10_000
 
 
@@ -92,16 +92,3 @@ class Checkpoint:
             self._renewed.put(admission.session, fresh)
             self.renewals += 1
         return fresh.token
-
-
-def renew_after_s(onsale: Onsale) -> float:
-    """Return the age at which a pass is renewed: a minute, or a third of a short session."""
-    return min(RENEW_AFTER_S, onsale.spec.session.length_s / 3)
-
-
-def is_due(onsale: Onsale, admission: Pass, now_s: float) -> bool:
-    """Tell whether a pass is to be renewed: it is old enough, and its session can still go on."""
-    return (
-        now_s - admission.issued_at_s >= renew_after_s(onsale)
-        and admission.expires_at_s < admission.ends_at_s
-    )

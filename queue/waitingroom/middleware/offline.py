@@ -7,16 +7,15 @@ import time
 from collections.abc import Iterable, Mapping
 
 from rulebook import Onsale
-from waitingroom.gate.checkpoint import is_due, renew_after_s
 from waitingroom.gate.counts import Counts
 from waitingroom.gate.hours import Hours, hours_of
+from waitingroom.gate.renewing import is_due, renew_after_s
 from waitingroom.gate.reserved import ENTER_PATH
 from waitingroom.gate.turnaway import Answer
 from waitingroom.middleware.checker import Asked, Checker, Verdict
 from waitingroom.middleware.entering import enter
 from waitingroom.middleware.keys import Keys
 from waitingroom.middleware.link import RoomLink
-from waitingroom.passes import Pass
 from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 
 
@@ -69,6 +68,15 @@ class OfflineGate:
             verdict = self._check(asked)
         return self._count(verdict)
 
+    def cookie(self, verdict: Verdict) -> str | None:
+        """Format the `Set-Cookie` header for a pass which was renewed since the buyer got theirs; None where there is none."""
+        admission = verdict.admission
+        if admission is None or not verdict.is_newer:
+            return None
+        name = pass_cookie(admission.onsale)
+        stay_s = max(1, int(admission.ends_at_s - time.time()))
+        return set_cookie(name, verdict.token, path="/", max_age_s=stay_s, secure=self._secure)
+
     def end(self, verdict: Verdict, kind: str) -> str | None:
         """End the session that a request came by, as the shop's answer says; returns the cookie which takes the pass away."""
         admission = verdict.admission
@@ -92,17 +100,6 @@ class OfflineGate:
         if is_due(self._onsales[admission.onsale], admission, now_s):
             link.note(admission.onsale, admission.session, verdict.token)
         return verdict
-
-    def cookie(self, verdict: Verdict) -> str | None:
-        """Format the `Set-Cookie` header for a pass which was renewed since the buyer got theirs; None where there is none."""
-        admission = verdict.admission
-        if admission is None or not verdict.is_newer:
-            return None
-        return self._pass_cookie(admission, verdict.token)
-
-    def _pass_cookie(self, admission: Pass, token: str) -> str:
-        stay = max(1, int(admission.ends_at_s - time.time()))
-        return set_cookie(pass_cookie(admission.onsale), token, path="/", max_age_s=stay, secure=self._secure)
 
     def _arrives(self, asked: Asked) -> bool:
         return self.link is not None and asked.target.partition("?")[0] == ENTER_PATH
