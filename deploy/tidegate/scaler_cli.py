@@ -15,6 +15,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
+from tidegate import kubernetes_options as kube
 from tidegate import prometheus_options as prom
 from tidegate.cli_options import JsonLogs, Store, read_address, run_service
 from tidegate.logs import configure_logs
@@ -81,34 +82,11 @@ def scaler_run(
         str | None,
         typer.Option("--memory-namespace", help="Their namespace. Default: that of targets which name none."),
     ] = None,
-    kubeconfig: Annotated[
-        Path | None,
-        typer.Option(
-            "--kubeconfig",
-            envvar="TIDEGATE_KUBECONFIG",
-            help="Kubeconfig of the cluster. Default: the pod's service account, else $KUBECONFIG, else ~/.kube/config.",
-        ),
-    ] = None,
-    context: Annotated[
-        str | None,
-        typer.Option(
-            "--context", envvar="TIDEGATE_CONTEXT", help="Context of the kubeconfig; default: its current."
-        ),
-    ] = None,
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace",
-            envvar="TIDEGATE_NAMESPACE",
-            help="Namespace of targets that name none. Default: the context's, or the pod's own.",
-        ),
-    ] = None,
-    kubernetes_qps: Annotated[
-        float, typer.Option("--kubernetes-qps", help="Requests/s to the API server, of all rules together.")
-    ] = 20.0,
-    kubernetes_burst: Annotated[
-        int, typer.Option("--kubernetes-burst", help="Requests to the API server which may go at once.")
-    ] = 30,
+    kubeconfig: kube.Kubeconfig = None,
+    context: kube.Context = None,
+    namespace: kube.Namespace = None,
+    kubernetes_qps: kube.Qps = 20.0,
+    kubernetes_burst: kube.Burst = 30,
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""

@@ -25,3 +25,49 @@ class JoinRefused(WaitingRoomError):
 
 class InvalidToken(WaitingRoomError):
     """A place or a pass is malformed, forged, of another onsale, expired, or signed with a key we don't hold."""
+
+
+class EntryRefused(WaitingRoomError):
+    """Whoever asks brings no token that lets them into this line. No number was used.
+
+    `reason` is one of `ENTRY_REASONS`; `kid` names a key which is not among ours, and may be among newer ones.
+    """
+
+    def __init__(self, reason: str, kid: str | None = None) -> None:
+        super().__init__(f"entry: {reason}")
+        self.reason = reason
+        self.kid = kid
+
+
+ENTRY_REASONS = (
+    "missing",
+    "malformed",
+    "algorithm",
+    "unknown_key",
+    "signature",
+    "expired",
+    "not_yet",
+    "issuer",
+    "audience",
+    "subject",
+)
+
+
+class KeysUnavailable(WaitingRoomError):
+    """The shop's keys for entry tokens are not known yet, so that nobody can be let into the line. No number was used."""
+
+
+class MoveRefused(WaitingRoomError):
+    """The place stays where it is, and nothing was changed.
+
+    `reason` is one of `MOVE_REASONS`: `held`, another device holds the account's place and the buyer has not asked to move it;
+    `moved`, another device holds this place now; `entered`, it has been used to enter the shop; `exhausted`, it was moved as
+    often as it may be; `code`, there is no such code (any more); `busy`, too many wrong codes were tried at this onsale.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"move: {reason}")
+        self.reason = reason
+
+
+MOVE_REASONS = ("held", "moved", "entered", "exhausted", "code", "busy")

@@ -14,6 +14,7 @@ import structlog
 from rulebook import DocumentErrors, Onsale, load_documents
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.hours import Hours, hours_of
+from waitingroom.invitations import Invitations, open_invitations
 from waitingroom.keyfiles import load_keyring
 from waitingroom.keyring import Keyring
 from waitingroom.room import Room
@@ -53,10 +54,11 @@ class Hall:
         self._settings = settings
         self._client = client
         self._moving: dict[str, asyncio.Task[None]] = {}
+        self._preparing: set[asyncio.Task[None]] = set()
         self._running = False
         self._seen = _stamp(settings.onsales)
         for onsale in onsales.values():
-            self._open(onsale, self.keyring)
+            self._open(onsale, self.keyring, self._invitations(onsale))
 
     @property
     def onsales(self) -> dict[str, Onsale]:
@@ -73,11 +75,12 @@ class Hall:
         self._running = True
         for room in self.rooms.values():
             self._moving[room.name] = asyncio.create_task(self._keep_moving(room))
+            self._invite(room, room.invitations)
 
     async def stop(self) -> None:
         """Stop releasing; the rooms keep their last copies."""
         self._running = False
-        tasks = list(self._moving.values())
+        tasks = [*self._moving.values(), *self._preparing]
         self._moving.clear()
         for task in tasks:
             task.cancel()
@@ -98,6 +101,7 @@ class Hall:
         try:
             onsales = await asyncio.to_thread(load_onsales, self._settings.onsales)
             keyring = await asyncio.to_thread(load_keyring, self._settings.keys, onsales)
+            invitations = await asyncio.to_thread(self._new_invitations, onsales)
         except ConfigurationError as error:
             log.error("reload_refused", reason=str(error))
             return False
@@ -106,18 +110,40 @@ class Hall:
         for name, onsale in onsales.items():
             room = self.rooms.get(name)
             if room is None:
-                self._open(onsale, keyring)
+                self._open(onsale, keyring, invitations[name])
             elif room.onsale != onsale:
+                if name in invitations:
+                    self._invite(room, invitations[name])
                 room.change(onsale)
         for follow in self.on_change:
             follow(onsales)
         log.info("reloaded", onsales=sorted(onsales))
         return True
 
-    def _open(self, onsale: Onsale, keyring: Keyring) -> None:
+    def _new_invitations(self, onsales: Mapping[str, Onsale]) -> dict[str, Invitations | None]:
+        """Open those of new onsales and of those whose terms have changed; the others keep the keys they have."""
+        return {
+            name: self._invitations(onsale)
+            for name, onsale in onsales.items()
+            if name not in self.rooms or self.rooms[name].onsale.spec.entry_token != onsale.spec.entry_token
+        }
+
+    def _invitations(self, onsale: Onsale) -> Invitations | None:
+        folder = self._settings.onsales
+        return open_invitations(onsale, folder if folder.is_dir() else folder.parent)
+
+    def _invite(self, room: Room, invitations: Invitations | None) -> None:
+        room.invitations = invitations
+        if invitations is not None and self._running:
+            task = asyncio.create_task(invitations.prepare())
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
         room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
         self.rooms[onsale.name] = room
+        self._invite(room, invitations)
         if self._running:
             self._moving[onsale.name] = asyncio.create_task(self._keep_moving(room))
 

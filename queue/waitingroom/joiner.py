@@ -1,40 +1,42 @@
 """Joins that arrive together share one call to the store: while one is under way, the next ones gather.
 
-Knows nothing of places or cookies: device nonces go in, numbers come out.
+Knows nothing of places or cookies: a key of whoever joins goes in (a device's nonce, an account's enrolment), what they get
+comes out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
 
 from waitingroom.errors import WaitingRoomError
-from waitingroom.store.client import Numbered
 
 MAX_BATCH = 500
 # How often the loop turns before a batch is sent: what a socket holds now is a join after three turns (read, request, handler).
 _TURNS = 3
 
-Join = Callable[[Sequence[str]], Awaitable[list[Numbered]]]
+Key = TypeVar("Key", bound=Hashable)
+Given = TypeVar("Given")
 
 
-class Joiner:
-    """Batches the joins of one onsale in one process; at most one call is under way, of at most `MAX_BATCH` devices."""
+class Joiner(Generic[Key, Given]):
+    """Batches the joins of one onsale in one process; at most one call is under way, of at most `MAX_BATCH` who join."""
 
-    def __init__(self, join: Join) -> None:
+    def __init__(self, join: Callable[[Sequence[Key]], Awaitable[list[Given]]]) -> None:
         self._join = join
-        self._waiting: dict[str, list[asyncio.Future[Numbered]]] = {}
+        self._waiting: dict[Key, list[asyncio.Future[Given]]] = {}
         self._sender: asyncio.Task[None] | None = None
 
-    async def number_for(self, device: str) -> Numbered:
-        """Return the number given to `device`; two requests of one device at once share it.
+    async def number_for(self, device: Key) -> Given:
+        """Return what is given to `device`; two requests of one device at once share it.
 
         Raises:
             StoreUnavailable: the store did not answer.
             JoinRefused: no numbers are given out now.
         """
         # A future for each request, so that one who goes away takes nothing from the others.
-        future: asyncio.Future[Numbered] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Given] = asyncio.get_running_loop().create_future()
         shared = self._waiting.get(device)
         if shared is not None:
             shared.append(future)
@@ -55,7 +57,7 @@ class Joiner:
         finally:
             self._sender = None
 
-    async def _send_batch(self, batch: dict[str, list[asyncio.Future[Numbered]]]) -> None:
+    async def _send_batch(self, batch: dict[Key, list[asyncio.Future[Given]]]) -> None:
         try:
             numbers = await self._join(list(batch))
         except WaitingRoomError as error:
@@ -72,6 +74,6 @@ class Joiner:
                     future.set_result(number)
 
 
-def _still_waiting(batch: dict[str, list[asyncio.Future[Numbered]]]) -> list[asyncio.Future[Numbered]]:
+def _still_waiting(batch: dict[Key, list[asyncio.Future[Given]]]) -> list[asyncio.Future[Given]]:
     """Return the futures of those who have not gone away."""
     return [future for futures in batch.values() for future in futures if not future.done()]

@@ -37,6 +37,11 @@ class Keyring:
         """Derive the key of session ids from the oldest place key, so that adding a key changes no session."""
         return hmac.digest(self.place_keys[min(self.place_keys)], b"tidegate session id v1", hashlib.sha256)
 
+    @cached_property
+    def tag_key(self) -> bytes:
+        """Derive the key of `tags` from the oldest place key, so that adding a key gives no account a second place."""
+        return hmac.digest(self.place_keys[min(self.place_keys)], b"tidegate tags v1", hashlib.sha256)
+
     def commitment(self, onsale: str) -> str | None:
         """Hash the draw's seed (hex SHA-256): published before the opening, so that the seed cannot be changed after."""
         seed = self.draw_seeds.get(onsale)

@@ -48,6 +48,15 @@ class RoomCollector(Collector):
             for onsale, snapshot in known:
                 counter.add_metric([onsale], read(snapshot))
             yield counter
+        refused = CounterMetricFamily(
+            "tidegate_queue_entry_refused",
+            "Entry tokens that did not count, in this process.",
+            labels=["onsale", "reason"],
+        )
+        for onsale, room in self._rooms.items():
+            for reason, count in room.entries_refused.items():
+                refused.add_metric([onsale, reason], count)
+        yield refused
         stale = GaugeMetricFamily(
             "tidegate_queue_stale", "1 while the store does not answer.", labels=["onsale"]
         )

@@ -18,6 +18,7 @@ from functools import lru_cache
 from waitingroom.errors import InvalidToken
 
 _VERSION = 1
+_WITH_ACCOUNT = 2
 _MAC_BYTES = 32
 _MAX_TOKEN_CHARS = 512
 _NUMBERS = struct.Struct(">QQQI")
@@ -30,7 +31,8 @@ _TO_URL = bytes.maketrans(b"+/", b"-_")
 class Place:
     """A numbered spot: `number` counts from 1 in its `epoch` (milliseconds; grows when the store lost its data).
 
-    `device` is the nonce of the device that joined; `generation` counts the moves of this place to another device.
+    `device` is the nonce of the device that holds it; `generation` counts its moves from device to device, and the highest one
+    counts. `account` is the tag of the account whose only place this is, '' where anybody may join.
     """
 
     onsale: str
@@ -39,6 +41,7 @@ class Place:
     issued_at_ms: int
     device: bytes
     generation: int = 0
+    account: str = ""
 
 
 def sign_place(place: Place, kid: str, key: bytes) -> str:
@@ -67,20 +70,27 @@ def verify_place(token: str, onsale: str, keys: Mapping[str, bytes]) -> Place:
 
 
 def session_id(place: Place, key: bytes) -> str:
-    """Derive the session's id from the place, so that a repeated claim opens no second session."""
-    text = _field(place.onsale.encode()) + _NUMBERS.pack(place.epoch, place.number, 0, 0)
+    """Derive the session's id from the place and its generation, so that a repeated claim opens no second session."""
+    text = _field(place.onsale.encode()) + _NUMBERS.pack(place.epoch, place.number, 0, place.generation)
     return _to_text(_mac(key, text)[:16])
 
 
 def _encode(place: Place, kid: str) -> bytes:
     numbers = _NUMBERS.pack(place.epoch, place.number, place.issued_at_ms, place.generation)
+    if place.account:
+        return (
+            _head(kid, place.onsale, _WITH_ACCOUNT)
+            + numbers
+            + _field(place.device)
+            + _field(place.account.encode())
+        )
     return _head(kid, place.onsale) + numbers + _field(place.device)
 
 
 @lru_cache(maxsize=256)
-def _head(kid: str, onsale: str) -> bytes:
+def _head(kid: str, onsale: str, version: int = _VERSION) -> bytes:
     """Encode what all places of an onsale begin with."""
-    return bytes([_VERSION]) + _field(kid.encode()) + _field(onsale.encode())
+    return bytes([version]) + _field(kid.encode()) + _field(onsale.encode())
 
 
 def _mac(key: bytes, message: bytes) -> bytes:
@@ -118,16 +128,20 @@ def _decode_base64(token: str) -> bytes:
 
 
 def _decode(payload: bytes) -> tuple[str, Place]:
-    if not payload or payload[0] != _VERSION:
+    if not payload or payload[0] not in {_VERSION, _WITH_ACCOUNT}:
         raise InvalidToken("place: unknown version")
     try:
         kid, rest = _take(payload[1:])
         onsale, rest = _take(rest)
         epoch, number, issued_at_ms, generation = _NUMBERS.unpack(rest[: _NUMBERS.size])
         device, rest = _take(rest[_NUMBERS.size :])
+        account, rest = _take(rest) if payload[0] == _WITH_ACCOUNT else (b"", rest)
         if rest:
             raise InvalidToken("place: bytes left over")
-        return kid.decode(), Place(onsale.decode(), epoch, number, issued_at_ms, device, generation)
+        if payload[0] == _WITH_ACCOUNT and not account:
+            raise InvalidToken("place: of no account")
+        place = Place(onsale.decode(), epoch, number, issued_at_ms, device, generation, account.decode())
+        return kid.decode(), place
     except (struct.error, UnicodeDecodeError) as error:
         raise InvalidToken("place: malformed") from error
 

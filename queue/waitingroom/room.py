@@ -6,6 +6,7 @@ Status reads the copy alone; join and claim go to the store. HTTP, cookies and l
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -13,21 +14,26 @@ import structlog
 
 from rulebook import Onsale
 from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
-from waitingroom.errors import InvalidToken, StoreUnavailable
+from waitingroom.errors import InvalidToken, MoveRefused, StoreUnavailable
 from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
+from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
+from waitingroom.moves import Holder
 from waitingroom.passes import SKEW_S
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
-from waitingroom.store.client import Claim, ClaimOutcome, EndKind, OnsaleStore
+from waitingroom.store.client import Claim, ClaimOutcome, EndKind, Numbered, OnsaleStore
+from waitingroom.store.holders import Enrolment
+from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 
 STALE_AFTER_S = 2.0
 _PLACES_REMEMBERED = 100_000
+_HOLDERS_AT_ONCE = 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -44,10 +50,15 @@ class Room:
         self.snapshot: Snapshot | None = None
         self.hours = hours_of(onsale)
         self.frames = Frames()
+        self.invitations: Invitations | None = None
+        """Who may join, where entry is by token: set by whoever opens the room."""
+        self.entries_refused: Counter[str] = Counter()
+        """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
         self._poll_budget_per_s = poll_budget_per_s
-        self._joiner = Joiner(store.join)
+        self._joiner: Joiner[str, Numbered] = Joiner(store.join)
+        self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
         self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
         self._draw: DrawnPool | None = None
         self._refreshed_at = 0.0
@@ -106,6 +117,7 @@ class Room:
         """
         await self._accept(await self._store.advance(self._restored_epoch))
         await self._restore_sessions()
+        await self._restore_holders()
 
     async def join(self, device: str) -> tuple[str, Place]:
         """Give `device` (a nonce) a place; a device which just joined gets the same one.
@@ -115,11 +127,58 @@ class Room:
             JoinRefused: joining has not begun or is over.
         """
         numbered = await self._joiner.number_for(device)
-        place = Place(self.name, numbered.epoch, numbered.number, numbered.at_ms, device.encode())
-        kid = self._keyring.signing_place_kid
-        token = sign_place(place, kid, self._keyring.place_keys[kid])
-        self._places.put(token, place)
-        return token, place
+        return self._sign(Place(self.name, numbered.epoch, numbered.number, numbered.at_ms, device.encode()))
+
+    async def join_for(self, subject: str, device: str, *, move: bool = False) -> tuple[str, Place]:
+        """Give the account which the shop calls `subject` its one place, on `device`; with `move`, even from another device.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            JoinRefused: joining has not begun or is over.
+            MoveRefused: another device holds the place: held (not asked to move it), entered or exhausted.
+        """
+        key = self._keyring.tag_key
+        enrolment = Enrolment(account_tag(key, self.name, subject), device_tag(key, device.encode()), move)
+        holder = await self._enroller.number_for(enrolment)
+        if isinstance(holder, MoveRefused):
+            raise MoveRefused(holder.reason)
+        return self._sign_for(holder, device)
+
+    async def issue_code(self, place: Place) -> tuple[str, float]:
+        """Make a code with which `place` can be moved to another device; returns how many seconds it is good for as well.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            MoveRefused: moved, entered or exhausted.
+        """
+        found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+        line, position = (found[0].epoch, found[1]) if found else (place.epoch, None)
+        code = new_code()
+        tag = code_tag(self._keyring.tag_key, self.name, code)
+        assert tag is not None  # noqa: S101 - our own codes are codes
+        issued = await self._store.holders.issue_code(
+            tag, self._holder(place), line, position, self.session_of(place)
+        )
+        return code, issued.ends_at_s - issued.at_s
+
+    async def redeem_code(self, code: str, device: str) -> tuple[str, Place]:
+        """Move the place for which a code stands to `device`; whoever held it does so no more.
+
+        Raises:
+            StoreUnavailable: the store did not answer; the device may ask again.
+            MoveRefused: code, busy or moved.
+        """
+        key = self._keyring.tag_key
+        tag = code_tag(key, self.name, code)
+        if tag is None:
+            raise MoveRefused("code")
+        return self._sign_for(
+            await self._store.holders.redeem_code(tag, device_tag(key, device.encode())), device
+        )
+
+    def is_moved(self, place: Place) -> bool:
+        """Tell whether another device is known to hold `place` now. Of moves long ago only a claim finds out."""
+        return self._store.moves.is_moved(place)
 
     @property
     def walk_in_now(self) -> bool:
@@ -128,16 +187,6 @@ class Room:
         if snapshot is None or self.onsale.spec.opens is not None or snapshot.hold:
             return False
         return snapshot.waiting <= 0 and snapshot.tokens >= 1
-
-    async def walk_in(self, device: str) -> tuple[str, Place, Claim]:
-        """Join and claim at once; the claim releases what is due first, so this place too if a token is there.
-
-        Raises:
-            StoreUnavailable: the store did not answer.
-            JoinRefused: joining has not begun or is over.
-        """
-        token, place = await self.join(device)
-        return token, place, await self.claim(place)
 
     def place(self, token: str) -> Place:
         """Return the place in a buyer's token.
@@ -150,6 +199,8 @@ class Room:
             place = verify_place(token, self.name, self._keyring.place_keys)
             self._store.remember_place(place.epoch, place.number)
             self._places.put(token, place)
+            if place.account or place.generation:
+                self._store.moves.see(place, self._holder(place).device)
         return place
 
     def standing(self, place: Place) -> Standing:
@@ -181,14 +232,34 @@ class Room:
         line, position = found
         limits = self.onsale.spec.session
         session = self.session_of(place)
-        claim = await self._store.claim(line.epoch, position, session, limits.length_s, limits.max_s)
+        earlier = [
+            self.session_of(replace(place, generation=generation))
+            for generation in reversed(range(place.generation))
+        ]
+        claim = await self._store.claim(
+            line.epoch,
+            position,
+            session,
+            limits.length_s,
+            limits.max_s,
+            self._holder(place),
+            earlier,
+        )
+        if claim.outcome is ClaimOutcome.MOVED:
+            self._store.moves.note(place.epoch, place.number, place.generation + 1)
         if claim.expires_at_s:
+            for ended in earlier:
+                self.forget_session(ended)
             self.note_session(session, claim.expires_at_s)
         return claim
 
     def note_session(self, session: str, ends_at_s: float) -> None:
         """Remember a live session (its end in unix seconds), to put it back if the store loses it."""
         self._live[session] = ends_at_s
+
+    def forget_session(self, session: str) -> None:
+        """Forget a session that was ended elsewhere: it is not to be put back."""
+        self._live.pop(session, None)
 
     async def renew(self, sessions: dict[str, float]) -> dict[str, bool]:
         """Move the ends of live sessions (unix seconds); False for one that is over.
@@ -220,6 +291,40 @@ class Room:
         if self._restored_epoch and self._live:
             await self._store.restore(self._live)
         self._restored_epoch = epoch
+
+    async def _restore_holders(self) -> None:
+        """Tell a new epoch who holds which places, as far as buyers have shown them here."""
+        owed = self._store.moves.owed(_HOLDERS_AT_ONCE)
+        if owed:
+            await self._store.holders.restore(owed)
+            self._store.moves.paid(owed)
+
+    def _sign_for(self, holder: Holder, device: str) -> tuple[str, Place]:
+        return self._sign(
+            Place(
+                self.name,
+                holder.epoch,
+                holder.number,
+                holder.issued_at_ms,
+                device.encode(),
+                holder.generation,
+                holder.account,
+            )
+        )
+
+    def _sign(self, place: Place) -> tuple[str, Place]:
+        kid = self._keyring.signing_place_kid
+        token = sign_place(place, kid, self._keyring.place_keys[kid])
+        self._places.put(token, place)
+        if place.account or place.generation:
+            self._store.moves.see(place, self._holder(place).device)
+        return token, place
+
+    def _holder(self, place: Place) -> Holder:
+        """Write a place as the store knows its holder; the device only where it keeps one."""
+        keeps = place.account or place.generation
+        device = device_tag(self._keyring.tag_key, place.device) if keeps else ""
+        return Holder(place.epoch, place.number, place.generation, place.account, device, place.issued_at_ms)
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()

@@ -33,6 +33,8 @@ from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
 from waitingroom.web.gate_api import GateApi
+from waitingroom.web.limits import Clients
+from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
@@ -89,6 +91,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
         arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
         registry = room_registry(rooms)
+        moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
@@ -98,6 +101,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             more_routes=[
                 *arrival.routes(),
                 *auth.routes(),
+                *moving.routes(),
                 *GateApi(rooms, keyring, checkpoint, sessions, handovers).routes(),
             ],
         )

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationInfo, field_validator, model_validator
 
-from rulebook.document import Document, Named, PositiveCount, ProblemList, UrlPath
+from rulebook.document import Document, Named, PositiveCount, ProblemList, Some, UrlPath
 from rulebook.units import Duration, Rate
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -43,7 +43,24 @@ def _check_host(value: str) -> str:
     return value
 
 
+def _check_keys_url(value: str) -> str:
+    parts = urlsplit(check_http_url(value))
+    if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError(
+            "must be an https:// address: whoever can change the keys on their way can let anybody in"
+        )
+    return value
+
+
+def _check_text(value: str) -> str:
+    if not value or not value.isprintable() or value != value.strip():
+        raise ValueError("must be text without blanks at its ends")
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(check_http_url)]
+KeysUrl = Annotated[str, AfterValidator(_check_keys_url)]
+Text = Annotated[str, AfterValidator(_check_text)]
 Host = Annotated[str, AfterValidator(_check_host)]
 
 
@@ -59,6 +76,27 @@ class Bypass(Document):
 
     path: UrlPath
     methods: tuple[Annotated[str, AfterValidator(_check_method)], ...] | None = None
+
+
+class EntryToken(Document):
+    """Whose tokens let buyers into the line: JWTs signed by one of the keys at `jwks` or in `keys_file`.
+
+    `audience` is what a token must be meant for; the onsale's name, if left out.
+    """
+
+    jwks: KeysUrl | None = None
+    keys_file: Text | None = None
+    issuer: Text
+    audience: Text | None = None
+    algorithms: Annotated[tuple[Literal["EdDSA", "ES256", "RS256"], ...], Some] = ("EdDSA", "ES256", "RS256")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        problems = ProblemList()
+        if (self.jwks is None) == (self.keys_file is None):
+            problems.add("needs either jwks (an address) or keysFile")
+        problems.raise_any()
+        return self
 
 
 class AdmissionLimits(Document):
@@ -98,7 +136,8 @@ class OnsaleSpec(Document):
     protect: tuple[Protect, ...] = ()
     bypass: tuple[Bypass, ...] = ()
     outside: Literal["allow", "deny"] = "allow"
-    entry: Literal["open", "token"] = "open"
+    entry_token: EntryToken | None = None
+    entry: Literal["open", "token"] = Field(default="open", validate_default=True)
     admission: AdmissionLimits
     session: SessionLimits = Field(default_factory=SessionLimits)
 
@@ -126,6 +165,15 @@ class OnsaleSpec(Document):
     def _check_order(cls, value: str, info: ValidationInfo) -> str:
         if value == "draw" and "opens" in info.data and info.data["opens"] is None:
             raise ValueError("draw needs opens: the draw takes place at the opening")
+        return value
+
+    @field_validator("entry")
+    @classmethod
+    def _check_entry(cls, value: str, info: ValidationInfo) -> str:
+        if "entry_token" in info.data and (info.data["entry_token"] is not None) != (value == "token"):
+            if value == "token":
+                raise ValueError("token needs entryToken: the shop's keys (jwks or keysFile) and its issuer")
+            raise ValueError("must be token where entryToken is given: as it stands, anybody may join")
         return value
 
     @field_validator("protect")

@@ -1,10 +1,13 @@
 """What goes wrong between a loop and its API server: it goes on, the reason is seen, nothing is scaled down (P10)."""
 
+import asyncio
+
 import pytest
 
 from autoscaler.instrumentation.events import ManualScale, RuleScaled, ScaleConflict
 from autoscaler.loop import DECIDE_TRIES, RuleLoop
 from tests.autoscaler.clusters import Bench, open_bench, rule_for
+from tests.autoscaler.fakes import until
 from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.kubernetes_api.faults import Fault, Kind
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
@@ -75,13 +78,13 @@ async def test_a_server_that_asks_for_minutes_is_left_alone_for_now(little: Clus
     await deployed(little)
     async with open_bench(little, "web") as bench:
         loop = bench.loop(rule_for(little, "web"))
-        await bench.evaluate(loop)
-        busy = little.server.faults.order(Fault(Kind.TOO_MANY, times=None, verb="get", seconds=120))
+        bench.load(60)
+        busy = little.server.faults.order(Fault(Kind.TOO_MANY, times=None, verb="update", seconds=120))
         for _ in range(3):
             await bench.evaluate(loop)
         assert busy.met == 1, "it said when it wants to hear from us again"
         assert "too many requests: the next may go in" in last_error(loop)
-        assert await little.replicas("web") == 2
+        assert (await little.replicas("web"), able(loop)[0]) == (4, False)
 
 
 @pytest.mark.parametrize("code", [500, 503])
@@ -90,29 +93,63 @@ async def test_errors_of_the_server_cost_a_round(little: Cluster, code: int) -> 
     async with open_bench(little, "web") as bench:
         loop = bench.loop(rule_for(little, "web"))
         bench.load(60)
-        little.server.faults.order(Fault(Kind.ERROR, times=None, verb="get", subresource="scale", code=code))
+        little.server.faults.order(Fault(Kind.ERROR, verb="update", subresource="scale", code=code))
         await bench.evaluate(loop)
-        assert able(loop) == (False, "FailedGetScale")
-        little.server.faults.clear()
+        assert (await little.replicas("web"), able(loop)) == (4, (False, "FailedUpdateScale"))
         await bench.evaluate(loop)
-        assert await little.replicas("web") == 6
+        assert (await little.replicas("web"), able(loop)) == (6, (True, "SucceededRescale"))
+
+
+@pytest.mark.parametrize("resource", ["deployments", "horizontalpodautoscalers"])
+async def test_a_server_which_lists_nothing_at_the_start_is_asked_again(
+    little: Cluster, resource: str
+) -> None:
+    await deployed(little)
+    async with open_bench(little, "web") as bench:
+        loop = bench.loop(rule_for(little, "web"))
+        bench.load(60)
+        broken = little.server.faults.order(Fault(Kind.ERROR, times=2, verb="list", resource=resource))
+        while await little.replicas("web") != 6:
+            await bench.evaluate(loop)
+            await asyncio.sleep(0.05)
+        assert broken.met in (1, 2)
 
 
 async def test_a_slow_server_costs_a_round(little: Cluster) -> None:
     await deployed(little)
     async with open_bench(little, "web") as bench:
         loop = bench.loop(rule_for(little, "web", interval=0.5))
+        bench.load(40)
         await bench.evaluate(loop)
-        bench.load(60)
         slow = little.server.faults.order(
-            Fault(Kind.SLOW, times=None, verb="get", subresource="scale", seconds=30)
+            Fault(Kind.SLOW, times=None, verb="update", subresource="scale", seconds=600)
         )
+        bench.load(60)
         await bench.evaluate(loop)
         assert slow.met == 1
-        assert last_error(loop) == "not done within 0.4 s"
+        assert (last_error(loop), able(loop)) == ("not done within 0.4 s", (False, "FailedUpdateScale"))
         little.server.faults.clear()
         await bench.evaluate(loop)
         assert await little.replicas("web") == 6
+
+
+async def test_a_frozen_server_costs_no_replica(little: Cluster) -> None:
+    await deployed(little)
+    async with open_bench(little, "web") as bench:
+        loop = bench.loop(rule_for(little, "web", interval=0.5))
+        bench.load(40)
+        await bench.evaluate(loop)
+        little.server.faults.freeze()
+        bench.load(10)
+        for _ in range(2):
+            await bench.evaluate(loop)
+        assert able(loop)[0] is False
+        bench.load(50)
+        little.server.faults.thaw()
+        # What was sent while it was frozen is carried out now, or refused as somebody was faster: then it is decided anew.
+        while await little.replicas("web") != 5:
+            await bench.evaluate(loop)
+            await asyncio.sleep(0.02)
 
 
 async def test_a_write_without_an_answer_is_known_as_ours(little: Cluster) -> None:
@@ -158,7 +195,7 @@ async def test_a_lack_of_the_right_to_read_is_told_as_the_server_says_it(kuberne
         loop = bench.loop(rule_for(kubernetes, "web"))
         await bench.evaluate(loop)
         assert able(loop) == (False, "FailedGetScale")
-        assert 'cannot get resource "deployments/scale" in API group "apps"' in last_error(loop)
+        assert 'cannot list resource "deployments" in API group "apps"' in last_error(loop)
 
 
 async def test_a_lack_of_the_right_to_write_is_a_condition(kubernetes: Cluster) -> None:
@@ -191,10 +228,12 @@ async def test_a_target_that_is_deleted_is_a_condition_and_is_scaled_when_it_is_
         loop = bench.loop(rule_for(kubernetes, "web"))
         await bench.evaluate(loop)
         await kubernetes.admin.delete(kubernetes.path("Deployment", "web"))
+        await until(lambda: bench.target.uid == "")
         await bench.evaluate(loop)
         assert able(loop) == (False, "FailedGetScale")
         assert 'deployments.apps "web" not found' in last_error(loop)
         await deployed(kubernetes, 1)
+        await until(lambda: bench.target.uid != "")
         bench.load(50)
         for _ in range(2):  # the count it came back with was set by others
             await bench.evaluate(loop)

@@ -174,7 +174,7 @@ async def test_a_watch_that_tells_nothing_is_replaced_when_a_reading_knows_bette
         copy._apply = lambda kind, item: None  # type: ignore[method-assign]
         await little.scale("web", 3)
         await little.until_ready("web", 3)
-        bench.target._trusted_uid = ""  # as after a write
+        bench.target._must_ask = True  # as after a refused write
         while states[-1].ready != 3:
             await bench.target.current()
             await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 """Places: one encoding each, and nothing but our own signature passes."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ PLACES = st.builds(
     issued_at_ms=U64,
     device=st.binary(max_size=40),
     generation=st.integers(0, 2**32 - 1),
+    account=st.text(max_size=22),
 )
 PLACE = Place("cactus", 1_700_000_000_000, 42, 1_700_000_000_123, b"device")
 
@@ -66,7 +68,7 @@ def test_a_truncated_token_is_refused(length: int) -> None:
         pytest.param(sign_place(PLACE, "1", KEYS["1"]) + "=", "cactus", "canonical|base64", id="padded"),
         pytest.param("A" * 600, "cactus", "too long", id="oversize"),
         pytest.param(
-            base64.urlsafe_b64encode(b"\x02" + b"x" * 60).decode().rstrip("="),
+            base64.urlsafe_b64encode(b"\x03" + b"x" * 60).decode().rstrip("="),
             "cactus",
             "version",
             id="version",
@@ -84,9 +86,16 @@ def test_an_old_key_verifies_after_a_new_one_signs() -> None:
     assert verify_place(old, "cactus", KEYS) == verify_place(new, "cactus", KEYS)
 
 
-def test_the_session_follows_from_the_place_alone() -> None:
-    again = Place("cactus", PLACE.epoch, PLACE.number, 7, b"other device", 3)
+def test_a_place_of_an_account_is_one_of_no_other() -> None:
+    token = sign_place(replace(PLACE, account="members"), "1", KEYS["1"])
+    assert verify_place(token, "cactus", KEYS).account == "members"
+    assert verify_place(sign_place(PLACE, "1", KEYS["1"]), "cactus", KEYS).account == ""
+
+
+def test_the_session_follows_from_the_place_and_its_generation() -> None:
+    again = replace(PLACE, issued_at_ms=7, device=b"other device")
     assert session_id(PLACE, b"k" * 32) == session_id(again, b"k" * 32)
+    assert session_id(PLACE, b"k" * 32) != session_id(replace(PLACE, generation=1), b"k" * 32)
     assert session_id(PLACE, b"k" * 32) != session_id(PLACE, b"l" * 32)
     neighbour = Place("cactus", PLACE.epoch, PLACE.number + 1, 0, b"")
     assert session_id(PLACE, b"k" * 32) != session_id(neighbour, b"k" * 32)

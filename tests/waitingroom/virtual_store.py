@@ -71,6 +71,11 @@ class VirtualStore:
         """Write a target segment in place of another."""
         self.do(self._client.lset(targets_key(self._onsale), index, segment))
 
+    def revoked(self) -> list[str]:
+        """List the sessions which gates are told to refuse."""
+        entries = self.do(self._client.xrange(self._key("revocations")))
+        return [fields["session"] for _, fields in entries]
+
     def room(self) -> Mapping[str, str]:
         """Read the room's hash."""
         fields = self.do(self._client.hgetall(self._key("room")))

@@ -45,6 +45,8 @@ class Sessions:
         """Note that a session was ended elsewhere; the store knows."""
         for renewed in self._renewed.values():
             renewed.pop(session, None)
+        for room in self._rooms.values():
+            room.forget_session(session)
         self._over.put(session, True)
 
     def is_over(self, session: str) -> bool:

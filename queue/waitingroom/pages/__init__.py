@@ -26,6 +26,20 @@ class PageView:
     number: int | None
     stale: bool
     query: str = ""
+    outside: str = "outside"
+    """Why there is no standing: outside (may join), uninvited (needs a token), or moved (another device holds the place)."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A page which says one thing: with a code to show, or with the way on which `reason` leaves."""
+
+    onsale: str
+    title: str
+    text: str
+    reason: str = ""
+    code: str = ""
 
 
 class Pages:
@@ -49,9 +63,14 @@ class Pages:
             lstrip_blocks=True,
         )
         self._template = environment.get_template("room.html")
+        self._notice = environment.get_template("notice.html")
 
     def render(self, view: PageView) -> bytes:
         """Return the page as UTF-8."""
         titles = view.onsale.spec.title
         title = titles.get("en") or next(iter(titles.values()), view.onsale.name)
         return self._template.render(view=view, title=title, onsale=view.onsale.name).encode()
+
+    def render_notice(self, notice: NoticeView) -> bytes:
+        """Return a page which says one thing, as UTF-8."""
+        return self._notice.render(notice=notice, onsale=notice.onsale).encode()

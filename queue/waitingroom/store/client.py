@@ -15,8 +15,10 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from redis.exceptions import RedisError, ResponseError
 
 from waitingroom.errors import JoinRefused, StoreUnavailable
+from waitingroom.moves import Holder, Moves
 from waitingroom.snapshot import Snapshot, read_snapshot
 from waitingroom.store.connect import StoreClient
+from waitingroom.store.holders import HolderStore, described
 from waitingroom.store.memory import Memory
 from waitingroom.store.server import Scripts, UnknownServer
 
@@ -35,6 +37,7 @@ class ClaimOutcome(StrEnum):
     ENDED = "ended"
     WAITING = "waiting"
     LATE = "late"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class OnsaleStore:
         self._process = process or secrets.token_hex(8)
         self._scripts = Scripts(client, f"{{{onsale}}}:room", onsale)
         self._memory = Memory()
+        self.moves = Moves()
+        self.holders = HolderStore(self._run, self._memory)
 
     async def configure(self, settings: Mapping[str, str] | None = None) -> Snapshot:
         """Put settings in force from now on.
@@ -86,8 +91,17 @@ class OnsaleStore:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        arguments = [self._process, str(restored_epoch), self._memory.offer_if_behind()]
-        return self._snapshot(await self._run("advance", arguments))
+        arguments = [
+            self._process,
+            str(restored_epoch),
+            self._memory.offer_if_behind(),
+            str(self.moves.heard),
+        ]
+        flat = await self._run("advance", arguments)
+        snapshot = self._snapshot(flat)
+        told = dict(zip(flat[::2], flat[1::2], strict=True))
+        self.moves.hear(snapshot.epoch, int(told["moves"]), read_moves(told.get("moved", "")))
+        return snapshot
 
     async def join(self, devices: Sequence[str]) -> list[Numbered]:
         """Give numbers to devices, in their order. A nonce holds no space.
@@ -111,9 +125,19 @@ class OnsaleStore:
         return numbered
 
     async def claim(
-        self, epoch: int, position: int, session: str, length_s: float, longest_s: float
+        self,
+        epoch: int,
+        position: int,
+        session: str,
+        length_s: float,
+        longest_s: float,
+        holder: Holder | None = None,
+        earlier: Sequence[str] = (),
     ) -> Claim:
         """Exchange a released place for a session.
+
+        `holder` is who shows the place, and `earlier` the sessions of its earlier generations; without them, the place is
+        the one numbered like the position, which never moved.
 
         Raises:
             StoreUnavailable: the store did not answer; claiming again is safe.
@@ -124,6 +148,8 @@ class OnsaleStore:
             session,
             str(int(length_s * _US_PER_S)),
             str(int(longest_s * _US_PER_S)),
+            *described(holder or Holder(epoch, position, 0, "", "", 0)),
+            *earlier,
         ]
         outcome, expires_us, at_us = await self._run("claim", arguments)
         return Claim(ClaimOutcome(outcome), float(expires_us) / _US_PER_S, float(at_us) / _US_PER_S)
@@ -195,6 +221,12 @@ class OnsaleStore:
     async def _enter(self) -> None:
         """Make ourselves known to a server which doesn't know our scripts or has no data: it may begin a new epoch."""
         self._snapshot(await self._scripts.enter([self._memory.offer(), *_flatten(self._settings)]))
+
+
+def read_moves(text: str) -> list[tuple[int, int, int]]:
+    """Read what `advance` tells of moves: epoch, number and generation of each."""
+    moves = (entry.split(":") for entry in text.split(",") if entry)
+    return [(int(epoch), int(number), int(generation)) for epoch, number, generation in moves]
 
 
 def _flatten(fields: Mapping[str, str]) -> list[str]:

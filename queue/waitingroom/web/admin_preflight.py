@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from waitingroom.errors import StoreUnavailable
+from waitingroom.errors import KeysUnavailable, StoreUnavailable
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
 from waitingroom.store.operations import OnsaleOperations
@@ -35,6 +35,8 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
     checks += [check_keys(room), check_headroom(room)]
+    if room.onsale.spec.entry == "token":
+        checks.append(await check_invitations(room))
     worst = max((check.result for check in checks), key=_ORDER.index)
     return Preflight(onsale=room.name, result=worst, checks=checks)
 
@@ -88,6 +90,15 @@ def check_keys(room: Room) -> Check:
     if room.drawn and room.commitment is None:
         return _check("keys", "fail", "the seed of the draw is missing")
     return _check("keys", "pass", "all keys are there" if room.drawn else "place and pass keys are there")
+
+
+async def check_invitations(room: Room) -> Check:
+    """Without the shop's keys nobody gets into a line where entry is by token."""
+    try:
+        kids = await room.invitations.kids() if room.invitations else []
+    except KeysUnavailable as error:
+        return _check("entry", "fail", f"nobody can join: {error}")
+    return _check("entry", "pass", f"tokens are checked by {len(kids)} of the shop's keys: {', '.join(kids)}")
 
 
 def check_headroom(room: Room) -> Check:

@@ -14,6 +14,7 @@ from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
 from waitingroom.web.events import EventHandlers
+from waitingroom.web.refusals import PAGES
 
 _MAX_BODY_BYTES = 16_384
 
@@ -68,12 +69,13 @@ def make_room_app(
 ) -> web.Application:
     """Assemble the application; `more_routes` come before the buyers'."""
     app = web.Application(middlewares=[answer_errors], client_max_size=_MAX_BODY_BYTES)
+    pages = app[PAGES] = Pages()
     app.add_routes(Operations(rooms, keyring, registry).routes())
     app.add_routes(more_routes)
     app.router.add_static("/static", STATIC_FOLDER)
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
-    buyers = BuyerHandlers(rooms, keyring, Pages(), handovers, secure_cookies=secure_cookies)
+    buyers = BuyerHandlers(rooms, keyring, pages, handovers, secure_cookies=secure_cookies)
     app.add_routes(buyers.routes())
     return app

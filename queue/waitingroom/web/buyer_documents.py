@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from waitingroom.standing import State
 
@@ -36,6 +36,35 @@ class Joined(Status):
     """A place, and where it stands."""
 
     place: str
+
+
+class JoinBody(BaseModel):
+    """What a join may carry where entry is by token."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    token: str | None = Field(
+        default=None, description="The shop's entry token; a bearer token or cookie does as well."
+    )
+    move: bool = Field(
+        default=False, description="Bring the account's place here, even if another device holds it."
+    )
+
+
+class MoveBody(BaseModel):
+    """A recovery code, as it was typed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    code: Annotated[str, Field(max_length=64)]
+
+
+class IssuedCode(Document):
+    """A code with which the place can be moved to another device, good once and for `expires_in` seconds."""
+
+    onsale: str
+    code: str
+    expires_in: int
 
 
 class Admitted(Document):

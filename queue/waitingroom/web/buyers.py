@@ -10,7 +10,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
-from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
+from waitingroom.errors import (
+    EntryRefused,
+    InvalidToken,
+    JoinRefused,
+    KeysUnavailable,
+    MoveRefused,
+    StoreUnavailable,
+)
 from waitingroom.gate.returning import return_address
 from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
@@ -21,6 +28,7 @@ from waitingroom.room import Room
 from waitingroom.standing import Standing, State
 from waitingroom.store.client import Claim, ClaimOutcome
 from waitingroom.web.answers import state_document, status_fields
+from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
     PLACE_COOKIE,
@@ -32,12 +40,15 @@ from waitingroom.web.cookies import (
     pass_cookie,
     set_cookie,
 )
-from waitingroom.web.negotiation import problem, wants_html
+from waitingroom.web.entry import REFUSED, TOKEN, EntryDesk, has_token, read_join
+from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
+from waitingroom.web.refusals import ENTRY_TEXTS, answer_refusal
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
 _ADMITTED_RETRY_S = 30.0
 _ENTERABLE = frozenset({State.RELEASED, State.LATE})
+_NOTHING = JoinBody()
 RETURN = "return"
 """In the address: the path in the shop to which the buyer wants to go. Checked when it is used."""
 COOKIE_CHECK = "cookies"
@@ -61,6 +72,7 @@ class BuyerHandlers:
         self._keyring = keyring
         self._pages = pages
         self._secure = secure_cookies
+        self._entry = EntryDesk(secure_cookies=secure_cookies)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -80,9 +92,16 @@ class BuyerHandlers:
         cookie = request.headers.get("Cookie")
         device = find_device(cookie)
         place = self._find_place(room, cookie)
-        if place is None and room.walk_in_now:
+        moved = place is not None and room.is_moved(place)
+        by_token = room.onsale.spec.entry == "token"
+        if by_token and TOKEN in request.query:
+            if place is None or moved:
+                return await self._entry.take_token(request, room, _kept_query(request))
+            return self._back_to_page(request, room)
+        uninvited = by_token and place is None and not has_token(request)
+        if place is None and room.walk_in_now and not uninvited:
             return await self._walk_in(request, room, device)
-        standing = room.standing(place) if place else None
+        standing = room.standing(place) if place and not moved else None
         if standing is not None and self._find_session(room, cookie):
             standing = Standing(State.ADMITTED, standing.position, 0, None, standing.retry_after_s)
         view = PageView(
@@ -92,6 +111,8 @@ class BuyerHandlers:
             place.number if place else None,
             stale=room.stale,
             query=str(URL("").with_query(_kept_query(request))),
+            outside="moved" if moved else "uninvited" if uninvited else "outside",
+            message=ENTRY_TEXTS.get(request.query.get(REFUSED, ""), ENTRY_TEXTS["missing"]),
         )
         response = web.Response(
             body=self._pages.render(view), content_type="text/html", charset="utf-8", headers=_NO_STORE
@@ -104,12 +125,18 @@ class BuyerHandlers:
     async def join(self, request: web.Request) -> web.StreamResponse:
         """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie."""
         room = self._room(request)
+        if is_from_another_site(request) and wants_html(request):
+            return self._back_to_page(request, room)
+        carried = await read_join(request)
         cookie = request.headers.get("Cookie")
         place = self._find_place(room, cookie)
         device = find_device(cookie) or new_device()
         token = find_cookie(cookie, PLACE_COOKIE)
+        if place is not None and room.is_moved(place):
+            # The place is another device's now. This one begins anew, as one that the store has not seen.
+            place, device = None, new_device()
         if place is None or token is None:
-            token, place = await room.join(device)
+            token, place = await self._give_place(request, room, device, carried)
         if wants_html(request):
             response = self._back_to_page(request, room)
         else:
@@ -128,6 +155,8 @@ class BuyerHandlers:
             return problem(
                 HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
             )
+        if room.is_moved(place):
+            raise MoveRefused("moved")
         body = "{" + self._status_fields(room, place, self._find_session(room, cookie)) + "}"
         return web.Response(body=body, content_type="application/json", headers=_NO_STORE)
 
@@ -148,6 +177,8 @@ class BuyerHandlers:
             return await self._admit(request, room, place, device, claim)
         if wants_html(request):
             response = self._back_to_page(request, room)
+        elif claim.outcome is ClaimOutcome.MOVED:
+            raise MoveRefused("moved")
         else:
             response = problem(
                 HTTPStatus.CONFLICT,
@@ -198,7 +229,9 @@ class BuyerHandlers:
             response = self._back_to_page(request, room, **{COOKIE_CHECK: "1"})
             self._set_device(response, new_device())
             return response
-        token, place, claim = await room.walk_in(device)
+        token, place = await self._give_place(request, room, device)
+        # The claim releases what is due first, so this place too if a token is there.
+        claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
             response = await self._admit(request, room, place, device, claim)
         elif wants_html(request):
@@ -211,12 +244,21 @@ class BuyerHandlers:
         self._set_place(response, room, token)
         return response
 
+    async def _give_place(
+        self, request: web.Request, room: Room, device: str, carried: JoinBody = _NOTHING
+    ) -> tuple[str, Place]:
+        if room.onsale.spec.entry == "token":
+            return await self._entry.join(request, room, device, carried)
+        return await room.join(device)
+
     def _back_to_page(self, request: web.Request, room: Room, **query: str) -> web.Response:
         location = URL(f"/{room.name}/").with_query({**_kept_query(request), **query})
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": str(location)})
 
     def _set_place(self, response: web.Response, room: Room, token: str) -> None:
         response.headers.add("Set-Cookie", self._cookie(PLACE_COOKIE, token, f"/{room.name}", YEAR_S))
+        if room.onsale.spec.entry == "token":
+            response.headers.add("Set-Cookie", self._entry.forget(room))
 
     async def _admit(
         self, request: web.Request, room: Room, place: Place, device: str, claim: Claim
@@ -298,6 +340,7 @@ _REASONS = {
     ClaimOutcome.WAITING: "Others are before you.",
     ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",
     ClaimOutcome.ENDED: "This place was used, and its stay in the shop is over.",
+    ClaimOutcome.MOVED: "This place was moved to another device.",
 }
 
 
@@ -308,6 +351,8 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except (StoreUnavailable, JoinRefused) as error:
         return error_answer(error)
+    except (EntryRefused, KeysUnavailable, MoveRefused) as refused:
+        return answer_refusal(request, refused)
     except web.HTTPNotFound as missing:
         return problem(HTTPStatus.NOT_FOUND, "Not found", missing.text or "Nothing is here.")
 

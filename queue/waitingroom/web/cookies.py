@@ -10,6 +10,8 @@ import secrets
 
 DEVICE_COOKIE = "tidegate_device"
 PLACE_COOKIE = "tidegate_place"
+ENTRY_COOKIE = "tidegate_entry"
+"""The shop's entry token, from the page's address until the buyer has joined."""
 _ADMISSION_PREFIX = "tidegate_pass_"
 _DEVICE_FORM = re.compile(r"[A-Za-z0-9_-]{22}")
 YEAR_S = 31_536_000

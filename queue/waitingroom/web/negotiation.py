@@ -23,6 +23,11 @@ def wants_html(request: web.BaseRequest) -> bool:
     return wanted_json < 0 or html < wanted_json
 
 
+def is_from_another_site(request: web.BaseRequest) -> bool:
+    """Tell whether a page of another site made the browser send this: our cookies are missing then, and would be replaced."""
+    return request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+
 def retry_header(seconds: float) -> str:
     """Format a `Retry-After` value: whole seconds, at least 1."""
     return str(max(1, math.ceil(seconds)))

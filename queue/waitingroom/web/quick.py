@@ -104,6 +104,8 @@ class _QuickRoom:
             place = self._room.place(token)
         except InvalidToken:
             return None
+        if self._room.is_moved(place):
+            return None
         standing = shown_standing(self._room, place, admitted=bool(find_cookie(cookie, self._pass)))
         members = buyer_members(place.number, place.epoch, standing) + self._text.text(snapshot)
         head = self._heads.start() + self._shield.own_lines(request)

@@ -61,6 +61,9 @@ _LIMIT = Parameter(
     "limit", "query", "How many at the most.", {"type": "integer", "minimum": 1, "maximum": 1000}
 )
 _RETURN = Parameter("return", "query", "Where in the shop to go after the line.", {"type": "string"})
+_TOKEN = Parameter(
+    "token", "query", "The shop's entry token; it is taken out of the address.", {"type": "string"}
+)
 _ADMIN = (401, 403, 404, 429, 503)
 _CHANGES = (*_ADMIN, 408, 413, 422)
 
@@ -135,23 +138,66 @@ def _machine(path: str, name: str, summary: str, kinds: tuple[str, ...], *status
 
 
 ROUTES: tuple[Route, ...] = (
-    _buyer("GET", "", "page", "The waiting page", 503, kinds=_PAGE, parameters=(_RETURN,)),
-    _buyer("POST", "join", "join", "Get a place in line", 303, 403, 408, 413, 429, 503, answer=buyer.Joined),
-    _buyer("GET", "status", "status", "Where the buyer stands", 503, answer=buyer.Status),
+    _buyer(
+        "GET",
+        "",
+        "page",
+        "The waiting page",
+        303,
+        401,
+        403,
+        409,
+        503,
+        kinds=_PAGE,
+        parameters=(_RETURN, _TOKEN),
+    ),
+    _buyer(
+        "POST",
+        "join",
+        "join",
+        "Get a place in line",
+        *(303, 401, 403, 408, 409, 413, 422, 429, 503),
+        answer=buyer.Joined,
+        body=buyer.JoinBody,
+        body_required=False,
+    ),
+    _buyer("GET", "status", "status", "Where the buyer stands", 410, 503, answer=buyer.Status),
+    _buyer(
+        "POST",
+        "code",
+        "code",
+        "Get a code to move the place to another device",
+        *(403, 408, 409, 410, 413, 429, 503),
+        answer=buyer.IssuedCode,
+    ),
+    _buyer(
+        "POST",
+        "move",
+        "move",
+        "Bring a place here from another device",
+        *(303, 403, 408, 410, 413, 422, 429, 503),
+        answer=buyer.Joined,
+        body=buyer.MoveBody,
+    ),
     _buyer("GET", "events", "events", "The line's state as server-sent events", 503, kinds=_EVENTS),
     _buyer(
-        "GET", "enter", "enter_by_link", "Exchange a place for a pass", 303, 409, 503, answer=buyer.Admitted
+        "GET",
+        "enter",
+        "enter_by_link",
+        "Exchange a place for a pass",
+        303,
+        401,
+        409,
+        410,
+        503,
+        answer=buyer.Admitted,
     ),
     _buyer(
         "POST",
         "enter",
         "enter",
         "Exchange a place for a pass",
-        303,
-        408,
-        409,
-        413,
-        503,
+        *(303, 401, 408, 409, 410, 413, 503),
         answer=buyer.Admitted,
     ),
     _buyer("GET", "state", "state", "The line's public state", 503, answer=buyer.PublicState),

@@ -42,7 +42,7 @@ _NOTHING = "default-src 'none'; frame-ancestors 'none'"
 _HTTPS_ONLY = {"Strict-Transport-Security": "max-age=31536000"}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
-    "Access-Control-Allow-Headers": "Content-Type, X-Request-Id",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 

@@ -10,7 +10,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from autoscaler.errors import Conflict, KubernetesError, Missing, Throttled, Unreachable, brief
@@ -33,7 +33,7 @@ EVENTS_PER_S, EVENTS_BURST = 5.0, 10
 LAST_WORDS_S = 2.0
 """How long closing waits for what is still to be written."""
 TRIES, RETRY_S = 12, 10.0
-"""As client-go's recorder: two minutes without an API server lose no Event."""
+"""Of one Event. As client-go's recorder: two minutes without an API server lose none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,15 @@ class Subject:
     uid: Callable[[], str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What is still to be written, and the how manieth try that will be."""
+
+    subject: Subject
+    occurrence: Occurrence
+    tries: int = 1
+
+
 class KubernetesEvents:
     """An instrument which writes Events while it is open; `others` hear of those that could not be written."""
 
@@ -52,7 +61,7 @@ class KubernetesEvents:
         self._others = others
         self._subjects: dict[str, Subject] = {}
         self._correlator = Correlator()
-        self._pending: OrderedDict[tuple[str, ...], tuple[Subject, Occurrence]] = OrderedDict()
+        self._pending: OrderedDict[tuple[str, ...], _Note] = OrderedDict()
         self._created: dict[tuple[str, ...], str] = {}
         self._woken = asyncio.Event()
         self._cluster: Cluster | None = None
@@ -80,7 +89,7 @@ class KubernetesEvents:
             occurrence = self._correlator.correlate(remark, now_s)
             if occurrence is not None:
                 # What was not written yet is overtaken by the same with a higher count.
-                self._pending[occurrence.key] = (subject, occurrence)
+                self._pending[occurrence.key] = _Note(subject, occurrence)
                 if len(self._pending) > PENDING_LIMIT:
                     self._pending.popitem(last=False)
                 self._woken.set()
@@ -106,27 +115,26 @@ class KubernetesEvents:
             await self._woken.wait()
             self._woken.clear()
             while self._pending:
-                _, (subject, occurrence) = self._pending.popitem(last=False)
-                await self._write(cluster, limiter, subject, occurrence)
+                key, note = self._pending.popitem(last=False)
+                if not await self._write(cluster, limiter, note):
+                    # Behind the others, so that one which cannot be written holds up nobody for long.
+                    self._pending.setdefault(key, replace(note, tries=note.tries + 1))
+                    await cluster.clock.sleep(RETRY_S)
 
-    async def _write(
-        self, cluster: Cluster, limiter: Limiter, subject: Subject, occurrence: Occurrence
-    ) -> None:
-        for tries_left in reversed(range(TRIES)):
-            try:
-                await limiter.wait()
-                await self._send(cluster, subject, occurrence)
-                return
-            except (Throttled, Unreachable) as error:
-                if not tries_left or self._last_words:
-                    self._give_up(occurrence, error)
-                    return
-            except (
-                KubernetesError
-            ) as error:  # no right, no such namespace, not taken: trying again would not help
-                self._give_up(occurrence, error)
-                return
-            await cluster.clock.sleep(RETRY_S)
+    async def _write(self, cluster: Cluster, limiter: Limiter, note: _Note) -> bool:
+        """Write an Event or give it up; False when it is to be tried again."""
+        try:
+            await limiter.wait()
+            await self._send(cluster, note.subject, note.occurrence)
+        except (Throttled, Unreachable) as error:
+            if note.tries < TRIES and not self._last_words:
+                return False
+            self._give_up(note.occurrence, error)
+        except (
+            KubernetesError
+        ) as error:  # no right, no such namespace, not taken: trying again would not help
+            self._give_up(note.occurrence, error)
+        return True
 
     def _give_up(self, occurrence: Occurrence, error: KubernetesError) -> None:
         self._others.record(EventNotWritten(occurrence.remark.reason, brief(error)))

@@ -114,11 +114,11 @@ class KubeconfigAccess:
         return str((context.get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
 
     async def configure(self) -> Configuration:
-        """Make a configuration; exec plugins are run."""
+        """Make a configuration from the file as it is now; exec plugins are run."""
         configuration = _new_configuration()
-        await self._load(configuration)
+        await self.refresh(configuration)
         if not configuration.host:
-            raise ConfigurationError(f"kubeconfig {self._path}: the context's cluster has no server")
+            raise Unreachable(f"kubeconfig {self._path}: the context's cluster has no server")
         return configuration
 
     async def refresh(self, configuration: Configuration) -> None:

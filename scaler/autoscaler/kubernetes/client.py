@@ -61,10 +61,10 @@ class KubernetesClient:
         return self._access.namespace
 
     async def close(self) -> None:
-        """Close all connections."""
-        if self._api is not None:
-            await self._api.close()
-            self._api = None
+        """Close all connections; another request opens new ones."""
+        api, self._api = self._api, None
+        if api is not None:
+            await api.close()
 
     async def get(self, path: str, query: Query = ()) -> Json:
         """Read something.
@@ -135,7 +135,9 @@ class KubernetesClient:
                     yield event
 
     async def _may_help_to_retry(self, error: Exception) -> bool:
-        if isinstance(error, Unauthorized):  # the token may have been replaced a moment ago
+        if isinstance(error, Unauthorized):  # token or certificate may have been replaced a moment ago
+            if self._api is not None and self._api.configuration.cert_file:
+                await self.close()
             await self._refresh(max_age_s=0.0)
             return True
         return isinstance(error, Throttled) and error.retry_after_s <= PATIENCE_S
@@ -163,8 +165,15 @@ class KubernetesClient:
                 _preload_content=False,
                 _request_timeout=timeout,
             )
+        except (
+            aiohttp.ClientSSLError
+        ) as error:  # certificates are replaced, too: the next request reads their files anew
+            await self.close()
+            raise _unreachable(error) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(error) from error
+        except RuntimeError as error:  # aiohttp's word for a session that has been closed meanwhile
+            raise Unreachable("API server: the connection was given up") from error
         except ValueError as error:  # a header that is none; its text would show the token
             raise Unreachable("credentials: the token cannot be sent as a header") from error
         return response

@@ -33,6 +33,7 @@ class Workload:
     uid: str
     replicas: int | None
     ready: int | None
+    selector: str
     set_by: str
 
 
@@ -61,8 +62,40 @@ def read_workload(item: Json) -> Workload:
         uid=metadata.get("uid", ""),
         replicas=_count(spec.get("replicas")),
         ready=_count(status.get("readyReplicas")),
+        selector=selector_text(spec.get("selector")),
         set_by=manager_of_replicas(metadata),
     )
+
+
+def selector_text(selector: Any) -> str:
+    """Write a LabelSelector as queries have it; empty for what is none."""
+    if not isinstance(selector, dict):
+        return ""
+    labels = selector.get("matchLabels")
+    parts = [f"{name}={value}" for name, value in labels.items()] if isinstance(labels, dict) else []
+    for expression in selector.get("matchExpressions") or []:
+        key, values = expression["key"], ",".join(expression.get("values") or [])
+        match expression["operator"]:
+            case "In":
+                parts.append(f"{key} in ({values})")
+            case "NotIn":
+                parts.append(f"{key} notin ({values})")
+            case "Exists":
+                parts.append(key)
+            case "DoesNotExist":
+                parts.append(f"!{key}")
+    return ",".join(sorted(parts))
+
+
+def is_at_least(version: str, other: str) -> bool:
+    """Tell whether a resource version is that one or a later one.
+
+    Kubernetes 1.35 declares them to be numbers which can be compared (KEP-5504); before, they were just that in every server
+    which stores in etcd. Of what is no number only equality can be told.
+    """
+    if not other or version == other:
+        return True
+    return version.isdecimal() and other.isdecimal() and int(version) >= int(other)
 
 
 def manager_of_replicas(metadata: Json) -> str:

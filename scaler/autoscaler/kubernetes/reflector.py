@@ -46,7 +46,7 @@ class Scope:
 
 
 class Reflector(Generic[T]):
-    """A copy of the objects in a scope, by name; `read` takes from each what is kept. Listeners are told of every change."""
+    """A copy of the objects in a scope, by name; `read` takes from each what is kept. Listeners are told of changes."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Reflector(Generic[T]):
         instrument: Instrument,
     ) -> None:
         self.scope = scope
-        self.listeners: list[Listener] = []
+        self._listeners: dict[str, list[Listener]] = {}
         self.synced = False
         self._client = client
         self._read = read
@@ -85,6 +85,23 @@ class Reflector(Generic[T]):
     def is_live(self, silence_s: float) -> bool:
         """Tell whether a watch is under way, and has been heard of within so many seconds."""
         return self._attempt is not None and self._clock.monotonic_s() - self._heard_s <= silence_s
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody is told of changes."""
+        return bool(self._listeners)
+
+    def listen(self, listener: Listener, name: str) -> None:
+        """Tell a listener of the changes of one object; of all with the empty name."""
+        self._listeners.setdefault(name, []).append(listener)
+
+    def leave(self, listener: Listener, name: str) -> None:
+        """Tell it no longer; whoever was never told is none the wiser."""
+        listeners = self._listeners.get(name, [])
+        if listener in listeners:
+            listeners.remove(listener)
+        if not listeners:
+            self._listeners.pop(name, None)
 
     async def first(self) -> None:
         """Return when the objects have been listed once.
@@ -171,7 +188,7 @@ class Reflector(Generic[T]):
         self.synced, self._error, self._backoff_s = True, None, BACKOFF_S
         self._heard_s = self._clock.monotonic_s()
         self._outcome.set()
-        self._tell()
+        self._tell(*self._listeners)
 
     async def _watch(self) -> None:
         query = [*self.scope.query, ("resourceVersion", self._version)]
@@ -191,11 +208,12 @@ class Reflector(Generic[T]):
             self._objects.pop(metadata["name"], None)
         else:
             self._objects[metadata["name"]] = self._read(item)
-        self._tell()
+        self._tell(metadata["name"], "")
 
-    def _tell(self) -> None:
-        for listener in list(self.listeners):
-            listener()
+    def _tell(self, *names: str) -> None:
+        for name in names:
+            for listener in tuple(self._listeners.get(name, ())):
+                listener()
 
 
 class Copies:
@@ -207,25 +225,30 @@ class Copies:
         self._instrument = instrument
         self._kept: dict[Scope, tuple[Reflector[Any], asyncio.Task[None]]] = {}
 
-    def follow(self, scope: Scope, read: Callable[[Json], T], listener: Listener) -> Reflector[T]:
-        """Return the copy of a scope, and tell the listener of its changes until it leaves. A scope has one way to be read."""
+    def follow(
+        self, scope: Scope, read: Callable[[Json], T], listener: Listener, name: str = ""
+    ) -> Reflector[T]:
+        """Return the copy of a scope, and tell the listener of changes, of one object if it is named, until it leaves.
+
+        A scope has one way to be read.
+        """
         if scope not in self._kept:
             made = Reflector(self._client, scope, read, clock=self._clock, instrument=self._instrument)
             self._kept[scope] = (made, asyncio.create_task(made.run(), name=scope.what))
         reflector: Reflector[T] = self._kept[scope][0]
-        reflector.listeners.append(listener)
+        reflector.listen(listener, name)
         return reflector
 
-    async def leave(self, scope: Scope, listener: Listener) -> None:
+    async def leave(self, scope: Scope, listener: Listener, name: str = "") -> None:
         """Tell a listener nothing more; a copy that nobody listens to is no longer kept."""
-        kept = self._kept.get(scope)
-        if kept is None or listener not in kept[0].listeners:
+        if scope not in self._kept:
             return
-        kept[0].listeners.remove(listener)
-        if not kept[0].listeners:
+        reflector, task = self._kept[scope]
+        reflector.leave(listener, name)
+        if not reflector.has_listeners:
             del self._kept[scope]
-            kept[1].cancel()
-            await asyncio.gather(kept[1], return_exceptions=True)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def close(self) -> None:
         """Keep no copy any longer."""

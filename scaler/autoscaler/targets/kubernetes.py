@@ -5,8 +5,8 @@ fails rather than undo what somebody else has done since. How many replicas are 
 ReplicaSet tell themselves; of every other kind the ready pods are counted, and likewise where their addresses are needed.
 
 The count of a kind that we know is taken from the watch while that is heard of: rounds then cost the server nothing, however
-many rules there are. A copy that is behind costs one refused write; after each write the server itself is asked, until the
-copy has caught up with it.
+many rules there are. It counts from where it has caught up with what we have written or read ourselves; should others be
+ahead of it, that costs one refused write, after which the server itself is asked.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from autoscaler.kubernetes.pods import (
     Port,
     Workload,
     endpoints_of,
+    is_at_least,
     manager_of_replicas,
     read_pod,
     read_workload,
@@ -80,7 +81,8 @@ class KubernetesTarget:
         self._obstacle = ""
         self._object: Reflector[Workload] | None = None
         self._pods: Reflector[Pod] | None = None
-        self._trusted_uid = ""
+        self._at_least = ""
+        self._must_ask = False
         self._behind: tuple[str, float] | None = None
         self._changed = asyncio.Event()
 
@@ -101,10 +103,12 @@ class KubernetesTarget:
 
     async def stop(self) -> None:
         """Stop following the object, which stays as it is."""
-        followed, self._object, self._pods = (self._object, self._pods), None, None
-        for reflector in followed:
-            if reflector is not None:
-                await self._cluster.copies.leave(reflector.scope, self._announce)
+        copies, workload, pods = self._cluster.copies, self._object, self._pods
+        self._object = self._pods = None
+        if workload is not None:
+            await copies.leave(workload.scope, self._announce, self.reference.name)
+        if pods is not None:
+            await copies.leave(pods.scope, self._announce)
 
     async def current(self) -> TargetState:
         """Return the count, from the API server or a copy that is up to date, and what is ready from what was followed.
@@ -115,9 +119,9 @@ class KubernetesTarget:
         """
         resource = await self._cluster.resources.find(self.reference)
         reflector = self._follow_object(resource)
-        scale = self._copied(reflector) or await self._asked(resource)
         await reflector.first()
-        self._compare(scale, reflector)
+        scale = self._copied(reflector) or await self._asked(resource)
+        self._see_that_it_moves(reflector)
         await self._follow_pods(scale)
         self._scale = scale
         rival = await self._cluster.rivals.rival_of(self.reference)
@@ -144,14 +148,16 @@ class KubernetesTarget:
             "metadata": {"namespace": namespace, "name": name, "resourceVersion": decided_on.version},
             "spec": {"replicas": replicas},
         }
-        self._trusted_uid = ""
-        await self._cluster.client.request(
+        # Until there is an answer nobody knows what the server has made of it.
+        self._must_ask = True
+        written = await self._cluster.client.request(
             "PUT",
             resource.scale(namespace, name),
             query=[("fieldManager", FIELD_MANAGER)],
             body=body,
             before_sending=self._check,
         )
+        self._at_least, self._must_ask = _read_scale(written).version, False
 
     async def fence(self, term: int) -> None:
         """Mark the object with the term of a leader that has just taken over.
@@ -202,29 +208,31 @@ class KubernetesTarget:
     def _copied(self, reflector: Reflector[Workload]) -> _Scale | None:
         """The scale as the copy has it, if that can be relied on."""
         workload = self._workload()
-        if self._scale is None or workload is None or workload.replicas is None:
+        if not self._counts_itself or self._must_ask or workload is None or workload.replicas is None:
             return None
-        if workload.uid != self._trusted_uid or not reflector.is_live(SILENCE_S):
+        if not reflector.is_live(SILENCE_S) or not is_at_least(workload.version, self._at_least):
             return None
-        return _Scale(workload.replicas, workload.version, self._scale.selector, workload.set_by)
+        return _Scale(workload.replicas, workload.version, workload.selector, workload.set_by)
 
     async def _asked(self, resource: Resource) -> _Scale:
         """The scale as the server has it."""
         path = resource.scale(self.reference.namespace, self.reference.name)
         try:
-            return _read_scale(await self._cluster.client.get(path))
+            scale = _read_scale(await self._cluster.client.get(path))
         except Missing:
             self._cluster.resources.forget(self.reference)
             raise
+        self._at_least, self._must_ask = scale.version, False
+        return scale
 
-    def _compare(self, scale: _Scale, reflector: Reflector[Workload]) -> None:
-        """Rely on the copy once it has caught up with the server, and have it made anew when it does not."""
+    def _see_that_it_moves(self, reflector: Reflector[Workload]) -> None:
+        """Have the copy made anew if it does not come to where the server is known to be."""
         workload, now_s = self._workload(), self._cluster.clock.monotonic_s()
         version = "" if workload is None else workload.version
-        if workload is not None and version == scale.version:
-            self._trusted_uid, self._behind = workload.uid if self._counts_itself else "", None
+        if is_at_least(version, self._at_least):
+            self._behind = None
         elif self._behind is None or self._behind[0] != version:
-            self._trusted_uid, self._behind = "", (version, now_s)
+            self._behind = (version, now_s)
         elif now_s - self._behind[1] >= STALE_S:
             self._behind = None
             reflector.restart()
@@ -234,7 +242,8 @@ class KubernetesTarget:
         if self._object is None:
             namespace = self.reference.namespace
             scope = Scope(f"{resource.plural} of {namespace}", resource.collection(namespace))
-            self._object = self._cluster.copies.follow(scope, read_workload, self._announce)
+            copies, name = self._cluster.copies, self.reference.name
+            self._object = copies.follow(scope, read_workload, self._announce, name)
         return self._object
 
     async def _follow_pods(self, scale: _Scale) -> None:

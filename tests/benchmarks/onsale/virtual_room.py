@@ -71,16 +71,20 @@ class VirtualRoom:
         self._set_clock(pipe, now_s)
         batches = [deeds.joins[start : start + _BATCH] for start in range(0, len(deeds.joins), _BATCH)]
         for batch in batches:
-            self._call(pipe, "join", batch)
+            self._call(pipe, "join", [" ".join(batch)])
         for position, session in deeds.claims:
-            self._call(pipe, "claim", [self._epoch, str(position), session, str(session_us), str(session_us)])
+            limits = [str(session_us), str(session_us)]
+            place = [f"{self._epoch}:{position}", "0", "", "", "0"]
+            self._call(pipe, "claim", [self._epoch, str(position), session, *limits, *place])
         if deeds.ended:
             self._call(
-                pipe, "sessions", ["end", *(part for session in deeds.ended for part in (session, "0"))]
+                pipe, "sessions", ["complete", *(part for session in deeds.ended for part in (session, "0"))]
             )
-        self._call(pipe, "advance", ["simulation", "0", ""])
+        self._call(pipe, "advance", ["simulation", "0", "", "0"])
         _, *replies = pipe.execute()
-        numbers = [int(place.partition(":")[2]) for reply in replies[: len(batches)] for place in reply[1:]]
+        numbers = [
+            int(place.partition(":")[2]) for reply in replies[: len(batches)] for place in reply.split()[1:]
+        ]
         outcomes = [reply[0] for reply in replies[len(batches) : len(batches) + len(deeds.claims)]]
         flat = replies[-1]
         return Turned(numbers, outcomes, read_snapshot(dict(zip(flat[::2], flat[1::2], strict=True))))

@@ -35,7 +35,7 @@ async function poll() {
   let wait = Math.min(30, 2 ** failures);
   try {
     const response = await fetch(`${base}/status`, json);
-    if (response.status === 404) { location.reload(); return; }
+    if (response.status === 404 || response.status === 410) { location.reload(); return; }
     if (!response.ok) throw new Error(response.status);
     const status = await response.json();
     failures = 0;
@@ -54,6 +54,8 @@ async function join() {
     const response = await fetch(`${base}/join`, { ...json, method: "POST" });
     if (response.ok) { location.reload(); return; }
     const problem = await response.json();
+    // Asking again would not help: let the page that explains it come.
+    if (problem.retry_after === undefined && response.status < 500) { find("join").form.submit(); return; }
     find("headline").textContent = problem.detail;
     setTimeout(join, 1000 * (problem.retry_after ?? 5) * (0.8 + 0.4 * Math.random()));
   } catch {
@@ -61,4 +63,5 @@ async function join() {
   }
 }
 
-if (document.body.dataset.state === "outside") join(); else if (document.body.dataset.state !== "admitted") poll();
+const { state } = document.body.dataset;
+if (state === "outside") join(); else if (!["admitted", "uninvited", "moved"].includes(state)) poll();

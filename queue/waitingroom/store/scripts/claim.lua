@@ -1,12 +1,27 @@
 -- Exchanges a released place for a session, exactly once.
--- ARGV: epoch, position, session id, length of a session (us), its hard end (us from its begin).
+-- ARGV: epoch, position, session id, length of a session (us), its hard end (us from its begin), then the place as the buyer
+-- shows it: epoch:number, generation, account ('' for none), device, issued (ms), and the sessions which it would have opened in
+-- earlier generations, the latest first.
 -- Reply: outcome, end of the session (us) or 0, NOW. Outcomes: admitted, again (the same session, still live), ended (claimed
--- before, the session is over), waiting (not its turn), late (its window has passed; registered, served before new releases).
+-- before, the session is over), waiting (not its turn), late (its window has passed; registered, served before new releases),
+-- moved (another device holds the place, or the account another place).
 if not load_room() then
   return redis.error_reply('UNCONFIGURED the store knows no settings of this onsale')
 end
 local epoch, position, session = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local length, longest = tonumber(ARGV[4]), tonumber(ARGV[5])
+local place, generation, account = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+
+local function enter()
+  if room.codes_issued then
+    drop_code(place)
+  end
+  if account ~= '' then
+    local holder = account_of(account)
+    holder.entered = true
+    write_account(account, holder)
+  end
+end
 
 local function claim()
   local expires = NOW + math.min(length, longest)
@@ -14,6 +29,7 @@ local function claim()
   redis.call('ZADD', key('sessions'), text(expires), session)
   set('outstanding', number('outstanding') - 1)
   set('claimed', number('claimed') + 1)
+  enter()
   return { 'admitted', text(expires), text(NOW) }
 end
 
@@ -33,7 +49,28 @@ local function claim_late()
   return claim()
 end
 
+-- A session which this place opened on the device that held it before, in a store that had lost the move: the stay goes on for
+-- the holder, and gates refuse the other device.
+local function inherit()
+  for i = 11, #ARGV do
+    local expires = tonumber(redis.call('ZSCORE', key('sessions'), ARGV[i]) or '0')
+    if expires > NOW then
+      redis.call('ZREM', key('sessions'), ARGV[i])
+      redis.call('ZADD', key('sessions'), text(expires), session)
+      local keep = math.ceil(longest / 1000) + 60000
+      local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
+      redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', ARGV[i], 'kind', 'revoke')
+      redis.call('PEXPIRE', key('revocations'), keep)
+      return
+    end
+  end
+end
+
 local function outcome()
+  if not holds(place, generation, account, ARGV[9], ARGV[10]) then
+    return { 'moved', '0', text(NOW) }
+  end
+  inherit()
   if redis.call('GETBIT', key('claimed:' .. epoch), position - 1) == 1 then
     local expires = redis.call('ZSCORE', key('sessions'), session)
     if expires and tonumber(expires) > NOW then
@@ -48,6 +85,7 @@ local function outcome()
     if position > number('settled:' .. epoch) then
       set('outstanding', number('outstanding') - 1)
     end
+    enter()
     return { 'again', text(expires), text(NOW) }
   end
   if position > number('released:' .. epoch) then

@@ -15,6 +15,10 @@
 -- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
 -- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
 -- restored  hash    after a loss: process -> the epoch to which it has told its live sessions
+-- accounts  hash    where entry is by token: tag of an account -> who holds its place (see holders.lua)
+-- moved     hash    'epoch:number' of a place that was moved to another device -> its generation
+-- movelog   list    'epoch:number:generation' of the latest moves; the room hash counts them all in 'moves'
+-- codes:S   hash    recovery codes of slot S of 600 s (see holders.lua)
 -- handover:H hash   a code of the hand-over by its hash, for half a minute: its session, and what it stands for
 -- handed:S  zset    hashes of the devices which took over session S, for as long as it may last
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s

@@ -6,12 +6,9 @@ local SLOT = 60 * SECOND
 if not load_room() then
   return redis.error_reply('UNCONFIGURED the store knows no settings of this onsale')
 end
-local starts, closes = number('prequeue_us'), number('closes_us')
-if starts > 0 and NOW < starts then
-  return redis.error_reply('NOTYET joining has not begun')
-end
-if closes > 0 and NOW >= closes then
-  return redis.error_reply('CLOSED the onsale is over')
+local refused = refusal()
+if refused then
+  return refused
 end
 freeze_draw()
 
