@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.invitations import Invitations, open_invitations
@@ -82,10 +83,7 @@ class Hall:
         self._running = False
         tasks = [*self._moving.values(), *self._preparing]
         self._moving.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
 
     async def watch(self) -> None:
         """Reload when a document file has changed, for as long as the task lives."""
@@ -152,8 +150,7 @@ class Hall:
         room.frames.close()
         task = self._moving.pop(name, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end_tasks([task])
 
     async def _keep_moving(self, room: Room) -> None:
         """Release and refresh; the store may come and go."""

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from rulebook.storeaddress import public_form
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError
 from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
@@ -221,7 +222,6 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> 
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
+        await end_tasks([task])
 
     stack.push_async_callback(end)
