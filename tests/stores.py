@@ -57,8 +57,12 @@ class Valkey:
         return [str(get_binary_path()), *flags]
 
     def _accepts(self) -> bool:
+        """Tell whether it answers, and has read the data that it was started with."""
         with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self._socket)) == 0
+            if probe.connect_ex(str(self._socket)) != 0:
+                return False
+            probe.sendall(b"PING\r\n")
+            return not probe.recv(64).startswith(b"-LOADING")
 
     def kill(self) -> None:
         """kill -9: nothing is written any more."""

@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
 from tidegate import kubernetes_options as kube
+from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
 from tidegate.cli_options import JsonLogs, Store, read_address, run_service
 from tidegate.logs import configure_logs
@@ -87,14 +88,20 @@ def scaler_run(
     namespace: kube.Namespace = None,
     kubernetes_qps: kube.Qps = 20.0,
     kubernetes_burst: kube.Burst = 30,
+    leader: lead.Leader = "none",
+    lease_name: lead.LeaseName = "tidegate-scaler",
+    lease_namespace: lead.LeaseNamespace = None,
+    lease_duration: lead.LeaseDuration = 15.0,
     json_logs: JsonLogs = False,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
     from autoscaler.service import run_once, run_scaler
-    from autoscaler.settings import MemoryIn, ScalerSettings
+    from autoscaler.settings import LeaseIn, MemoryIn, ScalerSettings
 
     if memory not in set(MemoryIn):
         raise typer.BadParameter(f"must be one of {', '.join(MemoryIn)}", param_hint="--memory")
+    if leader not in set(LeaseIn):
+        raise typer.BadParameter(f"must be one of {', '.join(LeaseIn)}", param_hint="--leader")
     host, port = read_address(listen, "--listen")
     settings = ScalerSettings(
         rules=tuple(rules),
@@ -123,6 +130,10 @@ def scaler_run(
         namespace=namespace,
         kubernetes_qps=kubernetes_qps,
         kubernetes_burst=kubernetes_burst,
+        leader=LeaseIn(leader),
+        lease_name=lease_name,
+        lease_namespace=lease_namespace,
+        lease_s=lease_duration,
     )
     if not once:
         configure_logs(json=json_logs)

@@ -153,9 +153,12 @@ class Hall:
             await end_tasks([task])
 
     async def _keep_moving(self, room: Room) -> None:
-        """Release and refresh; the store may come and go."""
+        """Release and refresh for as long as the room is open; the store may come and go.
+
+        Whether it still is open is looked at, as on Python 3.11 the store's client may swallow a cancellation.
+        """
         reachable = True
-        while True:
+        while self._running and self.rooms.get(room.name) is room:
             try:
                 await room.move()
                 if not reachable:

@@ -1,7 +1,7 @@
 """The rules: documents, their loading, and the decision they lead to. Imports no sibling; time comes in as an argument."""
 
 from rulebook.admission import AdmissionDecision
-from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key
+from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key, terms_key
 from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
 from rulebook.errors import DocumentErrors, FormulaError, Problem, RulebookError, UnitError
@@ -125,5 +125,6 @@ __all__ = [
     "run_test",
     "survey_documents",
     "targets_key",
+    "terms_key",
     "write_kept",
 ]

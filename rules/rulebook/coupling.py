@@ -23,6 +23,11 @@ def targets_key(onsale: str) -> str:
     return f"{{{onsale}}}:targets"
 
 
+def terms_key(onsale: str) -> str:
+    """Name the hash of the terms which the scaler's leaders have reached, a field a rule; only the scaler uses it."""
+    return f"{{{onsale}}}:terms"
+
+
 @dataclass(frozen=True, slots=True)
 class RoomFigures:
     """What the room knows of one onsale at store time `at_s`.

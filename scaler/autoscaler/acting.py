@@ -52,6 +52,15 @@ class Actor:
         ours = state.replicas == unanswered
         return Seen(state, Change(before, state.replicas, ours, "" if ours else state.set_by))
 
+    async def fence(self, term: int) -> None:
+        """Shut out what a leader of an earlier term may still have in hand.
+
+        Raises:
+            LaterTerm: a leader of a later term has been there.
+            AutoscalerError: it cannot be written.
+        """
+        await self._target.fence(term)
+
     async def write(self, replicas: int, decided_on: TargetState) -> bool:
         """Write a count; False when the target has changed since it was decided on, and nothing was written.
 

@@ -7,7 +7,7 @@ is another rule by the same name.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
 from autoscaler.clock import Clock
@@ -20,6 +20,7 @@ from autoscaler.instrumentation.events import (
     RulesLoaded,
 )
 from autoscaler.keeping.rulememory import RuleMemory, Saver
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.settings import ScalerSettings
@@ -40,6 +41,7 @@ class Equipment:
     settings: ScalerSettings
     clock: Clock
     instrument: Instrument
+    leadership: Leadership
     writer: AdmissionWriter
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
@@ -59,7 +61,10 @@ class _Member:
 
 
 class Crew:
-    """The loops of a scaler. Close it with `stop`, then `dismiss` once the targets are closed too."""
+    """The loops of a scaler. Close it with `stop`, then `dismiss` once the targets are closed too; it may begin again then.
+
+    A crew that is not at work only knows the plan: another scaler leads.
+    """
 
     def __init__(self, equipment: Equipment, *, runs: bool = True) -> None:
         """Have nobody yet; with `runs` false, loops make no rounds by themselves."""
@@ -67,6 +72,9 @@ class Crew:
         self._runs = runs
         self._members: dict[str, _Member] = {}
         self._plan = Plan()
+        self._at_work = False
+        # New documents and a change of leader may come at the same moment.
+        self._moving = asyncio.Lock()
         self._loaded_at_s: float | None = None
 
     @property
@@ -85,26 +93,33 @@ class Crew:
         return {name: member.loop for name, member in self._members.items()}
 
     async def begin(self, plan: Plan) -> None:
-        """Put the first plan in force.
+        """Put the first plan in force, and go to work.
 
         Raises:
             AutoscalerError: a target cannot be opened.
         """
         self._take(plan)
-        memories = await asyncio.gather(*(self._recall(rule) for rule in plan.rules.values()))
+        self._at_work = True
+        memories = await self._recall_all(plan.rules.values())
         for rule, memory in zip(plan.rules.values(), memories, strict=True):
             await self._start(rule, memory)
 
+    def stand_by(self, plan: Plan) -> None:
+        """Put the first plan in force, without going to work yet."""
+        self._take(plan)
+
+    async def take_over(self) -> None:
+        """Go to work; a target that cannot be opened is recorded, and tried again with the next plan."""
+        async with self._moving:
+            self._at_work = True
+            await self._change_to(self._plan)
+
     async def follow(self, plan: Plan) -> None:
         """Put another plan in force; a target that cannot be opened is recorded, and tried again with the next plan."""
-        self._take(plan)
-        gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
-        await asyncio.gather(*(self._remove(name) for name in gone))
-        for name, rule in plan.rules.items():
-            try:
-                await self._put_in_force(rule, plan)
-            except AutoscalerError as error:
-                self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
+        async with self._moving:
+            self._take(plan)
+            if self._at_work:
+                await self._change_to(plan)
 
     async def evaluate(self) -> None:
         """Make one round of each rule."""
@@ -112,7 +127,9 @@ class Crew:
 
     async def stop(self) -> None:
         """Have all loops end, each with the round that it is in; readiness is still followed."""
-        await asyncio.gather(*(_end(member) for member in self._members.values()))
+        async with self._moving:
+            self._at_work = False
+            await asyncio.gather(*(_end(member) for member in self._members.values()))
 
     async def dismiss(self) -> None:
         """Follow no longer."""
@@ -120,6 +137,22 @@ class Crew:
             member.follow.cancel()
             await member.memory.close()
         await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
+        self._members.clear()
+
+    async def _change_to(self, plan: Plan) -> None:
+        gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
+        await asyncio.gather(*(self._remove(name) for name in gone))
+        # All that are new are recalled at once: a store out of reach must not be waited for rule by rule.
+        new = [rule for name, rule in plan.rules.items() if name not in self._members]
+        memories = dict(zip([rule.name for rule in new], await self._recall_all(new), strict=True))
+        for name, rule in plan.rules.items():
+            try:
+                if name in memories:
+                    await self._start(rule, memories[name])
+                elif self._members[name].rule != rule:
+                    await self._change(rule, plan)
+            except AutoscalerError as error:
+                self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
     def _take(self, plan: Plan) -> None:
         now_s = self._equipment.clock.now_s()
@@ -127,14 +160,14 @@ class Crew:
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
-    async def _put_in_force(self, rule: ScalingRule, plan: Plan) -> None:
-        member = self._members.get(rule.name)
-        if member is None:
-            await self._start(rule, await self._recall(rule))
-        elif member.rule != rule:
-            await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
-            member.loop.change(rule, self._equipment.signals_of(rule))
-            self._members[rule.name] = replace(member, rule=rule)
+    async def _change(self, rule: ScalingRule, plan: Plan) -> None:
+        member = self._members[rule.name]
+        await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
+        member.loop.change(rule, self._equipment.signals_of(rule))
+        self._members[rule.name] = replace(member, rule=rule)
+
+    async def _recall_all(self, rules: Iterable[ScalingRule]) -> list[RuleMemory]:
+        return await asyncio.gather(*(self._recall(rule) for rule in rules))
 
     async def _recall(self, rule: ScalingRule) -> RuleMemory:
         equipment = self._equipment
@@ -160,6 +193,7 @@ class Crew:
                 instrument=equipment.instrument,
                 clock=equipment.clock,
                 settings=equipment.settings,
+                leadership=equipment.leadership,
                 memory=memory,
             )
         )
@@ -172,13 +206,14 @@ class Crew:
         )
 
     async def _remove(self, name: str) -> None:
-        member = self._members.pop(name)
+        member = self._members[name]
         await _end(member)
         member.follow.cancel()
         await asyncio.gather(member.follow, return_exceptions=True)
         await member.memory.close()
         await self._equipment.release_target(member.rule)
         self._equipment.instrument.record(RuleRemoved(name))
+        del self._members[name]  # last: a rule that is no longer shown has left nothing behind
 
 
 def _is_gone(rule: ScalingRule, plan: Plan) -> bool:

@@ -32,6 +32,22 @@ class TargetError(AutoscalerError):
     """A target could not be read or scaled; raised by targets. Its replica count is as it was."""
 
 
+class NotLeading(AutoscalerError):
+    """Another scaler leads, or this one could not renew its lease in time; raised before a write, which is not made then."""
+
+
+class LeaseTaken(AutoscalerError):
+    """A lease is no longer in the form that was seen; somebody else has written it. Nothing was written."""
+
+
+class LaterTerm(TargetError):
+    """Where only leaders write, a leader of the later `term` has written. Nothing was written."""
+
+    def __init__(self, message: str, term: int) -> None:
+        super().__init__(message)
+        self.term = term
+
+
 class KubernetesError(AutoscalerError):
     """A Kubernetes API server refused a request, or did not answer; raised from the client's error, or from its answer."""
 

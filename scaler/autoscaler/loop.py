@@ -12,6 +12,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -41,6 +42,8 @@ from autoscaler.instrumentation.events import (
     StepFailed,
 )
 from autoscaler.keeping.rulememory import RuleMemory
+from autoscaler.leadership.fencing import Fences
+from autoscaler.leadership.standing import Leadership
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.status import RuleStatus
@@ -70,6 +73,10 @@ class AdmissionWriter(Protocol):
         """Put a target in force."""
         ...
 
+    async def fence(self, onsale: str, rule: str, term: int) -> None:
+        """Have targets of earlier terms refused from now on."""
+        ...
+
 
 class _StepFailed(Exception):
     """A step of a round failed, and has been recorded; the steps that rest on it are left out."""
@@ -86,6 +93,7 @@ class LoopParts:
     instrument: Instrument
     clock: Clock
     settings: ScalerSettings
+    leadership: Leadership
     memory: RuleMemory
     decide: Decide = decide
 
@@ -96,6 +104,7 @@ class RuleLoop:
     def __init__(self, parts: LoopParts) -> None:
         self._parts = parts
         self._actor = Actor(parts.target)
+        self._fences = Fences(parts.leadership, self._actor, parts.writer)
         self._changed: tuple[ScalingRule, SignalReader] | None = None
         self._stopping = False
         self._woken = asyncio.Event()
@@ -192,19 +201,35 @@ class RuleLoop:
                 return True
             ready = status.state.ready
             target = admission_target(
-                self._admitting, status.decision, ready, validity_s=validity_s, term=settings.term
+                self._admitting,
+                status.decision,
+                ready,
+                validity_s=validity_s,
+                term=self._parts.leadership.term,
             )
             if target is None:
                 return True
             try:
-                written = await self._step("write admission", self._parts.writer.write(target))
+                written = await self._step("write admission", self._put_in_force(target))
             except _StepFailed:
                 return False
             self._announced_ready = ready
             event = AdmissionWritten(target, written)
             self._status = replace(self._status, admission=event)
             self._parts.instrument.record(event)
+            if not written.accepted:
+                # Another leader's, which our lease will tell; or one's of a lease that was deleted, and counted anew.
+                with suppress(_StepFailed):
+                    await self._step("outbid", self._parts.leadership.outbid(written.term))
             return written.accepted
+
+    async def _put_in_force(self, target: AdmissionTarget) -> Written:
+        self._parts.leadership.check()
+        return await self._parts.writer.write(target)
+
+    async def _scale(self, replicas: int, decided_on: TargetState) -> bool:
+        self._parts.leadership.check()
+        return await self._actor.write(replicas, decided_on)
 
     async def _sleep(self, seconds: float) -> bool:
         """Sleep until it is time, or until there is news; returns whether there is."""
@@ -231,6 +256,7 @@ class RuleLoop:
 
     async def _round(self) -> bool:
         parts = self._parts
+        await self._step("fence", self._fences.put_up(parts.rule))
         state, manual = await self._read_target()
         answers, onsales, forecast = await asyncio.gather(
             parts.signals.read(state.endpoints, self._deadline_s),
@@ -320,7 +346,7 @@ class RuleLoop:
         if after < before:
             await self._memory.keep_ahead(changed, after)
         try:
-            written = await self._step("scale", self._actor.write(after, state))
+            written = await self._step("scale", self._scale(after, state))
         except _StepFailed:
             self._memory.keep(decision.memory, before)
             self._judge(unwritten_condition(self._failures[-1].error, parts.clock.now_s()))

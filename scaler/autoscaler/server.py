@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from autoscaler.scaler import Scaler
-from autoscaler.status import RuleStatus, documents_json, status_json
+from autoscaler.status import RuleStatus, documents_json, leadership_json, status_json
 
 READY_ROUNDS = 3
 """A rule without a round for so many intervals is stuck."""
@@ -53,7 +53,7 @@ async def show_health(request: web.Request) -> web.Response:
 
 
 async def show_readiness(request: web.Request) -> web.Response:
-    """Answer 200 while every rule is evaluated; what the rounds come to is for the metrics."""
+    """Answer 200 while every rule is evaluated, or another scaler leads; what the rounds come to is for the metrics."""
     scaler = request.app[SCALER]
     now_s = scaler.clock.monotonic_s()
     stuck = [name for name, loop in scaler.loops.items() if _is_stuck(loop.status, now_s)]
@@ -71,7 +71,14 @@ async def show_status(request: web.Request) -> web.Response:
         for name, loop in scaler.loops.items()
     }
     documents = documents_json(scaler.crew.plan, scaler.crew.loaded_at_s)
-    return web.json_response({"now": scaler.clock.now_s(), "documents": documents, "rules": rules})
+    return web.json_response(
+        {
+            "now": scaler.clock.now_s(),
+            "leadership": leadership_json(scaler.leadership),
+            "documents": documents,
+            "rules": rules,
+        }
+    )
 
 
 def _is_stuck(status: RuleStatus, now_s: float) -> bool:

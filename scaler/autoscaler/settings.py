@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,7 +11,16 @@ from autoscaler.errors import ConfigurationError
 from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
+_LEASE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class LeaseIn(StrEnum):
+    """Where the lease is kept by which one of several scalers leads."""
+
+    KUBERNETES = "kubernetes"
+    STORE = "store"
+    NONE = "none"
 
 
 class MemoryIn(StrEnum):
@@ -46,8 +56,14 @@ class ScalerSettings:
     lease_s: float = 15.0
     """Seconds a leader's lease lasts. An admission target is valid for this + 2 intervals, so that a takeover fits in."""
 
-    term: int = 0
-    """Lease transitions up to this process; the store refuses admission targets of a lower term than the newest one."""
+    leader: LeaseIn = LeaseIn.NONE
+    """Where several scalers settle which of them leads; `none` is for one that is alone."""
+
+    lease_name: str = "tidegate-scaler"
+    """The lease; scalers of the same name stand in for each other, so they must have the same rules."""
+
+    lease_namespace: str | None = None
+    """The namespace of a lease in Kubernetes; None takes the targets' default namespace."""
 
     memory: MemoryIn = MemoryIn.STORE
     """Where what rules remember is kept over restarts and takeovers: the store, ConfigMaps, or nowhere."""
@@ -88,6 +104,10 @@ class ScalerSettings:
             raise ConfigurationError(f"port {self.port} is not between 0 and {MAX_PORT}")
         if not self.lease_s > 0:
             raise ConfigurationError(f"a lease of {self.lease_s:g} s is not positive")
+        if not _LEASE_NAME.fullmatch(self.lease_name):
+            raise ConfigurationError(
+                f"the lease name {self.lease_name!r} must be lower-case letters, digits, '-' and '.', as Kubernetes has them"
+            )
         if not self.kubernetes_qps > 0 or self.kubernetes_burst < 1:
             raise ConfigurationError(
                 f"{self.kubernetes_qps:g} requests/s to Kubernetes, {self.kubernetes_burst} at once, let nothing go"

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
 from autoscaler.keeping.rulememory import NOT_KEPT, MemoryState
+from autoscaler.leadership.standing import Leadership
 from autoscaler.plan import Plan
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
@@ -89,6 +90,17 @@ def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
     return {
         "loaded_at": loaded_at_s,
         "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
+    }
+
+
+def leadership_json(leadership: Leadership) -> Json:
+    """Encode who leads, as far as this process knows; `elected` is false for one that is alone."""
+    return {
+        "leading": leadership.is_leading(),
+        "elected": leadership.elected,
+        "identity": leadership.identity,
+        "holder": leadership.holder,
+        "term": leadership.term,
     }
 
 

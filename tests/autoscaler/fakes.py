@@ -13,6 +13,7 @@ from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
 from autoscaler.keeping.keeper import Found, MemoryKey
 from autoscaler.keeping.rulememory import RuleMemory
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import Decide, LoopParts, RuleLoop
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
@@ -85,6 +86,7 @@ class FakeTarget:
     def __init__(self, replicas: int = 2) -> None:
         self.state = TargetState(replicas, replicas, ())
         self.scaled: list[int] = []
+        self.fenced: list[int] = []
         self.error: Exception | None = None
         self.error_on_scale: Exception | None = None
         self._changes: asyncio.Queue[TargetState | Exception] = asyncio.Queue()
@@ -107,6 +109,11 @@ class FakeTarget:
             raise error
         self.scaled.append(replicas)
         self.state = TargetState(replicas, replicas, ())
+
+    async def fence(self, term: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.fenced.append(term)
 
     async def watch(self) -> AsyncIterator[TargetState]:
         yield self.state
@@ -168,6 +175,7 @@ class FakeWriter:
 
     def __init__(self) -> None:
         self.targets: list[AdmissionTarget] = []
+        self.fenced: list[tuple[str, str, int]] = []
         self.error: Exception | None = None
         self.accepts = True
 
@@ -176,6 +184,11 @@ class FakeWriter:
             raise self.error
         self.targets.append(target)
         return Written(self.accepts, 0.0, 0.0, target.validity_s, target.term)
+
+    async def fence(self, onsale: str, rule: str, term: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.fenced.append((onsale, rule, term))
 
 
 def make_rule(**spec: Any) -> ScalingRule:
@@ -207,6 +220,7 @@ def make_loop(
     prometheus: Source[PrometheusQuery] | None = None,
     forecaster: Forecaster | None = None,
     decide_by: Decide = decide,
+    leadership: Leadership | None = None,
     memory: RuleMemory | None = None,
 ) -> RuleLoop:
     signals = SignalReader(
@@ -224,6 +238,7 @@ def make_loop(
         instrument=recorder,
         clock=clock,
         settings=ScalerSettings(rules=(Path("rules"),)),
+        leadership=leadership or Leadership.undisputed(clock),
         memory=memory or RuleMemory(rule, clock, holds=False),
         decide=decide_by,
     )

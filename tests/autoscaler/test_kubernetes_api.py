@@ -173,6 +173,18 @@ async def test_a_lease_is_never_overwritten_unseen(kubernetes: Cluster) -> None:
     assert status["reason"] == "Conflict"
 
 
+async def test_a_deleted_lease_is_made_anew_by_a_put_unless_it_names_the_old_one(kubernetes: Cluster) -> None:
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{kubernetes.namespace}/leases"
+    body = {"metadata": {"name": "leader"}, "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15}}
+    first = await kubernetes.admin.create(leases, body)
+    await kubernetes.admin.delete(f"{leases}/leader")
+    status = await refused(kubernetes.admin, "PUT", f"{leases}/leader", first)
+    assert (status["code"], status["reason"]) == (409, "Conflict")
+    del first["metadata"]["uid"]
+    second = await kubernetes.admin.replace(f"{leases}/leader", first)
+    assert second["metadata"]["resourceVersion"] != first["metadata"]["resourceVersion"]
+
+
 async def test_a_lease_cannot_last_no_time(kubernetes: Cluster) -> None:
     leases = f"/apis/coordination.k8s.io/v1/namespaces/{kubernetes.namespace}/leases"
     body = {"metadata": {"name": "leader"}, "spec": {"leaseDurationSeconds": 0}}

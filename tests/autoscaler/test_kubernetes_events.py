@@ -14,6 +14,7 @@ from tests.autoscaler.fakes import FakeTarget, ManualClock, Recorder, make_loop,
 from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.kubernetes_api.faults import Fault, Kind
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
+from tests.autoscaler.test_kubectl import kubectl
 
 __all__ = ["kubernetes", "little", "real"]
 
@@ -63,6 +64,23 @@ async def test_a_rescale_is_said_on_the_target(kubernetes: Cluster) -> None:
         "uid": workload["metadata"]["uid"],
     }
     assert (event["count"], event["reportingComponent"]) == (1, "tidegate-scaler")
+
+
+async def test_kubectl_describe_shows_what_happened_to_the_target(kubernetes: Cluster) -> None:
+    await deployed(kubernetes)
+    rule = rule_for(kubernetes, "web")
+    async with open_bench(kubernetes, "web") as bench, open_events(bench, rule) as instrument:
+        bench.load(50)
+        await loop_of(bench, rule, instrument).evaluate()
+        await kubernetes.eventually(
+            lambda: events_with(kubernetes, "SuccessfulRescale"), lambda found: len(found) == 1
+        )
+    code, output = await kubectl(kubernetes, "describe", "deployment", "web")
+    assert code == 0, output
+    (line,) = (line for line in output.splitlines() if "SuccessfulRescale" in line)
+    assert line.split()[:2] == ["Normal", "SuccessfulRescale"]
+    assert "tidegate-scaler" in line
+    assert "New size: 5; reason: 2 -> 5 (" in line
 
 
 async def test_what_fails_each_round_is_one_event_that_counts(kubernetes: Cluster) -> None:

@@ -1,7 +1,6 @@
 """The whole scaler over a cluster, from its documents to /status, /metrics and Events."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.autoscaler.kubernetes_api.cluster import CUSTOM_GROUP, Cluster
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
 from tests.autoscaler.running import running_scaler, write_documents
+from tests.autoscaler.test_scaler_command import tidegate
 
 __all__ = ["kubernetes", "little", "real"]
 
@@ -124,6 +124,33 @@ async def test_a_pool_and_a_deployment_are_scaled_by_one_process(kubernetes: Clu
             await status_when(http, lambda rule: rule["ready"] == 3, "shop")
 
 
+async def test_another_autoscaler_is_shown_wherever_ops_look(kubernetes: Cluster, tmp_path: Path) -> None:
+    await deployed(kubernetes)
+    hpas = f"/apis/autoscaling/v2/namespaces/{kubernetes.namespace}/horizontalpodautoscalers"
+    scaled = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    body = {"metadata": {"name": "old"}, "spec": {"scaleTargetRef": scaled, "maxReplicas": 9}}
+    await kubernetes.admin.create(hpas, body)
+    async with serve_replicas(MetricsReplica("# TYPE busy gauge\nbusy 50\n")) as (url,):
+        kubeconfig = kubernetes.kubeconfig(await kubernetes.admin_token())
+        async with running_scaler(write_rule(tmp_path, rule_text(url), kubeconfig)) as http:
+            status = await status_when(http, lambda rule: able(rule) == "AmbiguousTarget")
+            async with http.get("/metrics") as response:
+                metrics = await response.text()
+            events = await kubernetes.eventually(
+                lambda: kubernetes.events("web"),
+                lambda found: "AmbiguousTarget" in {event["reason"] for event in found},
+            )
+            _, table, _ = await tidegate("scaler", "status", "--url", str(http._base_url).rstrip("/"))
+    assert "HorizontalPodAutoscaler old scales Deployment" in str(status["conditions"])
+    assert (
+        'tidegate_scaler_condition{condition="AbleToScale",reason="AmbiguousTarget",rule="web"} 0.0'
+        in metrics
+    )
+    assert all(event["message"].startswith("HorizontalPodAutoscaler old scales") for event in events)
+    assert "another autoscaler" in table
+    assert await kubernetes.replicas("web") == 2
+
+
 async def test_a_rule_that_is_taken_away_stops_without_scaling(little: Cluster, tmp_path: Path) -> None:
     await deployed(little)
     little.server.bookmark_every_s = 0.05  # a server notices that a client has gone when it writes to it
@@ -156,14 +183,12 @@ async def test_one_round_from_the_command_line(little: Cluster, tmp_path: Path) 
     await deployed(little)
     async with serve_replicas(MetricsReplica("# TYPE busy gauge\nbusy 60\n")) as (url,):
         settings = write_rule(tmp_path, rule_text(url), little.kubeconfig(await little.admin_token()))
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tidegate", "scaler", "run", "--once",
-            "--rules", str(settings.rules[0]), "--store", settings.store_url,
-            "--kubeconfig", str(settings.kubeconfig), "--context", "test", "--namespace", little.namespace,
-            cwd=ROOT, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        _, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
+        code, _, errors = await tidegate(
+            *("scaler", "run", "--once", "--rules", str(settings.rules[0]), "--store", settings.store_url),
+            *("--kubeconfig", str(settings.kubeconfig), "--context", "test"),
+            *("--namespace", little.namespace),
+        )
+    assert code == 0, errors
     assert await little.replicas("web") == 6
 
 

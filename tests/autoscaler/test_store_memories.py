@@ -69,9 +69,9 @@ async def test_a_memory_nobody_writes_any_more_goes_by_itself(client: Redis) -> 
 
 async def test_many_are_saved_at_once(client: Redis) -> None:
     memories = StoreMemories(client)
-    keys = {MemoryKey(f"rule-{number}", WEB.target): f"text {number}" for number in range(300)}
+    keys = {MemoryKey(f"rule-{number}", WEB.target): f"text {number}" for number in range(2000)}
     assert await memories.save(keys, term=0) == {}
-    assert await client.dbsize() == 300
+    assert await client.dbsize() == 2000
 
 
 async def test_a_store_out_of_reach_is_said_to_be() -> None:

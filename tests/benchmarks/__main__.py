@@ -12,6 +12,7 @@ from tests.benchmarks import web
 from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.loop import loop
 from tests.benchmarks.memory import memory
 from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.versus import Effort
@@ -26,6 +27,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
     "onsale": onsale,
+    "loop": lambda options: loop(options.rules, options.intervals),
 }
 
 
@@ -60,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
     parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
+    parser.add_argument("--rules", type=int, default=1000, help="rules of the scaler for `loop` (1000)")
+    parser.add_argument("--intervals", type=int, default=100, help="rounds of each for `loop` (100)")
     add_options(parser)
     return parser
 

@@ -6,6 +6,7 @@ A child ends when its input ends, and so dies with us even if we are killed.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import subprocess
 import sys
@@ -65,13 +66,17 @@ def child(module: str, options: Mapping[str, Any]) -> Iterator[Child]:
 
 
 async def obey(answers: Mapping[str, Any]) -> None:
-    """In a child: say that it is ready, answer questions by calling what `answers` holds, return when the input ends."""
+    """In a child: say that it is ready, answer questions by calling what `answers` holds, return when the input ends.
+
+    What takes time may be a coroutine.
+    """
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     _say("ready")
     while line := await reader.readline():
-        _say(answers[line.decode().strip()]())
+        answer = answers[line.decode().strip()]()
+        _say(await answer if inspect.isawaitable(answer) else answer)
 
 
 @contextmanager

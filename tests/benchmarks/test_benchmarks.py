@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.benchmarks.__main__ import main
+from tests.tools import need
 
 TINY = [
     "--rounds",
@@ -21,6 +22,10 @@ TINY = [
     "2",
     "--decisions",
     "30",
+    "--rules",
+    "20",
+    "--intervals",
+    "3",
 ]
 
 
@@ -75,6 +80,15 @@ def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
     figures = run("decide", tmp_path)
     assert set(figures) == {"decide_us"}
     assert figures["decide_us"]["ratio"] > 1
+
+
+@pytest.mark.slow
+def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path: Path) -> None:
+    need("prometheus")
+    figures = run("loop", tmp_path)
+    assert set(figures) == {"loop_cpu_share", "loop_seconds", "loop_memory_growth", "loop_failed"}
+    assert figures["loop_failed"]["value"] == 0
+    assert figures["loop_cpu_share"]["value"] > 0
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,6 +196,27 @@ class EndpointsNotWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadershipChanged:
+    """This process leads or not, another holds the lease, or the term is another one; `reason` may be empty.
+
+    `on_duty` without `leading`: the lease could not be renewed in time, and nobody else is known to have it.
+    """
+
+    leading: bool
+    on_duty: bool
+    holder: str
+    term: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseFailed:
+    """The lease could not be read or written; the next try follows in seconds."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class QueryAnswered:
     """A Prometheus was asked, and gave a number or not; queries that rules share are asked once."""
 
@@ -224,6 +245,8 @@ Event: TypeAlias = (
     | ReplicaReadiness
     | ReplicaExited
     | EndpointsNotWritten
+    | LeadershipChanged
+    | LeaseFailed
     | QueryAnswered
 )
 

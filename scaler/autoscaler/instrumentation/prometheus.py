@@ -13,6 +13,8 @@ from autoscaler.instrumentation.events import (
     AdmissionWritten,
     ConditionChanged,
     Event,
+    LeadershipChanged,
+    LeaseFailed,
     ManualScale,
     QueryAnswered,
     ReplicaExited,
@@ -113,6 +115,20 @@ class PrometheusInstrument:
             registry=self.registry,
         )
 
+        self._leading = Gauge(
+            "tidegate_scaler_leading", "1 while this process leads and may act.", registry=self.registry
+        )
+        self._term = Gauge(
+            "tidegate_scaler_leader_term",
+            "Changes of leader, as the lease counts them.",
+            registry=self.registry,
+        )
+        self._lease_failed = Counter(
+            "tidegate_scaler_lease_failures",
+            "Tries to read or write the lease that failed.",
+            registry=self.registry,
+        )
+
     def record(self, event: Event) -> None:
         """Update the metrics which an event concerns."""
         match event:
@@ -147,12 +163,25 @@ class PrometheusInstrument:
                 self._last_reason = {key: value for key, value in self._last_reason.items() if key[0] != rule}
                 for metric in self._of_rules:
                     metric.remove_by_labels({"rule": rule})
+            case LeadershipChanged():
+                self._record_leadership(event)
+            case LeaseFailed():
+                self._lease_failed.inc()
             case ReplicaStarted():
                 self._started.labels(event.pool).inc()
             case ReplicaExited(restart_in_s=float()):
                 self._crashed.labels(event.pool).inc()
             case _:
                 pass
+
+    def _record_leadership(self, event: LeadershipChanged) -> None:
+        self._leading.set(event.leading)
+        self._term.set(event.term)
+        if not event.on_duty:  # what becomes of the rules is another's to tell now
+            self._last_bound_by.clear()
+            self._last_reason.clear()
+            for metric in self._of_rules:
+                metric.clear()
 
     def _record_decision(self, event: RuleDecided) -> None:
         rule, decision = event.rule, event.decision

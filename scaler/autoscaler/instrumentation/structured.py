@@ -11,6 +11,8 @@ from autoscaler.instrumentation.events import (
     EndpointsNotWritten,
     Event,
     EventNotWritten,
+    LeadershipChanged,
+    LeaseFailed,
     ManualScale,
     MemoryRecalled,
     ReplicaExited,
@@ -119,5 +121,10 @@ class StructlogInstrument:
                 log.warning(
                     "replica not started", pool=event.pool, error=event.error, retry_in_s=event.retry_in_s
                 )
+            case LeadershipChanged():
+                log.info("leads" if event.leading else "does not lead", holder=event.holder, term=event.term,
+                         reason=event.reason)  # fmt: skip
+            case LeaseFailed():
+                log.warning("lease out of reach", error=event.error)
             case EndpointsNotWritten():
                 log.warning("endpoints file not written", pool=event.pool, error=event.error)

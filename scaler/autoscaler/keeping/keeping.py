@@ -7,11 +7,11 @@ terms, not what is in them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from autoscaler.clock import Clock
-from autoscaler.errors import AutoscalerError, brief
+from autoscaler.errors import AutoscalerError, NotLeading, brief
 from autoscaler.keeping.keeper import Found, Keeper, MemoryKey
 from autoscaler.keeping.rulememory import RuleMemory
 
@@ -24,12 +24,26 @@ LAST_WORDS_S = 3.0
 
 
 class Keeping:
-    """The way to one keeper. Memories are marked while `running`; a dry run reads, and writes nothing."""
+    """The way to one keeper. Memories are marked while `running`; a dry run reads, and writes nothing.
 
-    def __init__(self, keeper: Keeper, *, clock: Clock, term: Callable[[], int], writes: bool = True) -> None:
+    `check` raises when nothing may be written (any more); `outbid` is told of a later term that was found.
+    """
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        *,
+        clock: Clock,
+        term: Callable[[], int],
+        check: Callable[[], None] | None = None,
+        outbid: Callable[[int], Awaitable[None]] | None = None,
+        writes: bool = True,
+    ) -> None:
         self._keeper = keeper
         self._clock = clock
         self._term = term
+        self._check = check
+        self._outbid = outbid
         self._writes = writes
         self._marked: dict[MemoryKey, RuleMemory] = {}
         self._woken = asyncio.Event()
@@ -104,12 +118,17 @@ class Keeping:
     async def _save(self, entries: Mapping[MemoryKey, tuple[RuleMemory, str]]) -> set[MemoryKey]:
         """Write, and tell each memory what came of it; returns those to be tried again."""
         try:
-            async with self._writing, asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(TIMEOUT_S), self._writing:
+                if self._check is not None:
+                    self._check()
                 refused = await self._keeper.save(
                     {key: text for key, (_, text) in entries.items()}, self._term()
                 )
         except TimeoutError:
             return _not_kept(entries, f"{self.where}: not written within {TIMEOUT_S:g} s")
+        except NotLeading as error:  # the next round marks it again, if there is one
+            _not_kept(entries, brief(error))
+            return set()
         except AutoscalerError as error:
             return _not_kept(entries, brief(error))
         except Exception as error:  # a keeper's own mistake must not end the keeping
@@ -119,7 +138,18 @@ class Keeping:
                 memory.not_kept(f"another scaler has written it in term {refused[key]}")
             else:
                 memory.kept()
-        return set()
+        return await self._after_refusals(refused)
+
+    async def _after_refusals(self, refused: Mapping[MemoryKey, int]) -> set[MemoryKey]:
+        """Outbid those who have written in a later term, if that is ours to do; returns what is to be tried again then."""
+        if not refused or self._outbid is None:
+            return set()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._outbid(max(refused.values()))
+        except (AutoscalerError, TimeoutError):  # another leads, and the memories are its to keep
+            return set()
+        return set(refused)
 
 
 def _not_kept(entries: Mapping[MemoryKey, tuple[RuleMemory, str]], error: str) -> set[MemoryKey]:

@@ -6,9 +6,10 @@ API server refuses it. The mark itself is never put back to an earlier term.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
-from autoscaler.errors import Conflict, TargetError
+from autoscaler.errors import Conflict, LaterTerm
 from autoscaler.kubernetes.client import MERGE_PATCH, KubernetesClient
 from autoscaler.kubernetes.resources import Reference, Resource
 
@@ -16,11 +17,17 @@ TERM_ANNOTATION: Final = "tidegate.dev/leader-term"
 TRIES: Final = 5
 
 
-async def mark_term(client: KubernetesClient, resource: Resource, reference: Reference, term: int) -> None:
-    """Write a leader's term to its target, unless it stands there.
+async def mark_term(
+    client: KubernetesClient,
+    resource: Resource,
+    reference: Reference,
+    term: int,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Write a leader's term to its target, unless it stands there. `check` raises when nothing may be written (any more).
 
     Raises:
-        TargetError: a leader of a later term has been there.
+        LaterTerm: a leader of a later term has been there.
         KubernetesError: it cannot be written.
     """
     path = resource.object(reference.namespace, reference.name)
@@ -28,12 +35,14 @@ async def mark_term(client: KubernetesClient, resource: Resource, reference: Ref
         metadata = (await client.get(path))["metadata"]
         found = _term((metadata.get("annotations") or {}).get(TERM_ANNOTATION))
         if found > term:
-            raise TargetError(f"{reference}: a leader of term {found} has taken over from term {term}")
+            raise LaterTerm(f"{reference}: a leader of term {found} has taken over from term {term}", found)
         if found == term:
             return
         marked = {"resourceVersion": metadata["resourceVersion"], "annotations": {TERM_ANNOTATION: str(term)}}
         try:
-            await client.request("PATCH", path, body={"metadata": marked}, content_type=MERGE_PATCH)
+            await client.request(
+                "PATCH", path, body={"metadata": marked}, content_type=MERGE_PATCH, before_sending=check
+            )
             return
         except Conflict:
             if not tries_left:

@@ -4,10 +4,12 @@ starts all the same.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ReadOnlyError
@@ -18,6 +20,8 @@ from rulebook.storeaddress import public_form, read_address
 
 TIMEOUT_S = 2.0
 CONNECTIONS = 64
+SCRIPTS_AT_ONCE = 32
+"""All rules of an interval come at the same moment: what does not fit in waits, rather than fail for want of a connection."""
 
 StoreClient = Redis | ClusterClient
 """What `open_client` returns; scripts run on each alike."""
@@ -63,6 +67,7 @@ class Script:
 
     def __init__(self, client: StoreClient, name: str) -> None:
         self._client: Any = client
+        self._slots = _SLOTS.setdefault(client, asyncio.Semaphore(SCRIPTS_AT_ONCE))
         self._text = load_script(name)
         self._digest = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
@@ -72,10 +77,14 @@ class Script:
         Raises:
             RedisError: it did not work.
         """
-        try:
-            return await self._client.evalsha(self._digest, len(keys), *keys, *args)
-        except NoScriptError:
-            return await self._client.eval(self._text, len(keys), *keys, *args)
+        async with self._slots:
+            try:
+                return await self._client.evalsha(self._digest, len(keys), *keys, *args)
+            except NoScriptError:
+                return await self._client.eval(self._text, len(keys), *keys, *args)
+
+
+_SLOTS: Final[WeakKeyDictionary[StoreClient, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 def load_script(name: str) -> str:

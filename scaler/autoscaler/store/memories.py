@@ -14,7 +14,6 @@ from rulebook.coupling import US_PER_S
 
 KEPT_FOR_S = 14 * 86_400.0
 """How long what a rule remembers stays after its last round; beyond the longest window by far."""
-AT_ONCE = 32
 
 
 class StoreMemories:
@@ -26,7 +25,6 @@ class StoreMemories:
     def __init__(self, client: StoreClient) -> None:
         self._load = Script(client, "load_memory.lua")
         self._save = Script(client, "save_memory.lua")
-        self._slots = asyncio.Semaphore(AT_ONCE)
 
     async def load(self, key: MemoryKey) -> Found | None:
         """Return what was kept; None where nothing was.
@@ -35,8 +33,7 @@ class StoreMemories:
             StoreUnavailable: there is no answer.
         """
         try:
-            async with self._slots:
-                answer = await self._load(keys=[memory_key(key)])
+            answer = await self._load(keys=[memory_key(key)])
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"store: {brief(error)}") from error
         return Found(answer[0], int(answer[1]) / US_PER_S) if answer else None
@@ -58,10 +55,9 @@ class StoreMemories:
 
     async def _save_one(self, key: MemoryKey, text: str, term: int) -> int:
         try:
-            async with self._slots:
-                accepted, newest = await self._save(
-                    keys=[memory_key(key)], args=(term, text, round(KEPT_FOR_S * 1000))
-                )
+            accepted, newest = await self._save(
+                keys=[memory_key(key)], args=(term, text, round(KEPT_FOR_S * 1000))
+            )
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"store: {brief(error)}") from error
         return term if accepted else int(newest)

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from autoscaler.errors import StoreUnavailable, brief
+from autoscaler.errors import LaterTerm, StoreUnavailable, brief
 from autoscaler.store.connection import Script, StoreClient
-from rulebook.coupling import US_PER_S, targets_key
+from rulebook.coupling import US_PER_S, targets_key, terms_key
+
+FENCE_KEPT_S = 86_400.0
+"""How long a fence stands after it was last put up: longer than any process is frozen and comes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class TargetWriter:
 
     def __init__(self, client: StoreClient) -> None:
         self._script = Script(client, "write_target.lua")
+        self._fence = Script(client, "fence_target.lua")
 
     async def write(self, target: AdmissionTarget) -> Written:
         """Put a target in force, or extend the one in force when it says the same.
@@ -60,8 +64,28 @@ class TargetWriter:
             round(target.validity_s * US_PER_S),
         )
         try:
-            accepted, *times, term = await self._script(keys=[targets_key(target.onsale)], args=arguments)
+            accepted, *times, term = await self._script(
+                keys=[targets_key(target.onsale), terms_key(target.onsale)], args=arguments
+            )
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable(f"store: {brief(error)}") from error
         now_s, from_s, until_s = (int(time_us) / US_PER_S for time_us in times)
         return Written(bool(accepted), now_s, from_s, until_s, int(term))
+
+    async def fence(self, onsale: str, rule: str, term: int) -> None:
+        """Have targets of this rule refused from now on whose writers are of an earlier term.
+
+        Raises:
+            LaterTerm: a later one has been here.
+            StoreUnavailable: there is no answer. It may have been done; doing it again does no harm.
+        """
+        try:
+            stands = int(
+                await self._fence(keys=[terms_key(onsale)], args=(rule, term, round(FENCE_KEPT_S * 1000)))
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"store: {brief(error)}") from error
+        if stands > term:
+            raise LaterTerm(
+                f"onsale {onsale}: a leader of term {stands} has taken over from term {term}", stands
+            )

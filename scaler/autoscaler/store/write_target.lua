@@ -1,5 +1,6 @@
 -- Puts an admission target in force, by this store's clock. The only script through which the scaler writes.
 -- KEYS[1] list of target segments (rulebook.coupling.TargetSegment), oldest first; several rules may share it
+-- KEYS[2] hash of the terms that were reached, a field a rule: a leader's fences (fence_target.lua)
 -- ARGV rule, term, rate, capacity ('' for none), reason, validity in microseconds
 -- Replies {accepted 1|0, now, from, until, newest term}, the last four as decimal strings.
 -- Microseconds since 1970 stay below 2^53, so a Lua number holds them exactly; they travel as text because
@@ -26,12 +27,16 @@ for index, entry in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
 end
 
 local from = now
+local fence = tonumber(redis.call('HGET', KEYS[2], rule) or '0')
+local newest_from, newest_till = 0, 0
 if newest then
-  local newest_term = tonumber(newest.term) or 0
-  local newest_from, newest_till = tonumber(newest.from_us) or 0, tonumber(newest.until_us) or 0
-  if term < newest_term then
-    return { 0, text(now), text(newest_from), text(newest_till), text(newest_term) }
-  end
+  fence = math.max(fence, tonumber(newest.term) or 0)
+  newest_from, newest_till = tonumber(newest.from_us) or 0, tonumber(newest.until_us) or 0
+end
+if term < fence then
+  return { 0, text(now), text(newest_from), text(newest_till), text(fence) }
+end
+if newest then
   -- In force means begun, too: after a clock that went back, a segment may lie in the future.
   local in_force = newest_from <= now and now < newest_till
   if in_force and newest.rate == rate and newest.capacity == capacity then

@@ -50,6 +50,15 @@ class Target(Protocol):
         """
         ...
 
+    async def fence(self, term: int) -> None:
+        """Shut out what a leader of an earlier term may still have in hand; nothing, where only this host can write.
+
+        Raises:
+            LaterTerm: a leader of a later term has been there.
+            AutoscalerError: it cannot be written.
+        """
+        ...
+
     def watch(self) -> AsyncIterator[TargetState]:
         """Yield the state at once, and again at each change of it; changes in quick succession may come as one."""
         ...

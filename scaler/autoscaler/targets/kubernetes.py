@@ -163,11 +163,11 @@ class KubernetesTarget:
         """Mark the object with the term of a leader that has just taken over.
 
         Raises:
-            TargetError: a leader of a later term has been there.
+            LaterTerm: a leader of a later term has been there.
             KubernetesError: it cannot be written.
         """
         resource = await self._cluster.resources.find(self.reference)
-        await mark_term(self._cluster.client, resource, self.reference, term)
+        await mark_term(self._cluster.client, resource, self.reference, term, self._check)
 
     async def watch(self) -> AsyncIterator[TargetState]:
         """Yield the state at each change of it, from the first reading on."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -28,8 +28,15 @@ class LocalPool:
     """Runs the replicas of one ProcessPool document, between `start` and `stop`."""
 
     def __init__(
-        self, pool: ProcessPool, *, logs: Path, instrument: Instrument, timings: PoolTimings | None = None
+        self,
+        pool: ProcessPool,
+        *,
+        logs: Path,
+        instrument: Instrument,
+        timings: PoolTimings | None = None,
+        may_write: Callable[[], bool] | None = None,
     ) -> None:
+        """Prepare it. `may_write` tells whether the endpoints file is ours: two scalers of one host share it."""
         self._pool = pool
         self._logs = logs
         self._instrument = instrument
@@ -39,6 +46,7 @@ class LocalPool:
         self._replicas: list[Replica] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoints: tuple[str, ...] = ()
+        self._may_write = may_write
         self._on_file: tuple[str, ...] | None = None
         self._changed = asyncio.Event()
 
@@ -108,6 +116,9 @@ class LocalPool:
         self._retire(by_age[replicas:])
         self._announce()
 
+    async def fence(self, term: int) -> None:
+        """Do nothing: nobody but this process reaches its replicas."""
+
     async def watch(self) -> AsyncIterator[TargetState]:
         """Yield the state now and at each change."""
         seen = None
@@ -150,6 +161,8 @@ class LocalPool:
     def _write_endpoints(self) -> None:
         name = self._pool.spec.endpoints
         if name is None or self._on_file == self._endpoints:
+            return
+        if self._may_write is not None and not self._may_write():
             return
         try:
             write_endpoints(Path(name), self._endpoints)

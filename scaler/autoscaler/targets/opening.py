@@ -29,7 +29,8 @@ class Targets:
     """The targets of a scaler. A pool runs from its first rule on until the end, also while no rule scales it.
 
     `instruments` gets a further instrument with the first target in a cluster: the one which writes Events there. `check`
-    raises when nothing may be written to a cluster (any more).
+    raises when nothing may be written to a cluster (any more), `may_tend` tells whether pools may write their endpoints file.
+    What was closed can be opened again.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Targets:
         instruments: Instruments,
         clock: Clock,
         check: Callable[[], None] | None = None,
+        may_tend: Callable[[], bool] | None = None,
     ) -> None:
         self._settings = settings
         self._instruments = instruments
         self._clock = clock
         self._check = check
+        self._may_tend = may_tend
         self._pools: dict[str, LocalPool] = {}
         self._clustered: ClusterTargets | None = None
         self._stack = AsyncExitStack()
@@ -71,11 +74,14 @@ class Targets:
         """Stop all pools, wait until they have ended, and let go of the cluster."""
         await asyncio.gather(*(pool.stop() for pool in self._pools.values()))
         await self._stack.aclose()
+        self._pools, self._clustered = {}, None
 
     async def _open_pool(self, document: ProcessPool, replicas: int) -> Target:
         pool = self._pools.get(document.name)
         if pool is None:
-            pool = LocalPool(document, logs=self._settings.logs, instrument=self._instruments)
+            pool = LocalPool(
+                document, logs=self._settings.logs, instrument=self._instruments, may_write=self._may_tend
+            )
             await pool.start(replicas)
             self._pools[document.name] = pool
         return pool

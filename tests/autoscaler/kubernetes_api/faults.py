@@ -35,6 +35,9 @@ class Kind(Enum):
     CUT_AFTER = auto()
     """What is asked is done, and the connection cut: the client cannot know."""
 
+    HELD = auto()
+    """The request is kept until the fault is `released`, and only then carried out."""
+
     CHANGED = auto()
     """Somebody else changes the object just before."""
 
@@ -53,6 +56,7 @@ class Fault:
     code: int = 500
     seconds: float = 0.0
     met: int = field(default=0)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def meets(self, user: str, wanted: Asked) -> bool:
         """Tell whether it is for this request."""

@@ -132,6 +132,8 @@ class Objects:
         before = self._storage.get(resource, namespace, name)
         if before is None:
             if resource.create_on_update and not status:
+                if metadata.get("uid"):
+                    _check_uid(resource, {"metadata": {**metadata, "uid": ""}}, metadata["uid"])
                 body = copy.deepcopy(body)
                 body["metadata"].pop("resourceVersion", None)
                 return self.create(resource, namespace, body, options)

@@ -1,0 +1,173 @@
+"""Takes part in the election: tries to get the lease, keeps renewing it, and gives it back at the end.
+
+Our own rather than `kubernetes_asyncio.leaderelection`, which compares wall clocks in part, counts no transitions, never releases
+the lease and calls nobody back when it is cancelled; and here the same rules hold for a lease in the store.
+
+A leader which cannot renew stops acting at its deadline, but stays on duty until it sees that another has taken over: while the
+lease's keeper is away nobody else can, and what it runs (pools of replicas) must not die of that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Protocol
+
+from autoscaler.clock import Clock
+from autoscaler.errors import AutoscalerError, LeaseTaken, NotLeading, brief
+from autoscaler.instrumentation.events import Instrument, LeadershipChanged, LeaseFailed
+from autoscaler.leadership.lease import (
+    Lease,
+    Sighting,
+    Timings,
+    is_free,
+    released,
+    renewed,
+    sight,
+    taken,
+)
+from autoscaler.leadership.standing import Leadership
+
+JITTER = 0.2
+"""Of the pause between tries, so that candidates which started together do not try together for ever (client-go's 1.2)."""
+RELEASE_TRIES = 3
+
+
+class LeaseKeeper(Protocol):
+    """Where a lease is kept; a write is carried out only if the lease is still in the form that was seen."""
+
+    async def read(self) -> Lease | None:
+        """Return the lease; None when there is none.
+
+        Raises:
+            AutoscalerError: it cannot be told.
+        """
+        ...
+
+    async def write(self, lease: Lease, seen: Lease | None) -> Lease:
+        """Put a lease in the place of the one seen; returns it with its version.
+
+        Raises:
+            LeaseTaken: somebody else has written since. Nothing was written.
+            AutoscalerError: it was refused, or there is no answer: it may have been written.
+        """
+        ...
+
+
+class Elector:
+    """One candidate. `leadership` tells how it stands; `run` and then `resign` make it so."""
+
+    def __init__(
+        self, keeper: LeaseKeeper, identity: str, timings: Timings, *, clock: Clock, instrument: Instrument
+    ) -> None:
+        self.leadership = Leadership(clock, identity, self._raise_term)
+        self._keeper = keeper
+        self._identity = identity
+        self._timings = timings
+        self._clock = clock
+        self._instrument = instrument
+        self._sighting: Sighting | None = None
+        self._held: Lease | None = None
+        self._last_term: int | None = None
+        self._told: tuple[bool, bool, str, int] | None = None
+        # A renewal and an outbidding must not cross: each writes in the place of what the other has written.
+        self._writing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Stand for election until cancelled."""
+        while True:
+            await self.attempt()
+            await self._clock.sleep(self._timings.retry_s * (1 + JITTER * random.random()))
+
+    async def attempt(self) -> None:
+        """Try once to get the lease, or to renew it. Nothing is raised."""
+        try:
+            async with self._writing, asyncio.timeout(self._timings.try_s):
+                await self._get_or_renew()
+        except (AutoscalerError, TimeoutError) as error:
+            told = f"no answer within {self._timings.try_s:g} s" if isinstance(error, TimeoutError) else error
+            self._instrument.record(LeaseFailed(brief(told)))
+            until_next_s = self._timings.retry_s * (1 + JITTER) + self._timings.try_s
+            self.leadership.unsettled(self._clock.monotonic_s() + until_next_s)
+            self._tell(brief(told))
+        else:
+            self._tell("")
+
+    async def resign(self) -> None:
+        """Stop leading, and give the lease back if it is ours, so that the next takes over at once. Nothing is raised."""
+        was_on_duty = self.leadership.on_duty
+        self.leadership.yield_to("")
+        try:
+            async with self._writing, asyncio.timeout(self._timings.renew_within_s):
+                if was_on_duty:
+                    await self._release()
+        except (AutoscalerError, TimeoutError) as error:
+            self._instrument.record(LeaseFailed(f"not released: {brief(error)}"))
+        self._tell("resigned")
+
+    async def _get_or_renew(self) -> None:
+        if self._held is not None and self.leadership.is_leading():
+            try:
+                await self._renew(self._held)
+            except LeaseTaken:  # by another, or by a write of our own that got no answer
+                self._held = None
+            else:
+                return
+        sighting = await self._read()
+        lease = sighting.lease
+        if lease is not None and lease.holder == self._identity:
+            await self._renew(lease)
+            return
+        # A lease that vanished is its holder's to write anew, unless that was away too long to know of others.
+        ours = lease is None and self.leadership.may_tend()
+        if not ours and not is_free(sighting, self._clock.monotonic_s()):
+            self._held = None
+            self.leadership.yield_to("" if lease is None else lease.holder)
+            return
+        wanted = taken(lease, self._identity, self._timings, self._clock.now_s(), self._last_term)
+        await self._write(wanted, lease)
+
+    async def _renew(self, lease: Lease, *, above: int | None = None) -> None:
+        await self._write(renewed(lease, self._clock.now_s(), above=above), lease)
+
+    async def _write(self, lease: Lease, seen: Lease | None) -> None:
+        # The deadline counts from before the write: others count from when they see it, which is never earlier.
+        begun_s = self._clock.monotonic_s()
+        written = await self._keeper.write(lease, seen)
+        self._held, self._last_term = written, written.term
+        self._sighting = sight(None, written, begun_s)
+        self.leadership.hold(written.term, begun_s + self._timings.renew_within_s)
+
+    async def _read(self) -> Sighting:
+        lease = await self._keeper.read()
+        self._sighting = sight(self._sighting, lease, self._clock.monotonic_s())
+        if lease is not None:
+            self._last_term = max(lease.term, self._last_term or 0)
+        return self._sighting
+
+    async def _raise_term(self, above: int) -> None:
+        async with self._writing, asyncio.timeout(self._timings.try_s):
+            lease = (await self._read()).lease
+            if lease is None or lease.holder != self._identity:
+                raise NotLeading(f"not leading: a leader of term {above} has taken over")
+            await self._renew(lease, above=above)
+        self._tell(f"term {above} was found where only leaders write")
+
+    async def _release(self) -> None:
+        for _ in range(RELEASE_TRIES):
+            lease = await self._keeper.read()
+            if lease is None or lease.holder != self._identity:
+                return
+            try:
+                await self._keeper.write(released(lease, self._clock.now_s()), lease)
+            except LeaseTaken:  # a renewal that got no answer came through after all
+                continue
+            return
+
+    def _tell(self, reason: str) -> None:
+        """Record how we stand, if that is news."""
+        leadership = self.leadership
+        now = (leadership.is_leading(), leadership.on_duty, leadership.holder, leadership.term)
+        if now != self._told:
+            self._told = now
+            self._instrument.record(LeadershipChanged(*now, reason=reason))

@@ -1,0 +1,58 @@
+"""Opens the election that an operator asked for: a lease in Kubernetes, one in the store, or none."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from autoscaler.clock import Clock
+from autoscaler.instrumentation.events import Instrument
+from autoscaler.leadership.elector import Elector, LeaseKeeper
+from autoscaler.leadership.lease import Timings
+from autoscaler.leadership.standing import Leadership
+from autoscaler.settings import LeaseIn, ScalerSettings
+from autoscaler.store.connection import StoreClient
+from autoscaler.store.lease import StoreLease
+
+
+def new_identity() -> str:
+    """Return a name that tells people which process this is, and that no other process ever has."""
+    return f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
+
+
+@asynccontextmanager
+async def open_leadership(
+    settings: ScalerSettings, store: StoreClient, clock: Clock, instrument: Instrument
+) -> AsyncIterator[Leadership]:
+    """Stand for election until the context ends, and then resign. The first try is over before the context begins.
+
+    A single evaluation (`once`) is made without an election: whoever asks for it means it.
+
+    Raises:
+        ConfigurationError: no cluster is known, where the lease is to be kept in one.
+    """
+    if settings.leader is LeaseIn.NONE or settings.once:
+        yield Leadership.undisputed(clock, new_identity())
+        return
+    async with AsyncExitStack() as stack:
+        keeper: LeaseKeeper
+        if settings.leader is LeaseIn.KUBERNETES:
+            from autoscaler.kubernetes.lease import open_lease  # half a second to import
+
+            keeper = await stack.enter_async_context(open_lease(settings, clock))
+        else:
+            keeper = StoreLease(store, settings.lease_name)
+        timings = Timings.of(settings.lease_s)
+        elector = Elector(keeper, new_identity(), timings, clock=clock, instrument=instrument)
+        await elector.attempt()
+        running = asyncio.create_task(elector.run(), name="election")
+        try:
+            yield elector.leadership
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await elector.resign()
