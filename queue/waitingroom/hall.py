@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.drawfiles import DrawFiles
 from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.hours import Hours, hours_of
@@ -139,7 +140,13 @@ class Hall:
 
     def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
-        room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
+        room = Room(
+            onsale,
+            store,
+            keyring,
+            poll_budget_per_s=self._settings.poll_budget_per_s,
+            draw_files=DrawFiles(self._settings.state_folder),
+        )
         self.rooms[onsale.name] = room
         self._invite(room, invitations)
         if self._running:
