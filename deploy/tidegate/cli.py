@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
 from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, run_service
@@ -48,6 +48,9 @@ def main() -> None:
         sys.exit(MISTAKE)
     except typer.Abort:
         sys.exit(INTERRUPTED)
+    except DocumentsRefused as error:  # all of them, as `rules lint` tells them
+        print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
+        sys.exit(MISTAKE)
     except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
@@ -57,6 +60,8 @@ def main() -> None:
 def _explain(error: typer.exceptions.TyperException) -> None:
     """Say what was wrong in one line; a command without arguments shows its help instead."""
     message: str = error.format_message()
+    if not message:  # the help has been shown
+        return
     print(message if "\n" in message else f"tidegate: {message}", file=sys.stderr)
 
 
