@@ -221,9 +221,12 @@ def demo(
     keep_data: Annotated[
         bool, typer.Option("--keep-data", help="In store-restart: the store comes back with its data.")
     ] = False,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
-        "out"
-    ),
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Folder for report.json and report.png; out, or out/SCENARIO for another."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
@@ -232,15 +235,16 @@ def demo(
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
     from tidegate.demo.run import run_demo
-    from tidegate.demo.scenarios import find_scenario
+    from tidegate.demo.scenarios import FESTIVAL, find_scenario
 
+    played = find_scenario(scenario)
     options = DemoOptions(
         buyers=buyers,
         seconds=seconds,
-        report=report,
+        report=report or (Path("out") if played is FESTIVAL else Path("out") / played.name),
         headless=headless,
         seed=seed,
-        scenario=find_scenario(scenario),
+        scenario=played,
         keep_data=keep_data,
     )
     configure_logs(json=False, level="warning")
