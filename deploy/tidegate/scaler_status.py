@@ -62,6 +62,9 @@ class ScalerStatus:
             UnknownRule: it is not run.
         """
         if name not in self.rules:
+            standby = _standing(self.document.get("leadership", {}))
+            if standby and not self.rules:
+                raise UnknownRule(f"the scaler at {self.url} {standby}; ask the leader")
             running = ", ".join(self.rules) or "none"
             raise UnknownRule(f"the scaler at {self.url} does not run rule {name}; it runs: {running}")
         return self.rules[name]
@@ -97,7 +100,9 @@ def render_table(status: ScalerStatus) -> RenderableType:
     for name, rule in status.rules.items():
         table.add_row(*(Text(cell) for cell in _row(name, rule, now_s)))
     problems = status.document.get("documents", {}).get("problems", ())
-    lines: list[RenderableType] = [table if status.rules else Text("no rule is in force")]
+    standing = _standing(status.document.get("leadership", {}))
+    lines: list[RenderableType] = [table] if status.rules else []
+    lines += [Text(line) for line in (standing, "" if lines or standing else "no rule is in force") if line]
     lines += [Text(f"not in force: {problem['message']}", style="red") for problem in problems]
     return Group(*lines)
 
@@ -135,6 +140,18 @@ def decision_of(rule: Json) -> Decision | None:
         if admission is None
         else AdmissionDecision(admission["rate_per_s"], admission["capacity"], admission["reason"]),
     )
+
+
+def _standing(leadership: Json) -> str:
+    """Say whether the scaler leads; nothing of one that is alone."""
+    if not leadership.get("elected", False):
+        return ""
+    holder, term = leadership["holder"], leadership["term"]
+    if leadership["leading"]:
+        return f"leads, in term {term}"
+    if holder == leadership["identity"]:
+        return "does not act: it could not renew its lease in time"
+    return f"stands by: {holder} leads" if holder else "stands by: nobody is known to lead"
 
 
 def _row(name: str, rule: Json, now_s: float) -> Iterator[str]:

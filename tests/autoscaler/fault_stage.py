@@ -55,7 +55,7 @@ class Stage:
         self.cluster = cluster
         self.store = store
         self.counts: list[int] = []
-        self.process: asyncio.subprocess.Process | None = None
+        self.processes: dict[int, asyncio.subprocess.Process] = {}
         self.port = free_ports(1)[0]
         self._page = page
         self._kubeconfig = folder / "none"
@@ -77,7 +77,7 @@ class Stage:
         """Run a scaler."""
         if not self._kubeconfig.exists():
             self._kubeconfig = self.cluster.kubeconfig(await self.cluster.admin_token())
-        self.process = await asyncio.create_subprocess_exec(
+        self.processes[self.port] = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tidegate", "scaler", "run", "--rules", str(self.folder / "rules")),
             *("--store", self.store_url, "--kubeconfig", str(self._kubeconfig)),
             *("--listen", f"127.0.0.1:{self.port}", "--logs", str(self.folder / "logs"), *options),
@@ -85,13 +85,17 @@ class Stage:
             stderr=asyncio.subprocess.DEVNULL,
         )
 
-    async def kill(self) -> None:
+    async def start_another(self, *options: str) -> None:
+        """Run one more scaler; from now on that is the one whom a test asks and kills."""
+        self.port = free_ports(1)[0]
+        await self.start(*options)
+
+    async def kill(self, port: int | None = None) -> None:
         """kill -9."""
-        assert self.process is not None
+        process = self.processes.pop(port or self.port)
         with suppress(ProcessLookupError):
-            self.process.send_signal(signal.SIGKILL)
-        await self.process.wait()
-        self.process = None
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
 
     async def status(self) -> dict[str, Any] | None:
         """What /status says of the rule now."""
@@ -104,6 +108,17 @@ class Stage:
                 return rule
         except (aiohttp.ClientError, OSError):
             return None
+
+    async def told(self) -> str:
+        """What `tidegate scaler status` prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tidegate", "scaler", "status", "--url", f"http://127.0.0.1:{self.port}"),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return output.decode()
 
     async def status_when(self, condition: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         """Wait until /status is as wished."""
@@ -175,7 +190,7 @@ async def open_stage(folder: Path, cluster: Cluster, *, replicas: int) -> AsyncI
                 finally:
                     watching.cancel()
                     await asyncio.gather(watching, return_exceptions=True)
-                    if stage.process is not None:
-                        await stage.kill()
+                    for port in list(stage.processes):
+                        await stage.kill(port)
         finally:
             store.stop()

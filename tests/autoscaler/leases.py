@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from autoscaler.errors import LeaseTaken, StoreUnavailable
@@ -18,6 +19,7 @@ class HeldLease:
         self.away = False
         self.loses_answers = False
         self.writes = 0
+        self.while_writing: Callable[[], None] = lambda: None
 
     async def read(self) -> Lease | None:
         self._answer()
@@ -30,6 +32,7 @@ class HeldLease:
             raise LeaseTaken("written by somebody else")
         self.writes += 1
         self.lease = replace(lease, version=str(self.writes))
+        self.while_writing()
         if self.loses_answers:
             raise StoreUnavailable("no answer")
         return self.lease

@@ -146,6 +146,30 @@ async def test_memories_in_configmaps_outlive_a_kill_too(stage: Stage) -> None:
     assert stage.counts == [6, 9]
 
 
+async def test_a_successor_takes_the_memory_over_with_the_lease(stage: Stage) -> None:
+    stage.write_rule(window_s=A_WINDOW)
+    await stage.remember(Memory(), replicas=6)
+    options = ("--leader", "store", "--lease-duration", "3")
+    stage.load(9)
+    await stage.start(*options)
+    first = stage.port
+    await stage.status_when(lambda rule: rule["replicas"] == 9 and rule["memory"]["saved_at"])
+    assert (await stage.told()).startswith("leads, in term ")
+    await stage.start_another(*options)
+
+    async def stands_by() -> bool:
+        return (await stage.told()).startswith("stands by: ")
+
+    await wait_for(stands_by)
+    stage.load(1)
+    await stage.kill(first)
+    status = await stage.rounds(4)
+    assert status["memory"]["origin"].startswith("recalled, ")
+    steps = {step["name"]: step for step in status["decision"]["steps"]}
+    assert steps["stabilisation"]["replicas"] == 9
+    assert stage.counts == [6, 9]
+
+
 async def test_a_pool_that_died_with_its_scaler_begins_with_the_count_it_had(
     tmp_path: Path, stage: Stage
 ) -> None:

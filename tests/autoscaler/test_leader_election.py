@@ -75,6 +75,18 @@ async def test_a_leader_that_cannot_renew_has_stopped_before_another_can_begin(
         one.leadership.check()
 
 
+async def test_a_leader_counts_from_before_a_write_that_took_long(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock)
+    keeper.while_writing = lambda: clock.advance(4)
+    assert await one.attempt()
+    clock.advance(5.9)
+    assert one.leadership.is_leading()
+    clock.advance(0.2)
+    assert not one.leadership.is_leading()
+
+
 async def test_a_leader_that_comes_too_late_finds_out_and_stands_by(
     keeper: HeldLease, clock: ManualClock
 ) -> None:

@@ -15,7 +15,7 @@ from redis import Redis
 from autoscaler.store.connection import load_script
 from autoscaler.store.figures import Published
 from autoscaler.store.target_writer import AdmissionTarget
-from rulebook.coupling import US_PER_S, RoomFigures, figures_key, targets_key
+from rulebook.coupling import US_PER_S, RoomFigures, figures_key, targets_key, terms_key
 from waitingroom.snapshot import Snapshot, read_snapshot
 from waitingroom.store.scripts import LOADED, script_source
 
@@ -78,7 +78,7 @@ class VirtualRoom:
             self._call(pipe, "claim", [self._epoch, str(position), session, *limits, *place])
         if deeds.ended:
             self._call(
-                pipe, "sessions", ["end", *(part for session in deeds.ended for part in (session, "0"))]
+                pipe, "sessions", ["complete", *(part for session in deeds.ended for part in (session, "0"))]
             )
         self._call(pipe, "advance", ["simulation", "0", "", "0"])
         _, *replies = pipe.execute()
@@ -104,8 +104,9 @@ class VirtualRoom:
         capacity = "" if target.capacity is None else target.capacity
         self._client.evalsha(
             self._write_target,
-            1,
+            2,
             targets_key(target.onsale),
+            terms_key(target.onsale),
             target.rule,
             target.term,
             repr(float(target.rate_per_s)),
