@@ -219,12 +219,28 @@ def queue_serve(
 @app.command("demo")
 def demo(
     buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario", help="What happens: festival, rush, replica-loss, slow-shop or store-restart."
+        ),
+    ] = "festival",
     seconds: Annotated[
-        float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")
-    ] = 45,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
-        "out"
-    ),
+        float | None,
+        typer.Option(
+            "--seconds",
+            help="Over how many seconds after the opening they come; 45, or what the scenario has.",
+        ),
+    ] = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="In store-restart: the store comes back with its data.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Folder for report.json and report.png; out, or out/SCENARIO for another."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
@@ -233,7 +249,17 @@ def demo(
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
     from tidegate.demo.run import run_demo
+    from tidegate.demo.scenarios import FESTIVAL, find_scenario
 
-    options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
+    played = find_scenario(scenario)
+    options = DemoOptions(
+        buyers=buyers,
+        seconds=seconds,
+        report=report or (Path("out") if played is FESTIVAL else Path("out") / played.name),
+        headless=headless,
+        seed=seed,
+        scenario=played,
+        keep_data=keep_data,
+    )
     configure_logs(json=False, level="warning")
     raise typer.Exit(run_service(run_demo, options))
