@@ -93,6 +93,14 @@ def queue_serve(
         str,
         typer.Option("--room-url", envvar="TIDEGATE_ROOM_URL", help="The room's address as buyers see it."),
     ],
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="TIDEGATE_STATE",
+            help="Folder for what has to outlive the store: the draws' records. Default: `state` beside the keys.",
+        ),
+    ] = None,
     store: Store = "redis://127.0.0.1:6379/0",
     listen: Annotated[
         str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
@@ -190,6 +198,7 @@ def queue_serve(
         poll_budget_per_s=poll_budget,
         workers=workers,
         secure_cookies=not insecure_cookies,
+        state=state,
     )
     configure_logs(json=json_logs)
     if workers == 1:
@@ -210,12 +219,28 @@ def queue_serve(
 @app.command("demo")
 def demo(
     buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario", help="What happens: festival, rush, replica-loss, slow-shop or store-restart."
+        ),
+    ] = "festival",
     seconds: Annotated[
-        float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")
-    ] = 45,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
-        "out"
-    ),
+        float | None,
+        typer.Option(
+            "--seconds",
+            help="Over how many seconds after the opening they come; 45, or what the scenario has.",
+        ),
+    ] = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="In store-restart: the store comes back with its data.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Folder for report.json and report.png; out, or out/SCENARIO for another."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
@@ -224,7 +249,17 @@ def demo(
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
     from tidegate.demo.run import run_demo
+    from tidegate.demo.scenarios import FESTIVAL, find_scenario
 
-    options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
+    played = find_scenario(scenario)
+    options = DemoOptions(
+        buyers=buyers,
+        seconds=seconds,
+        report=report or (Path("out") if played is FESTIVAL else Path("out") / played.name),
+        headless=headless,
+        seed=seed,
+        scenario=played,
+        keep_data=keep_data,
+    )
     configure_logs(json=False, level="warning")
     raise typer.Exit(run_service(run_demo, options))
