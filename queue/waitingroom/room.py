@@ -68,6 +68,7 @@ class Room:
         """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
+        self._key_changes = keyring.changes
         self._poll_budget_per_s = poll_budget_per_s
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
@@ -229,6 +230,9 @@ class Room:
         Raises:
             InvalidToken: it is not one of ours, or of another onsale.
         """
+        if self._keyring.changes != self._key_changes:
+            self._key_changes = self._keyring.changes
+            self._places.clear()
         place = self._places.get(token)
         if place is None:
             place = verify_place(token, self.name, self._keyring.place_keys)
