@@ -12,10 +12,10 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
-from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, run_service
+from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, read_url, run_service
 from tidegate.demo.errors import DemoError
 from tidegate.draw_cli import draw_app
 from tidegate.logs import configure_logs
@@ -48,6 +48,9 @@ def main() -> None:
         sys.exit(MISTAKE)
     except typer.Abort:
         sys.exit(INTERRUPTED)
+    except DocumentsRefused as error:  # all of them, as `rules lint` tells them
+        print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
+        sys.exit(MISTAKE)
     except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
@@ -57,6 +60,8 @@ def main() -> None:
 def _explain(error: typer.exceptions.TyperException) -> None:
     """Say what was wrong in one line; a command without arguments shows its help instead."""
     message: str = error.format_message()
+    if not message:  # the help has been shown
+        return
     print(message if "\n" in message else f"tidegate: {message}", file=sys.stderr)
 
 
@@ -182,14 +187,18 @@ def queue_serve(
         )
     if upstream and upstream_file:
         raise typer.BadParameter("give either --upstream or --upstream-file", param_hint="--upstream")
+    if (upstream or upstream_file) and not gate:
+        raise typer.BadParameter(
+            "needs --gate: where shall the gate before the shop listen?", param_hint="--upstream"
+        )
     settings = QueueSettings(
         onsales=onsales,
         store=store,
         keys=keys,
         listen=ListenAddress(*read_address(listen, "--listen")),
-        room_url=room_url,
+        room_url=read_url(room_url, "--room-url", path=False).rstrip("/"),
         gate=ListenAddress(*read_address(gate, "--gate")) if gate else None,
-        upstreams=tuple(upstream or ()),
+        upstreams=tuple(read_url(url, "--upstream") for url in upstream or ()),
         upstream_file=upstream_file,
         gate_limits=ProxyLimits(
             read_s=gate_read_timeout, total_s=gate_total_timeout, max_body_bytes=gate_max_body
@@ -223,12 +232,28 @@ def queue_serve(
 @app.command("demo")
 def demo(
     buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario", help="What happens: festival, rush, replica-loss, slow-shop or store-restart."
+        ),
+    ] = "festival",
     seconds: Annotated[
-        float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")
-    ] = 45,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
-        "out"
-    ),
+        float | None,
+        typer.Option(
+            "--seconds",
+            help="Over how many seconds after the opening they come; 45, or what the scenario has.",
+        ),
+    ] = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="In store-restart: the store comes back with its data.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Folder for report.json and report.png; out, or out/SCENARIO for another."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
@@ -237,7 +262,17 @@ def demo(
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
     from tidegate.demo.run import run_demo
+    from tidegate.demo.scenarios import FESTIVAL, find_scenario
 
-    options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
+    played = find_scenario(scenario)
+    options = DemoOptions(
+        buyers=buyers,
+        seconds=seconds,
+        report=report or (Path("out") if played is FESTIVAL else Path("out") / played.name),
+        headless=headless,
+        seed=seed,
+        scenario=played,
+        keep_data=keep_data,
+    )
     configure_logs(json=False, level="warning")
     raise typer.Exit(run_service(run_demo, options))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages
 from waitingroom.passes import public_keys
@@ -25,7 +26,7 @@ class Operations:
     def __init__(self, rooms: Mapping[str, Room], keyring: Keyring, registry: CollectorRegistry) -> None:
         self._rooms = rooms
         self._registry = registry
-        self._keys = public_keys(keyring).as_dict(private=False)
+        self._keyring = keyring
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -55,13 +56,15 @@ class Operations:
 
     async def keys(self, request: web.Request) -> web.Response:
         """The public keys with which a shop checks passes by itself."""
-        return web.json_response(self._keys, headers={"Cache-Control": "public, max-age=300"})
+        published = public_keys(self._keyring).as_dict(private=False)
+        return web.json_response(published, headers={"Cache-Control": "public, max-age=300"})
 
 
 def make_room_app(
     rooms: Mapping[str, Room],
     keyring: Keyring,
     registry: CollectorRegistry,
+    handovers: Handovers,
     *,
     pages: Pages,
     secure_cookies: bool,
@@ -77,5 +80,6 @@ def make_room_app(
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
     app.add_routes(DrawHandlers(rooms).routes())
-    app.add_routes(BuyerHandlers(rooms, keyring, pages, secure_cookies=secure_cookies).routes())
+    buyers = BuyerHandlers(rooms, keyring, pages, handovers, secure_cookies=secure_cookies)
+    app.add_routes(buyers.routes())
     return app

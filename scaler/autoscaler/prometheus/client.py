@@ -12,14 +12,13 @@ that says the query itself took too long is not asked again: that would only add
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import aiohttp
 
+from autoscaler.bodies import read_bounded
 from autoscaler.clock import Clock
 from autoscaler.errors import ConfigurationError, brief
 from autoscaler.prometheus.access import PrometheusAccess
@@ -33,6 +32,7 @@ from autoscaler.prometheus.answers import (
     read_series,
 )
 from autoscaler.prometheus.credentials import Credentials, CredentialsUnreadable
+from autoscaler.wording import said
 from rulebook.observation import Missing
 
 INSTANT_LIMIT_BYTES: Final = 2**20
@@ -158,11 +158,11 @@ class PrometheusClient:
         except CredentialsUnreadable as error:
             raise _Failed(str(error)) from error
         except aiohttp.ClientSSLError as error:
-            raise _Failed(brief(f"{self._access.url}: TLS: {_said(error)}")) from error
+            raise _Failed(brief(f"{self._access.url}: TLS: {said(error)}")) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
-            raise _Failed(brief(f"{self._access.url}: {_said(error)}"), 0.0) from error
+            raise _Failed(brief(f"{self._access.url}: {said(error)}"), 0.0) from error
         except aiohttp.ClientError as error:
-            raise _Failed(brief(f"{self._access.url}: {_said(error)}")) from error
+            raise _Failed(brief(f"{self._access.url}: {said(error)}")) from error
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "tidegate", **dict(self._access.headers)}
@@ -179,7 +179,7 @@ async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payloa
         _Failed: it holds no result.
     """
     status, good = response.status, response.status == 200
-    body = await _read(response, limit_bytes if good else ERROR_LIMIT_BYTES)
+    body = await read_bounded(response, limit_bytes if good else ERROR_LIMIT_BYTES)
     if body is None and good:
         raise _Failed(f"the answer is larger than {limit_bytes >> 20} MiB: have the query give one series")
     payload = decode(body or b"")
@@ -192,29 +192,6 @@ async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payloa
     raise _Failed(problem or "no answer", again_after_s)
 
 
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(2**16):
-        size += len(chunk)
-        if size > limit_bytes:
-            response.close()  # the rest is not wanted, nor is a connection that still carries it
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
 def _retry_after_s(text: str) -> float:
     """Read Retry-After in seconds; dates, which nobody sends here, count as 0."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
-
-
-def _said(error: BaseException) -> str:
-    """Give the system's own words where there are any; aiohttp's repeat the address, and which TLS context was used."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return str(error.certificate_error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        if number and number > 0 and not isinstance(error.os_error, ssl.SSLError):
-            return os.strerror(number)
-        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
-    return str(error) or type(error).__name__

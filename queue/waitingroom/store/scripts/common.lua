@@ -10,6 +10,7 @@
 --                   o(lder: put back after a loss, never refunded)
 -- claimed:E bitmap  bit position-1 is set once the place at that position of epoch E has been claimed
 -- sessions  zset    live sessions by the time (us) at which they end
+-- hardends  zset    the hard ends (us) of sessions, counted from the first claim, whatever is renewed
 -- late      list    'epoch:position' of late buyers who came back, in the order in which they did
 -- latecomer hash    'epoch:position' -> w(aiting in `late`) or s(erved, may claim)
 -- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
@@ -20,9 +21,12 @@
 -- moved     hash    'epoch:number' of a place that was moved to another device -> its generation
 -- movelog   list    'epoch:number:generation' of the latest moves; the room hash counts them all in 'moves'
 -- codes:S   hash    recovery codes of slot S of 600 s (see holders.lua)
+-- handover:H hash   a code of the hand-over by its hash, for half a minute: its session, and what it stands for
+-- handed:S  zset    hashes of the devices which took over session S, for as long as it may last
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
+local RECOVERY_LONGEST = 60 * SECOND
 
 local clock = redis.call('TIME')
 local NOW = tonumber(clock[1]) * SECOND + tonumber(clock[2])
@@ -109,6 +113,30 @@ end
 -- The highest position of an epoch's line. A line that took in the pre-queue of older epochs is longer than its own numbers.
 local function line_end(epoch)
   return number('tail:' .. epoch) + number('shift:' .. epoch)
+end
+
+-- Opens a session, or lets one go on, until `expires` but never beyond its hard end, which is set once.
+local function keep_session(session, expires, ends)
+  local known = tonumber(redis.call('ZSCORE', key('hardends'), session) or '')
+  if known then
+    ends = math.min(known, ends)
+  end
+  if ends > NOW and ends ~= known then
+    redis.call('ZADD', key('hardends'), text(ends), session)
+  end
+  redis.call('ZADD', key('sessions'), 'GT', text(math.min(expires, ends)), session)
+end
+
+local function drop_session(session)
+  redis.call('ZREM', key('sessions'), session)
+  redis.call('ZREM', key('hardends'), session)
+end
+
+-- Tells every gate, for as long as a pass could still hold (ms), that a session is over.
+local function tell_ended(session, kind, keep)
+  local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
+  redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', kind)
+  redis.call('PEXPIRE', key('revocations'), keep)
 end
 
 -- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are. All of them, of

@@ -97,13 +97,11 @@ local function end_session()
   local ends = tonumber(redis.call('ZSCORE', key('sessions'), session) or '0')
   if ends > NOW then
     live = 1
-    redis.call('ZREM', key('sessions'), session)
+    drop_session(session)
   end
   -- A session that we have lost may still have a pass, so that a revocation is always told.
   if live == 1 or verb == 'revoke' then
-    local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
-    redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', verb)
-    redis.call('PEXPIRE', key('revocations'), keep)
+    tell_ended(session, verb, keep)
     before.session, after.session = live == 1 and 'live' or 'unknown', verb
   end
 end
