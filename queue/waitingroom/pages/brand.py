@@ -21,7 +21,18 @@ STYLE = "brand.css"
 NEEDED_IDS = (
     *("headline", "lead", "figures", "ahead", "progress", "eta", "number", "position", "pace", "hold"),
     *("hold-text", "opening", "opens", "opens-label", "countdown", "turn", "left-line", "left", "enter"),
-    *("enter-by", "join", "message", "message-text", "notice", "actions", "notify", "notified", "updated"),
+    *(
+        "enter-by",
+        "join",
+        "message",
+        "message-text",
+        "notice",
+        "actions",
+        "notify",
+        "notify-line",
+        "notified",
+        "updated",
+    ),
     *("announcer", "data"),
 )
 """What the page's script looks for in room.html."""

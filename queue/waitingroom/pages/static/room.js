@@ -75,6 +75,8 @@ function show(before) {
   setShown("opening", ["early", "prequeue"].includes(state));
   setShown("turn", TURN.includes(state));
   setShown("join", ["outside", "ended", "moved"].includes(state));
+  setShown("notify-line", IN_LINE.includes(state));
+  setShown("notified", IN_LINE.includes(state) && armed !== null);
   setShown("hold", state === "held" && now.hold !== "");
   setShown("notice", !OVER.includes(state) && (!WITHOUT_PLACE.includes(state) || failures > 0));
   setShown("actions", [...IN_LINE, "early", "late", "next", "released"].includes(state));
@@ -377,7 +379,8 @@ find("check")?.addEventListener("click", async () => {
 // --- beginning
 
 for (const part of document.querySelectorAll(".unscripted")) part.remove();
-for (const part of document.querySelectorAll("#actions .scripted, #draw .scripted")) part.hidden = false;
+for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
+find("notify-line").hidden = !IN_LINE.includes(page.state);
 if (page.opens) {
   // Times as the buyer's own clock has them.
   setText("opens", words.moment(page.opens));
