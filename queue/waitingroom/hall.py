@@ -13,6 +13,7 @@ import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
 from waitingroom.errors import ConfigurationError, StoreUnavailable
+from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.invitations import Invitations, open_invitations
 from waitingroom.keyfiles import load_keyring
 from waitingroom.keyring import Keyring
@@ -63,6 +64,11 @@ class Hall:
     def onsales(self) -> dict[str, Onsale]:
         """The documents in force."""
         return {name: room.onsale for name, room in self.rooms.items()}
+
+    def hours(self, onsale: Onsale) -> Hours:
+        """Tell when an onsale guards its shop, as its counters know."""
+        room = self.rooms.get(onsale.name)
+        return hours_of(onsale) if room is None else room.hours
 
     def start(self) -> None:
         """Begin to release and refresh."""

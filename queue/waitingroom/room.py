@@ -16,16 +16,18 @@ from rulebook import Onsale
 from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
 from waitingroom.errors import InvalidToken, MoveRefused, StoreUnavailable
 from waitingroom.frames import Frames
+from waitingroom.gate.hours import hours_of
 from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.moves import Holder
+from waitingroom.passes import SKEW_S
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
-from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore
+from waitingroom.store.client import Claim, ClaimOutcome, EndKind, Numbered, OnsaleStore
 from waitingroom.store.holders import Enrolment
 from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 
@@ -46,6 +48,7 @@ class Room:
         self.name = onsale.name
         self.drawn = onsale.spec.order == "draw"
         self.snapshot: Snapshot | None = None
+        self.hours = hours_of(onsale)
         self.frames = Frames()
         self.invitations: Invitations | None = None
         """Who may join, where entry is by token: set by whoever opens the room."""
@@ -91,6 +94,7 @@ class Room:
             log.warning("order_kept", onsale=self.name, order=order)
             onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update={"order": order})})
         self.onsale = onsale
+        self.hours = hours_of(onsale, self.snapshot)
         self._configured = False
 
     async def move(self) -> None:
@@ -267,8 +271,8 @@ class Room:
             self.note_session(session, ends_at_s)
         return await self._store.renew(sessions)
 
-    async def end(self, sessions: Iterable[str]) -> dict[str, bool]:
-        """End sessions and free their capacity; False for one that was not live.
+    async def end(self, sessions: Iterable[str], kind: EndKind = "complete") -> dict[str, bool]:
+        """End sessions, free their capacity and let every gate hear of it; False for one that was not live.
 
         Raises:
             StoreUnavailable: the store did not answer.
@@ -276,7 +280,7 @@ class Room:
         ended = list(sessions)
         for session in ended:
             self._live.pop(session, None)
-        return await self._store.end(ended)
+        return await self._store.end(ended, kind, keep_s=self.onsale.spec.session.max_s + 2 * SKEW_S)
 
     async def _restore_sessions(self) -> None:
         """Tell a new epoch the sessions seen here; those that have ended meanwhile are forgotten."""
@@ -328,6 +332,7 @@ class Room:
             snapshot = await self._draw_or_wait(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
+            self.hours = hours_of(self.onsale, snapshot)
             self.frames.publish(snapshot)
 
     async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import STATIC_FOLDER, Pages
 from waitingroom.passes import public_keys
@@ -61,6 +62,7 @@ def make_room_app(
     rooms: Mapping[str, Room],
     keyring: Keyring,
     registry: CollectorRegistry,
+    handovers: Handovers,
     *,
     secure_cookies: bool,
     more_routes: Iterable[web.RouteDef] = (),
@@ -74,5 +76,6 @@ def make_room_app(
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
-    app.add_routes(BuyerHandlers(rooms, keyring, pages, secure_cookies=secure_cookies).routes())
+    buyers = BuyerHandlers(rooms, keyring, pages, handovers, secure_cookies=secure_cookies)
+    app.add_routes(buyers.routes())
     return app

@@ -19,6 +19,7 @@ from waitingroom.errors import (
     StoreUnavailable,
 )
 from waitingroom.gate.returning import return_address
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages, PageView
 from waitingroom.passes import Pass, device_hash, sign_pass
@@ -58,9 +59,16 @@ class BuyerHandlers:
     """Handlers over the rooms by name. All answers about one buyer are `no-store`."""
 
     def __init__(
-        self, rooms: Mapping[str, Room], keyring: Keyring, pages: Pages, *, secure_cookies: bool
+        self,
+        rooms: Mapping[str, Room],
+        keyring: Keyring,
+        pages: Pages,
+        handovers: Handovers,
+        *,
+        secure_cookies: bool,
     ) -> None:
         self._rooms = rooms
+        self._handovers = handovers
         self._keyring = keyring
         self._pages = pages
         self._secure = secure_cookies
@@ -166,7 +174,7 @@ class BuyerHandlers:
             )
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            return self._admit(request, room, place, device, claim)
+            return await self._admit(request, room, place, device, claim)
         if wants_html(request):
             response = self._back_to_page(request, room)
         elif claim.outcome is ClaimOutcome.MOVED:
@@ -225,7 +233,7 @@ class BuyerHandlers:
         # The claim releases what is due first, so this place too if a token is there.
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            response = self._admit(request, room, place, device, claim)
+            response = await self._admit(request, room, place, device, claim)
         elif wants_html(request):
             response = self._back_to_page(request, room)
         else:
@@ -252,7 +260,7 @@ class BuyerHandlers:
         if room.onsale.spec.entry == "token":
             response.headers.add("Set-Cookie", self._entry.forget(room))
 
-    def _admit(
+    async def _admit(
         self, request: web.Request, room: Room, place: Place, device: str, claim: Claim
     ) -> web.Response:
         # The pass is dated by this host's clock, as gates check it by theirs; the length is what the store granted.
@@ -261,7 +269,8 @@ class BuyerHandlers:
         ends = now + int(room.onsale.spec.session.max_s)
         session = room.session_of(place)
         admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
-        shop = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        wanted = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        shop = await self._handovers.lead(room, admission, wanted)
         if wants_html(request):
             response = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": shop})
         else:

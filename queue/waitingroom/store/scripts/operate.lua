@@ -81,9 +81,7 @@ local function end_session()
   end
   -- A session that we have lost may still have a pass, so that a revocation is always told.
   if live == 1 or verb == 'revoke' then
-    local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
-    redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', verb)
-    redis.call('PEXPIRE', key('revocations'), keep)
+    tell_ended(session, verb, keep)
     before.session, after.session = live == 1 and 'live' or 'unknown', verb
   end
 end
