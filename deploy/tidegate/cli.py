@@ -6,6 +6,7 @@ Errors a person can mend come out as one line on standard error and exit status 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -156,8 +157,10 @@ def queue_serve(
     """Serve the waiting room, and with --gate a reverse proxy in front of the shop."""
     from waitingroom.gate.limits import ProxyLimits
     from waitingroom.gate.trust import LOOPBACK
+    from waitingroom.scoreboard import Scoreboard
     from waitingroom.serve import run_queue
     from waitingroom.settings import ListenAddress, QueueSettings
+    from waitingroom.sharing import Slot
     from waitingroom.workers import run_workers
 
     if gate and not upstream and not upstream_file:
@@ -191,9 +194,11 @@ def queue_serve(
         run_service(run_queue, settings)
         return
 
-    def work() -> int:
+    board = Scoreboard(workers)
+
+    def work(number: int) -> int:
         try:
-            run_service(run_queue, settings)
+            run_service(partial(run_queue, slot=Slot(board, number)), settings)
         except WaitingRoomError as error:
             print(f"tidegate: {error}", file=sys.stderr)
             return MISTAKE

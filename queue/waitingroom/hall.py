@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.counts import StoreCalls
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.invitations import Invitations, open_invitations
@@ -50,6 +51,7 @@ class Hall:
         onsales = load_onsales(settings.onsales)
         self.keyring: Keyring = load_keyring(settings.keys, onsales)
         self.rooms: dict[str, Room] = {}
+        self.store_calls = StoreCalls()
         self.on_change: list[Callable[[Mapping[str, Onsale]], None]] = []
         self._settings = settings
         self._client = client
@@ -140,7 +142,7 @@ class Hall:
             task.add_done_callback(self._preparing.discard)
 
     def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
-        store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
+        store = OnsaleStore(self._client, onsale.name, room_settings(onsale), calls=self.store_calls)
         room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
         self.rooms[onsale.name] = room
         self._invite(room, invitations)

@@ -286,7 +286,10 @@ class RuleLoop:
             # Never the same number again: what others have just written is a fact to decide on.
             state, manual = await self._read_target()
         parts.signals.remember(observation, decision, now_s)
-        parts.instrument.record(RuleDecided(parts.rule.name, decision, answers, now_s))
+        replicas = parts.rule.spec.replicas
+        parts.instrument.record(
+            RuleDecided(parts.rule.name, decision, answers, now_s, (replicas.min, replicas.max))
+        )
         if scaled is None:
             self._memory.keep(decision.memory, state.replicas)
             self._fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")

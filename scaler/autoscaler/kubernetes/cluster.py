@@ -48,7 +48,7 @@ def make_cluster(settings: ScalerSettings, clock: Clock, instrument: Instrument)
     """
     access = access_of(settings)
     limits = ClientLimits(settings.kubernetes_qps, settings.kubernetes_burst)
-    client = KubernetesClient(access, clock, limits)
+    client = KubernetesClient(access, clock, limits, instrument)
     copies = Copies(client, clock=clock, instrument=instrument)
     return Cluster(
         client=client,
