@@ -13,6 +13,8 @@ import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
 from waitingroom.counts import StoreCalls
+from waitingroom.drawfiles import DrawFiles
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError, StoreUnavailable
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.invitations import Invitations, open_invitations
@@ -84,10 +86,7 @@ class Hall:
         self._running = False
         tasks = [*self._moving.values(), *self._preparing]
         self._moving.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
 
     async def watch(self) -> None:
         """Reload when a document file has changed, for as long as the task lives."""
@@ -143,7 +142,13 @@ class Hall:
 
     def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale), calls=self.store_calls)
-        room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
+        room = Room(
+            onsale,
+            store,
+            keyring,
+            poll_budget_per_s=self._settings.poll_budget_per_s,
+            draw_files=DrawFiles(self._settings.state_folder),
+        )
         self.rooms[onsale.name] = room
         self._invite(room, invitations)
         if self._running:
@@ -154,8 +159,7 @@ class Hall:
         room.frames.close()
         task = self._moving.pop(name, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end_tasks([task])
 
     async def _keep_moving(self, room: Room) -> None:
         """Release and refresh for as long as the room is open; the store may come and go.

@@ -14,6 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from rulebook.storeaddress import public_form
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError
 from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
@@ -40,7 +41,6 @@ from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
-_CANCEL_AGAIN_S = 1.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
@@ -234,9 +234,6 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> 
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        # Again until it helps: on Python 3.11 the store's client may swallow a cancellation.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+        await end_tasks([task])
 
     stack.push_async_callback(end)

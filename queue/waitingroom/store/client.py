@@ -201,6 +201,10 @@ class OnsaleStore:
         """Note a place that was signed: where it is missing in the store, it is put back with the next `advance`."""
         self._memory.see_place(epoch, number)
 
+    def remember_draw(self, record: str, pool: Sequence[tuple[int, int]]) -> None:
+        """Note a draw that was published: where the store has lost it, it is put back with the next `advance`."""
+        self._memory.see_draw(record, pool)
+
     async def _sessions(self, verb: str, values: Mapping[str, str]) -> dict[str, bool]:
         live = await self._run("sessions", [verb, *_flatten(values)])
         return {session: bool(flag) for session, flag in zip(values, live, strict=True)}

@@ -13,6 +13,7 @@ from waitingroom.pages import STATIC_FOLDER, Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
+from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
 from waitingroom.web.refusals import PAGES
 
@@ -76,6 +77,7 @@ def make_room_app(
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
+    app.add_routes(DrawHandlers(rooms).routes())
     buyers = BuyerHandlers(rooms, keyring, pages, handovers, secure_cookies=secure_cookies)
     app.add_routes(buyers.routes())
     return app

@@ -1,4 +1,4 @@
-"""What a buyer can ask for: the page, join, status, enter, the public state and the draw."""
+"""What a buyer can ask for: the page, join, status, enter and the public state."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.standing import Standing, State
 from waitingroom.store.client import Claim, ClaimOutcome
-from waitingroom.web.answers import state_document, status_fields
+from waitingroom.web.answers import WITH_BEACON, WITHOUT_BEACON, state_document, status_fields
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
@@ -83,7 +83,6 @@ class BuyerHandlers:
             web.get("/{onsale}/enter", self.enter),
             web.post("/{onsale}/enter", self.enter),
             web.get("/{onsale}/state", self.state),
-            web.get("/{onsale}/draw", self.draw),
         ]
 
     async def page(self, request: web.Request) -> web.StreamResponse:
@@ -112,6 +111,8 @@ class BuyerHandlers:
             place.number if place else None,
             stale=room.stale,
             query=str(URL("").with_query(_kept_query(request))),
+            slowdown=room.eta.slowdown.text if room.eta.slowdown else "",
+            draw_note=(WITH_BEACON if room.onsale.spec.draw else WITHOUT_BEACON) if room.drawn else "",
             outside="moved" if moved else "uninvited" if uninvited else "outside",
             message=ENTRY_TEXTS.get(request.query.get(REFUSED, ""), ENTRY_TEXTS["missing"]),
         )
@@ -208,17 +209,6 @@ class BuyerHandlers:
             body=state_document(room, room.snapshot),
             content_type="application/json",
             headers={"Cache-Control": "public, max-age=1", "Access-Control-Allow-Origin": "*"},
-        )
-
-    async def draw(self, request: web.Request) -> web.StreamResponse:
-        """The draw's commitment and, from the opening on, its signed record."""
-        room = self._room(request)
-        room.requests.draw += 1
-        if not room.drawn:
-            return problem(HTTPStatus.NOT_FOUND, "No draw", "This line is served in the order of arrival.")
-        record = room.snapshot.draw_record if room.snapshot else ""
-        return web.json_response(
-            {"onsale": room.name, "commitment": room.commitment, "record": record or None}
         )
 
     async def _walk_in(self, request: web.Request, room: Room, device: str | None) -> web.Response:

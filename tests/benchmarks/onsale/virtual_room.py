@@ -15,7 +15,7 @@ from redis import Redis
 from autoscaler.store.connection import load_script
 from autoscaler.store.figures import Published
 from autoscaler.store.target_writer import AdmissionTarget
-from rulebook.coupling import US_PER_S, RoomFigures, figures_key, targets_key
+from rulebook.coupling import US_PER_S, RoomFigures, figures_key, targets_key, terms_key
 from waitingroom.snapshot import Snapshot, read_snapshot
 from waitingroom.store.scripts import LOADED, script_source
 
@@ -104,8 +104,9 @@ class VirtualRoom:
         capacity = "" if target.capacity is None else target.capacity
         self._client.evalsha(
             self._write_target,
-            1,
+            2,
             targets_key(target.onsale),
+            terms_key(target.onsale),
             target.rule,
             target.term,
             repr(float(target.rate_per_s)),

@@ -2,7 +2,8 @@
 -- KEYS[1] is '{onsale}:room'. All other keys share its prefix, and so its hash slot.
 --
 -- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, shift
---                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message
+--                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message,
+--                   beacon (the value of the source in beacon_source, which the document announces)
 -- audit     list    the last changes by operators, JSON, oldest first
 -- revocations stream sessions ended before their time, for as long as their passes could still hold
 -- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular), l(ate) or
