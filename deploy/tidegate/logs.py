@@ -28,6 +28,7 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+    CRITICAL = "critical"
 
     def severity(self) -> int:
         """Return the level's number in the standard library."""

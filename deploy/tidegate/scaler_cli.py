@@ -15,6 +15,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
+from rulebook.onsale import check_http_url
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
@@ -140,7 +141,7 @@ def scaler_run(
         configure_logs(log_format, log_level)
         run_service(run_scaler, settings)
         return
-    configure_logs(log_format, max(log_level, LogLevel.WARNING, key=LogLevel.severity))
+    configure_logs(log_format, LogLevel.CRITICAL)  # what matters of it is in the outcome
     outcome: Outcome = run_service(run_once, settings)
     print("\n\n".join(_once_text(status) for status in outcome.statuses))
     for refusal in outcome.refusals:
@@ -159,6 +160,10 @@ def scaler_status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every other second.")] = False,
 ) -> None:
     """Show what a running scaler does: all rules, or one with its last decision step by step."""
+    try:
+        check_http_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, found {url!r}", param_hint="--url") from error
     while True:
         try:
             status = fetch_status(url)

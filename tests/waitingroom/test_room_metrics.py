@@ -12,6 +12,7 @@ from tests.stores import Valkey
 from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 from waitingroom.metrics import RATE_REASONS, rate_reason
+from waitingroom.polling import MIN_INTERVAL_S
 from waitingroom.snapshot import Snapshot, read_snapshot
 
 PREFIX = "tidegate_queue_"
@@ -46,7 +47,7 @@ async def test_a_line_shows_in_the_metrics(tmp_path: Path, store_url: str, clien
         assert seen["capacity", "cactus"] == 7
         assert seen["rate_per_second", "cactus"] == seen["rate_ceiling_per_second", "cactus"] == 0.5
         assert seen["rate_reason", "cactus", "document"] == 1
-        assert seen["poll_interval_seconds", "cactus"] >= 1
+        assert seen["poll_interval_seconds", "cactus"] >= MIN_INTERVAL_S
         assert ("opens_timestamp_seconds", "cactus") not in seen
         assert ("draw_published", "cactus") not in seen
 
