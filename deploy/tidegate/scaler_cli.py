@@ -19,8 +19,8 @@ from rulebook.onsale import check_http_url
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
-from tidegate.cli_options import JsonLogs, Store, read_address, run_service
-from tidegate.logs import configure_logs
+from tidegate.cli_options import LogDepth, LogForm, Store, read_address, run_service
+from tidegate.logs import LogFormat, LogLevel, configure_logs
 from tidegate.scaler_status import (
     ScalerStatus,
     StatusError,
@@ -93,7 +93,8 @@ def scaler_run(
     lease_name: lead.LeaseName = "tidegate-scaler",
     lease_namespace: lead.LeaseNamespace = None,
     lease_duration: lead.LeaseDuration = 15.0,
-    json_logs: JsonLogs = False,
+    log_format: LogForm = LogFormat.CONSOLE,
+    log_level: LogDepth = LogLevel.INFO,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
     from autoscaler.service import run_once, run_scaler
@@ -137,10 +138,10 @@ def scaler_run(
         lease_s=lease_duration,
     )
     if not once:
-        configure_logs(json=json_logs)
+        configure_logs(log_format, log_level)
         run_service(run_scaler, settings)
         return
-    configure_logs(json=json_logs, level="critical")  # what matters of it is in the outcome
+    configure_logs(log_format, LogLevel.CRITICAL)  # what matters of it is in the outcome
     outcome: Outcome = run_service(run_once, settings)
     print("\n\n".join(_once_text(status) for status in outcome.statuses))
     for refusal in outcome.refusals:

@@ -18,6 +18,7 @@ from kubernetes_asyncio.client.api_client import ApiClient
 
 from autoscaler.clock import Clock
 from autoscaler.errors import Throttled, Unauthorized, Unreachable, brief
+from autoscaler.instrumentation.events import ApiAnswered, Instrument
 from autoscaler.kubernetes.access import Access
 from autoscaler.kubernetes.answers import Json, decode, error_of, error_of_status
 from autoscaler.kubernetes.limiter import PATIENCE_S, Limiter
@@ -45,10 +46,17 @@ class ClientLimits:
 
 
 class KubernetesClient:
-    """Speaks to one API server. All of a process share one, and one limit."""
+    """Speaks to one API server. All of a process share one, and one limit. `instrument` hears of each answer."""
 
-    def __init__(self, access: Access, clock: Clock, limits: ClientLimits | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        clock: Clock,
+        limits: ClientLimits | None = None,
+        instrument: Instrument | None = None,
+    ) -> None:
         limits = limits or ClientLimits()
+        self._instrument = instrument
         self._access = access
         self._clock = clock
         self._limiter = Limiter(limits.per_s, limits.burst, clock)
@@ -144,6 +152,25 @@ class KubernetesClient:
         return isinstance(error, Throttled) and error.retry_after_s <= PATIENCE_S
 
     async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Json | None,
+        content_type: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        verb = "watch" if ("watch", "1") in query else method.lower()
+        started_s, code = self._clock.monotonic_s(), "none"
+        try:
+            response = await self._send_once(method, path, query, body, content_type, timeout)
+            code = str(response.status)
+        finally:
+            if self._instrument is not None:
+                self._instrument.record(ApiAnswered(verb, code, self._clock.monotonic_s() - started_s))
+        return response
+
+    async def _send_once(
         self,
         method: str,
         path: str,
