@@ -52,6 +52,7 @@ from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import Decision, decide
 from rulebook.memory import Memory
 from rulebook.observation import Expected, Observation
+from rulebook.override import Override, overridden
 from rulebook.rule import Paused, ScalingRule
 
 DEADLINE_SHARE = 0.8
@@ -105,6 +106,8 @@ class RuleLoop:
         self._parts = parts
         self._actor = Actor(parts.target)
         self._fences = Fences(parts.leadership, self._actor, parts.writer)
+        self._documented = parts.rule
+        self._overridden_by: Override | None = None
         self._changed: tuple[ScalingRule, SignalReader] | None = None
         self._stopping = False
         self._woken = asyncio.Event()
@@ -122,7 +125,7 @@ class RuleLoop:
     @property
     def status(self) -> RuleStatus:
         """What is known now."""
-        return replace(self._status, memory=self._memory.state)
+        return replace(self._status, memory=self._memory.state, override=self._memory.override)
 
     @property
     def memory(self) -> Memory:
@@ -132,6 +135,21 @@ class RuleLoop:
     def change(self, rule: ScalingRule, signals: SignalReader) -> None:
         """Go by another form of the rule on the same target. The next round is the first of it, and comes at once."""
         self._changed = (rule, signals)
+        self._woken.set()
+
+    @property
+    def target(self) -> Target:
+        """What is scaled."""
+        return self._parts.target
+
+    async def override(self, override: Override | None) -> None:
+        """Go by an operator's word over the document, or by the document again, from the next round on, which comes at once.
+
+        Raises:
+            NotLeading: that is for the scaler which leads.
+        """
+        self._parts.leadership.check()
+        await self._memory.set_override(override)
         self._woken.set()
 
     def stop(self) -> None:
@@ -244,11 +262,14 @@ class RuleLoop:
 
     def _take_change(self) -> None:
         self._woken.clear()
-        if self._changed is None:
+        if self._changed is None and self._memory.override == self._overridden_by:
             return
-        (rule, signals), self._changed = self._changed, None
-        self._parts = replace(self._parts, rule=rule, signals=signals)
-        self._status = _of_rule(self._status, rule)
+        if self._changed is not None:
+            (self._documented, signals), self._changed = self._changed, None
+            self._parts = replace(self._parts, signals=signals)
+        self._overridden_by = self._memory.override
+        self._parts = replace(self._parts, rule=overridden(self._documented, self._overridden_by))
+        self._status = _of_rule(self._status, self._parts.rule)
 
     @property
     def _deadline_s(self) -> float:
