@@ -30,7 +30,7 @@ test: install lint ## the linters and the test suite
 test-slow: install ## the suites that take long
 	@$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-failover: install ## Sentinel failovers with real servers: wants a quiet machine
+test-failover: install ## Sentinel failovers with real servers: a minute or more
 	@$(BIN)/python -m pytest -m failover $(ARGS)
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"

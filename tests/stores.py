@@ -139,8 +139,9 @@ class SentinelServer(TcpValkey):
             "bind 127.0.0.1",
             f"dir {self._folder}",
             f"sentinel monitor {self._name} 127.0.0.1 {self._master.port} 2",
-            f"sentinel down-after-milliseconds {self._name} 1000",
-            f"sentinel failover-timeout {self._name} 5000",
+            # On a busy machine a server that is well may leave a question open for a second or two.
+            f"sentinel down-after-milliseconds {self._name} 5000",
+            f"sentinel failover-timeout {self._name} 20000",
         ]
         config.write_text("\n".join(lines) + "\n")
         return [str(get_binary_path()), str(config), "--sentinel"]

@@ -88,6 +88,14 @@ def queue_serve(
         str,
         typer.Option("--room-url", envvar="TIDEGATE_ROOM_URL", help="The room's address as buyers see it."),
     ],
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            "--state",
+            envvar="TIDEGATE_STATE",
+            help="Folder for what has to outlive the store: the draws' records. Default: `state` beside the keys.",
+        ),
+    ] = None,
     store: Store = "redis://127.0.0.1:6379/0",
     listen: Annotated[
         str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
@@ -185,6 +193,7 @@ def queue_serve(
         poll_budget_per_s=poll_budget,
         workers=workers,
         secure_cookies=not insecure_cookies,
+        state=state,
     )
     configure_logs(json=json_logs)
     if workers == 1:

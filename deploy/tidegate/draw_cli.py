@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import sys
 from pathlib import Path
@@ -45,6 +44,10 @@ def verify(
         str | None,
         typer.Option("--commitment", help="The seed's hash as announced; default: the one in the answer."),
     ] = None,
+    beacon: Annotated[
+        str | None,
+        typer.Option("--beacon", help="The beacon's value as its source tells it, to compare."),
+    ] = None,
     keys: Annotated[
         Path | None,
         typer.Option("--keys", help="A saved /.well-known/jwks.json; default: fetched from the room."),
@@ -57,10 +60,19 @@ def verify(
         raise DrawUnreadable("the draw has not been published yet: there is no record before the opening")
     record = verify_record(str(answer["record"]), read_public_keys(key_set))
     announced = commitment or answer.get("commitment")
-    seed_hash = hashlib.sha256(bytes.fromhex(record.seed)).hexdigest()
+    seed_hash = record.commitment
+    announced_beacon = (answer.get("beacon") or {}).get("source")
+    mixed = record.beacon.value if record.beacon else None
     found = _position(record, epoch, number) if number is not None else None
     kept = (
-        announced is not None and announced.lower() == seed_hash and (position is None or position == found)
+        announced is not None
+        and announced.lower() == seed_hash
+        and (position is None or position == found)
+        and (beacon is None or beacon == mixed)
+        and (
+            announced_beacon is None
+            or (record.beacon is not None and announced_beacon == record.beacon.source)
+        )
     )
     if as_json:
         print(
@@ -72,6 +84,7 @@ def verify(
                     "seed": record.seed,
                     "commitment": announced,
                     "seed_sha256": seed_hash,
+                    "beacon": {"source": record.beacon.source, "value": mixed} if record.beacon else None,
                     "number": number,
                     "position": found,
                     "ok": kept,
@@ -82,10 +95,25 @@ def verify(
         print(f"{record.onsale}: {record.size} buyers were drawn; the record's signature holds")
         agrees = "equals" if announced and announced.lower() == seed_hash else "DIFFERS FROM"
         print(f"the seed's hash {agrees} the announced {announced}")
+        print(_beacon_line(record, announced_beacon, beacon))
         if number is not None:
             shown = "" if position is None else f", as shown: {position == found}"
             print(f"number {number} was drawn to position {found}{shown}")
     sys.exit(0 if kept else _FAILED)
+
+
+def _beacon_line(record: DrawRecord, announced: str | None, looked_up: str | None) -> str:
+    """Say what the beacon proves: nothing without one, and with one only as much as the reader has looked up."""
+    if record.beacon is None:
+        missing = f", though {announced} was announced: DIFFERS" if announced else ""
+        return f"no beacon was mixed with the seed{missing}: the operator knew the draw beforehand"
+    if announced is not None and announced != record.beacon.source:
+        return f"the beacon is {record.beacon.source}, which DIFFERS FROM the announced {announced}"
+    if looked_up is None:
+        advice = f"compare it with {record.beacon.source}, or give it with --beacon"
+        return f"the beacon's value is {record.beacon.value}: {advice}"
+    agrees = "is" if looked_up == record.beacon.value else "DIFFERS FROM"
+    return f"the value of {record.beacon.source} {agrees} the one that you looked up"
 
 
 def _position(record: DrawRecord, epoch: int | None, number: int) -> int:

@@ -185,6 +185,16 @@ def soldout(
     _change(context, name, "soldout", {"soldout": not undo})
 
 
+@onsale_app.command("beacon")
+def beacon(
+    context: typer.Context,
+    name: Name,
+    value: Annotated[str, typer.Argument(help="The value, exactly as its source tells it.")],
+) -> None:
+    """Give the value of the beacon which the document names: the draw waits for it. It cannot be changed."""
+    _change(context, name, "beacon", {"value": value})
+
+
 @onsale_app.command("revoke")
 def revoke(
     context: typer.Context, name: Name, session: Annotated[str, typer.Argument(help="The session's id.")]

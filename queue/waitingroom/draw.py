@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 ROUNDS = 16
 _LABEL = b"tidegate draw v1"
+_BEACON_LABEL = b"tidegate draw beacon v1"
 _INPUT = struct.Struct(">QBQ")
 _TAKEN_BYTES = 6
 
@@ -63,6 +64,18 @@ def make_draw(seed: bytes, onsale: str, size: int) -> Draw:
             [_round(seed, prefix + _INPUT.pack(size, number, value)) % modulus for value in range(values)]
         )
     return Draw(size, left_radix, right_radix, rounds)
+
+
+def mix_beacon(seed: bytes, onsale: str, source: str, value: str) -> bytes:
+    """Return the key of a draw whose beacon was announced as `source` and has `value`: HMAC-SHA256 with the seed as key.
+
+    Every text is preceded by its length, so that no two announcements share a message.
+    """
+    message = _BEACON_LABEL
+    for text in (onsale, source, value):
+        encoded = text.encode()
+        message += struct.pack(">H", len(encoded)) + encoded
+    return hmac.digest(seed, message, hashlib.sha256)
 
 
 def _round(seed: bytes, text: bytes) -> int:

@@ -11,6 +11,10 @@ class ConfigurationError(WaitingRoomError):
     """Settings, key files or documents cannot be used; raised at start or reload, with what, where and what to do."""
 
 
+class StateUnwritable(WaitingRoomError):
+    """The state folder cannot be written; raised from the system's error. The sale goes on, with one copy less."""
+
+
 class StoreUnavailable(WaitingRoomError):
     """The store did not answer, or refused; raised from the client's error. Nothing was admitted."""
 

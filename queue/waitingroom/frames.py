@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from waitingroom.eta import Eta
 from waitingroom.snapshot import Snapshot
 
 HEARTBEAT = b": still here\n\n"
@@ -29,14 +30,20 @@ class Frames:
         self._closed = True
         self._fresh.set()
 
-    def publish(self, snapshot: Snapshot) -> None:
+    def publish(self, snapshot: Snapshot, eta: Eta) -> None:
         """Make a frame of a snapshot, unless it would say what the last one said."""
-        shown = (snapshot.lines, snapshot.hold, snapshot.rate_per_s, bool(snapshot.draw_record))
+        shown = (
+            snapshot.lines,
+            snapshot.hold,
+            snapshot.rate_per_s,
+            bool(snapshot.draw_record),
+            eta.slowdown_json,
+        )
         if shown == self._shown:
             return
         self._shown = shown
         self._serial += 1
-        self._frame = _frame(snapshot, self._serial)
+        self._frame = _frame(snapshot, eta, self._serial)
         self._fresh.set()
         self._fresh = asyncio.Event()
 
@@ -56,7 +63,7 @@ class Frames:
         return self._serial, self._frame
 
 
-def _frame(snapshot: Snapshot, serial: int) -> bytes:
+def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
     data = json.dumps(
         {
             "as_of": snapshot.at_s,
@@ -68,7 +75,16 @@ def _frame(snapshot: Snapshot, serial: int) -> bytes:
             "released_per_s": snapshot.released_per_s,
             "hold": snapshot.hold,
             "drawn": bool(snapshot.draw_record),
+            # A listener works out the own range: between the knots (people ahead) both ends are straight lines.
+            "eta": {
+                "ahead": [round(knot, 1) for knot in eta.knots],
+                "low_s": [round(low) for low in eta.low_s],
+                "high_s": [round(high) for high in eta.high_s],
+            }
+            if eta.knots
+            else None,
         },
         separators=(",", ":"),
     )
+    data = f'{data[:-1]},"eta_reason":{eta.slowdown_json}}}'
     return f"id: {serial}\nevent: line\ndata: {data}\n\n".encode()

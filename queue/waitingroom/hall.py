@@ -12,7 +12,10 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.drawfiles import DrawFiles
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError, StoreUnavailable
+from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.invitations import Invitations, open_invitations
 from waitingroom.keyfiles import load_keyring
 from waitingroom.keyring import Keyring
@@ -64,6 +67,11 @@ class Hall:
         """The documents in force."""
         return {name: room.onsale for name, room in self.rooms.items()}
 
+    def hours(self, onsale: Onsale) -> Hours:
+        """Tell when an onsale guards its shop, as its counters know."""
+        room = self.rooms.get(onsale.name)
+        return hours_of(onsale) if room is None else room.hours
+
     def start(self) -> None:
         """Begin to release and refresh."""
         self._running = True
@@ -76,10 +84,7 @@ class Hall:
         self._running = False
         tasks = [*self._moving.values(), *self._preparing]
         self._moving.clear()
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(tasks)
 
     async def watch(self) -> None:
         """Reload when a document file has changed, for as long as the task lives."""
@@ -135,7 +140,13 @@ class Hall:
 
     def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
-        room = Room(onsale, store, keyring, poll_budget_per_s=self._settings.poll_budget_per_s)
+        room = Room(
+            onsale,
+            store,
+            keyring,
+            poll_budget_per_s=self._settings.poll_budget_per_s,
+            draw_files=DrawFiles(self._settings.state_folder),
+        )
         self.rooms[onsale.name] = room
         self._invite(room, invitations)
         if self._running:
@@ -146,8 +157,7 @@ class Hall:
         room.frames.close()
         task = self._moving.pop(name, None)
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end_tasks([task])
 
     async def _keep_moving(self, room: Room) -> None:
         """Release and refresh for as long as the room is open; the store may come and go.

@@ -25,9 +25,14 @@ log = structlog.get_logger(__name__)
 
 
 class Revocations:
-    """What this process has heard. `told` is called with each session, once; `run` keeps listening."""
+    """What this process has heard. `told` is called with each session, once; `run` keeps listening.
+
+    `connected` tells whether the store answered when it was last asked; `listeners` is how many follow us in turn.
+    """
 
     def __init__(self, rooms: Mapping[str, Room], client: StoreClient, told: Callable[[str], None]) -> None:
+        self.connected = False
+        self.listeners = 0
         self._rooms = rooms
         self._client = client
         self._told = told
@@ -63,11 +68,11 @@ class Revocations:
         while True:
             try:
                 await self.follow()
-                reachable = True
+                reachable = self.connected = True
             except StoreUnavailable as error:
                 if reachable:
                     log.warning("revocations_unreachable", reason=str(error))
-                reachable = False
+                reachable = self.connected = False
             except Exception:  # gates must go on hearing
                 log.exception("revocations_failed")
             await asyncio.sleep(FOLLOW_EVERY_S)

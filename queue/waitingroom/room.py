@@ -13,19 +13,26 @@ from dataclasses import replace
 import structlog
 
 from rulebook import Onsale
-from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_record
-from waitingroom.errors import InvalidToken, MoveRefused, StoreUnavailable
+from waitingroom.drawfiles import DrawFiles
+from waitingroom.drawing import Drawing
+from waitingroom.drawrecord import DrawnPool
+from waitingroom.errors import MoveRefused, StoreUnavailable
+from waitingroom.eta import NO_ETA, Eta
+from waitingroom.forecaster import Forecaster
 from waitingroom.frames import Frames
+from waitingroom.gate.hours import hours_of
 from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.moves import Holder
+from waitingroom.pace import Terms
+from waitingroom.passes import SKEW_S
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
-from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore
+from waitingroom.store.client import Claim, ClaimOutcome, EndKind, Numbered, OnsaleStore
 from waitingroom.store.holders import Enrolment
 from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 
@@ -40,13 +47,22 @@ class Room:
     """The waiting room of one onsale. Call `refresh` a few times a second."""
 
     def __init__(
-        self, onsale: Onsale, store: OnsaleStore, keyring: Keyring, *, poll_budget_per_s: float
+        self,
+        onsale: Onsale,
+        store: OnsaleStore,
+        keyring: Keyring,
+        *,
+        poll_budget_per_s: float,
+        draw_files: DrawFiles | None = None,
     ) -> None:
         self.onsale = onsale
         self.name = onsale.name
         self.drawn = onsale.spec.order == "draw"
         self.snapshot: Snapshot | None = None
+        self.hours = hours_of(onsale)
+        self.eta: Eta = NO_ETA
         self.frames = Frames()
+        self._forecaster = Forecaster(_terms(onsale))
         self.invitations: Invitations | None = None
         """Who may join, where entry is by token: set by whoever opens the room."""
         self.entries_refused: Counter[str] = Counter()
@@ -57,7 +73,7 @@ class Room:
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
         self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
-        self._draw: DrawnPool | None = None
+        self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
         self._configured = False
         self._restored_epoch = 0
@@ -73,6 +89,24 @@ class Room:
         """The hash of the draw's seed, public from the day the onsale is announced."""
         return self._keyring.commitment(self.name) if self.drawn else None
 
+    @property
+    def keeps_draw(self) -> bool:
+        """Tell whether the draw's record is kept on disk as well."""
+        return self._drawing is not None and self._drawing.keeps_record
+
+    @property
+    def seed_is_spent(self) -> bool:
+        """Tell whether the seed is known to everybody, from an earlier draw."""
+        return self._drawing is not None and self._drawing.seed_is_spent
+
+    def put_back_draw(self, record: str) -> bool:
+        """Take the draw's record from a buyer, after a loss; False if it is not the one of this sale."""
+        return self._drawing is not None and self._drawing.put_back(record)
+
+    @property
+    def _draw(self) -> DrawnPool | None:
+        return self._drawing.pool if self._drawing is not None else None
+
     async def configure(self) -> None:
         """Put the document's settings in force in the store.
 
@@ -84,13 +118,18 @@ class Room:
     def change(self, onsale: Onsale) -> None:
         """Follow a changed document; its settings go to the store with the next move.
 
-        The order of a line is not changed while it stands: `order` stays as it was.
+        The order of a line is not changed while it stands: `order`, and what was announced of the draw, stay as they were.
         """
-        order = self.onsale.spec.order
-        if onsale.spec.order != order:
-            log.warning("order_kept", onsale=self.name, order=order)
-            onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update={"order": order})})
+        spec = self.onsale.spec
+        if (onsale.spec.order, onsale.spec.draw) != (spec.order, spec.draw):
+            log.warning("order_kept", onsale=self.name, order=spec.order)
+            kept = {"order": spec.order, "draw": spec.draw}
+            onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update=kept)})
         self.onsale = onsale
+        self.hours = hours_of(onsale, self.snapshot)
+        if self._drawing is not None:
+            self._drawing.onsale = onsale
+        self._forecaster.terms = _terms(onsale)
         self._configured = False
 
     async def move(self) -> None:
@@ -208,7 +247,12 @@ class Room:
         if self.snapshot is None:
             raise StoreUnavailable("the room has not reached its store yet")
         return stand(
-            place, self.snapshot, self._draw, drawn=self.drawn, poll_budget_per_s=self._poll_budget_per_s
+            place,
+            self.snapshot,
+            self._draw,
+            drawn=self.drawn,
+            poll_budget_per_s=self._poll_budget_per_s,
+            eta=self.eta,
         )
 
     def session_of(self, place: Place) -> str:
@@ -267,8 +311,8 @@ class Room:
             self.note_session(session, ends_at_s)
         return await self._store.renew(sessions)
 
-    async def end(self, sessions: Iterable[str]) -> dict[str, bool]:
-        """End sessions and free their capacity; False for one that was not live.
+    async def end(self, sessions: Iterable[str], kind: EndKind = "complete") -> dict[str, bool]:
+        """End sessions, free their capacity and let every gate hear of it; False for one that was not live.
 
         Raises:
             StoreUnavailable: the store did not answer.
@@ -276,7 +320,7 @@ class Room:
         ended = list(sessions)
         for session in ended:
             self._live.pop(session, None)
-        return await self._store.end(ended)
+        return await self._store.end(ended, kind, keep_s=self.onsale.spec.session.max_s + 2 * SKEW_S)
 
     async def _restore_sessions(self) -> None:
         """Tell a new epoch the sessions seen here; those that have ended meanwhile are forgotten."""
@@ -324,26 +368,14 @@ class Room:
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()
-        if self.drawn and self._draw is None:
-            snapshot = await self._draw_or_wait(snapshot)
+        if self._drawing is not None:
+            snapshot = await self._drawing.follow(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
-            self.frames.publish(snapshot)
+            self.hours = hours_of(self.onsale, snapshot)
+            self.eta = self._forecaster.see(snapshot)
+            self.frames.publish(snapshot, self.eta)
 
-    async def _draw_or_wait(self, snapshot: Snapshot) -> Snapshot:
-        """Publish the draw once the size of the pre-queue is frozen; no position is shown before."""
-        if not snapshot.pool:
-            return snapshot
-        text = snapshot.draw_record
-        if not text:
-            seed = self._keyring.draw_seeds[self.name].hex()
-            record = DrawRecord(self.name, snapshot.pool, seed)
-            text = await self._store.publish_draw(sign_record(record, self._keyring))
-        try:
-            record = verify_record(text, self._keyring.pass_keys)
-        except InvalidToken as error:
-            log.error("draw_record_refused", onsale=self.name, reason=str(error))
-            return snapshot
-        self._draw = DrawnPool(record)
-        log.info("draw_published", onsale=self.name, size=record.size)
-        return replace(snapshot, draw_record=text)
+
+def _terms(onsale: Onsale) -> Terms:
+    return Terms(onsale.spec.admission.rate_per_s, onsale.spec.session.length_s)

@@ -24,6 +24,7 @@ def room_settings(onsale: Onsale) -> dict[str, str]:
         "opens_us": _microseconds(onsale.spec.opens),
         "closes_us": _microseconds(onsale.spec.closes),
         "order": onsale.spec.order,
+        "beacon_source": onsale.spec.draw.beacon if onsale.spec.draw else "",
     }
     content = "\n".join(f"{name}={value}" for name, value in settings.items())
     return {**settings, "config": hashlib.sha256(content.encode()).hexdigest()[:16]}

@@ -13,28 +13,32 @@ import structlog
 from aiohttp import web
 
 from rulebook.storeaddress import public_form
+from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError
 from waitingroom.garbage import tune_collector
 from waitingroom.gate.app import make_gate_app
+from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.checkpoint import Checkpoint
 from waitingroom.gate.guard import Guard
+from waitingroom.gate.metrics import GateCollector, GateFigures
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
+from waitingroom.handovers import Handovers
 from waitingroom.metrics import room_registry
 from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
+from waitingroom.web.gate_api import GateApi
 from waitingroom.web.limits import Clients
 from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
-_CANCEL_AGAIN_S = 1.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
@@ -74,7 +78,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         hall = Hall(settings, client)
         rooms, keyring = hall.rooms, hall.keyring
         sessions = Sessions(rooms)
-        guard = Guard(hall.onsales.values())
+        guard = Guard(hall.onsales.values(), hall.hours)
         hall.on_change.append(lambda onsales: guard.replace(onsales.values()))
         checkpoint = Checkpoint(keyring, sessions)
         auth = AuthGate(
@@ -85,13 +89,22 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
             secure_cookies=settings.secure_cookies,
         )
 
+        handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
+        arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
+        registry = room_registry(rooms)
         moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
-            room_registry(rooms),
+            registry,
+            handovers,
             secure_cookies=settings.secure_cookies,
-            more_routes=[*auth.routes(), *moving.routes()],
+            more_routes=[
+                *arrival.routes(),
+                *auth.routes(),
+                *moving.routes(),
+                *GateApi(rooms, keyring, checkpoint, sessions, handovers).routes(),
+            ],
         )
         office = install_back_office(app, rooms, client, sessions, trusted, settings)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
@@ -100,37 +113,40 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
+        counts, exchanges = dict(auth.counts), None
         if settings.gate is not None:
-            upstreams = Upstreams(settings.upstreams, settings.upstream_file)
-            _in_background(stack, upstreams.watch())
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                auto_decompress=False,
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-            await stack.enter_async_context(session)
+            shop = await _shop(stack, settings)
             gate = ProxyGate(
                 guard,
                 checkpoint,
                 rooms,
                 sessions,
-                upstreams,
-                session,
+                *shop,
+                arrival,
                 trusted=trusted,
                 room_url=settings.room_url,
                 secure_cookies=settings.secure_cookies,
                 limits=settings.gate_limits,
             )
-            gate_app = make_gate_app(gate)
             await _listen(
                 stack,
-                gate_app,
+                make_gate_app(gate),
                 settings.gate,
                 max_line=settings.gate_limits.max_line_bytes,
                 cancel=True,
                 shared=settings.workers > 1,
             )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
+            counts["proxy"], exchanges = gate.counts, gate.exchanges
+        figures = GateFigures(
+            counts=counts,
+            renewals=lambda: checkpoint.renewals,
+            feed_connected=lambda: office.revocations.connected,
+            exchanges=exchanges,
+            handovers=handovers.counts,
+            listeners=lambda: office.revocations.listeners,
+        )
+        registry.register(GateCollector(figures))
         hall.start()
         stack.push_async_callback(hall.stop)
         _in_background(stack, hall.watch())
@@ -138,6 +154,18 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         _in_background(stack, office.revocations.run())
         yield hall
         await sessions.flush()
+
+
+async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstreams, aiohttp.ClientSession]:
+    """Return the shop's replicas, followed from now on, and the client by which the gate asks them."""
+    upstreams = Upstreams(settings.upstreams, settings.upstream_file)
+    _in_background(stack, upstreams.watch())
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+    return upstreams, await stack.enter_async_context(session)
 
 
 async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:
@@ -194,9 +222,6 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[None, None, None]) -> 
     task = asyncio.create_task(work)
 
     async def end() -> None:
-        # Again until it helps: on Python 3.11 the store's client may swallow a cancellation.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
+        await end_tasks([task])
 
     stack.push_async_callback(end)

@@ -37,6 +37,7 @@ class QueueSettings:
         poll_budget_per_s: status requests per second that all waiting buyers of an onsale may make together.
         refresh_every_s: how often this process releases and takes a new copy of the counters.
         workers: processes which serve on the same address, told here so that each shares it.
+        state: folder for what has to outlive the store, the draws' records; `state` beside the key folder if not given.
         secure_cookies: mark cookies `Secure`; off only for plain http on a developer's machine.
     """
 
@@ -57,3 +58,9 @@ class QueueSettings:
     refresh_every_s: float = 0.2
     workers: int = 1
     secure_cookies: bool = True
+    state: Path | None = None
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder for what has to outlive the store."""
+        return self.state if self.state is not None else self.keys.parent / "state"

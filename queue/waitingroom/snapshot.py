@@ -35,8 +35,9 @@ class Snapshot:
     """One onsale at store time `at_s`; rates in buyers/s.
 
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
-    first; the line of the last one takes them all in. `operated` is what operators have set, as the store keeps it. `waiting` is
-    the number of buyers in line, over all epochs: every answer names it, so it is counted once.
+    first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
+    given; the draw waits for it. `operated` is what operators have set, as the store keeps it. `waiting` is the number of buyers
+    in line, over all epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
@@ -62,6 +63,8 @@ class Snapshot:
     operated: tuple[tuple[str, str], ...] = ()
     message: str = ""
     soldout: bool = False
+    beacon_source: str = ""
+    beacon: str = ""
     waiting: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,6 +85,11 @@ class Snapshot:
     def released(self) -> int:
         """Places whose turn has come, over all epochs."""
         return self.tail - self.waiting
+
+    @property
+    def awaits_beacon(self) -> bool:
+        """Tell whether the draw waits for the value of its beacon."""
+        return bool(self.pool and self.beacon_source and not self.beacon and not self.draw_record)
 
     def line(self, epoch: int) -> Line | None:
         """Return the line of `epoch`, or None if it is unknown here."""
@@ -126,6 +134,8 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         ),
         message=fields.get("message", ""),
         soldout=bool(fields.get("soldout")),
+        beacon_source=fields.get("beacon_source", ""),
+        beacon=fields.get("beacon", ""),
     )
 
 

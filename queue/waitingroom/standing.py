@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from waitingroom.drawrecord import DrawnPool
+from waitingroom.eta import NO_ETA, Eta
 from waitingroom.places import Place
 from waitingroom.polling import retry_after_s
 from waitingroom.snapshot import Line, Snapshot
 
-_ETA_SPREAD = 0.25
 _LATE_RETRY_S = 3.0
 
 
@@ -62,9 +62,15 @@ def locate(
 
 
 def stand(
-    place: Place, snapshot: Snapshot, draw: DrawnPool | None, *, drawn: bool, poll_budget_per_s: float
+    place: Place,
+    snapshot: Snapshot,
+    draw: DrawnPool | None,
+    *,
+    drawn: bool,
+    poll_budget_per_s: float,
+    eta: Eta = NO_ETA,
 ) -> Standing:
-    """Tell where `place` stands in `snapshot`."""
+    """Tell where `place` stands in `snapshot`, and by `eta`, which was made of it, for how long."""
     salt = place.number
     found = locate(place, snapshot, draw, drawn=drawn)
     position = found[1] if found else None
@@ -76,14 +82,19 @@ def stand(
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
         return Standing(State.CLOSED, position, None, None, 60.0)
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
-        return _before_opening(snapshot, salt, poll_budget_per_s)
+        # Before a draw everybody may be drawn to any position; without one the number tells.
+        wait_s = eta.prequeue_s if drawn or found is None else eta.range_s(_ahead(*found, snapshot))
+        return _before_opening(snapshot, salt, poll_budget_per_s, wait_s)
     ahead = _ahead(*found, snapshot) if found else None
     retry = retry_after_s(ahead or 0, snapshot.waiting, poll_budget_per_s, salt)
     state = State.HELD if snapshot.hold else State.WAITING
-    return Standing(state, position, ahead, None if ahead is None else _eta(ahead, snapshot), retry)
+    wait_s = eta.range_s(ahead) if ahead is not None else eta.prequeue_s if drawn and draw is None else None
+    return Standing(state, position, ahead, wait_s, retry)
 
 
-def _before_opening(snapshot: Snapshot, salt: int, poll_budget_per_s: float) -> Standing:
+def _before_opening(
+    snapshot: Snapshot, salt: int, poll_budget_per_s: float, wait_s: tuple[float, float] | None
+) -> Standing:
     opens_in_s = (snapshot.opens_at_s or 0.0) - snapshot.at_s
     # Nobody stands nearer than another before the draw: each asks at the mean pace the budget leaves, and again soon after the
     # opening, when there is something to tell.
@@ -91,17 +102,9 @@ def _before_opening(snapshot: Snapshot, salt: int, poll_budget_per_s: float) -> 
         retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt), snapshot.waiting / poll_budget_per_s
     )
     spread = pace * ((salt * 0.6180339887498949) % 1.0)
-    return Standing(State.PREQUEUE, None, None, None, min(pace, opens_in_s + 0.5 + spread))
+    return Standing(State.PREQUEUE, None, None, wait_s, min(pace, opens_in_s + 0.5 + spread))
 
 
 def _ahead(line: Line, position: int, snapshot: Snapshot) -> int:
     older = sum(other.waiting for other in snapshot.lines if other.epoch < line.epoch)
     return older + position - line.released - 1
-
-
-def _eta(ahead: int, snapshot: Snapshot) -> tuple[float, float] | None:
-    rate = snapshot.released_per_s or snapshot.rate_per_s
-    if snapshot.hold or rate <= 0.0:
-        return None
-    wait_s = (ahead + 1) / rate
-    return wait_s * (1.0 - _ETA_SPREAD), wait_s * (1.0 + _ETA_SPREAD)

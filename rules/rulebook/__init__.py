@@ -1,6 +1,6 @@
 """The rules: documents, their loading, and the decision they lead to. Imports no sibling; time comes in as an argument."""
 
-from rulebook.admission import AdmissionDecision
+from rulebook.admission import SHOP_SLOW, AdmissionDecision, read_ready
 from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key, terms_key
 from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
@@ -22,7 +22,7 @@ from rulebook.loading import (
 )
 from rulebook.memory import Memory
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
-from rulebook.onsale import AdmissionLimits, Bypass, Onsale, OnsaleSpec, Protect, SessionLimits
+from rulebook.onsale import AdmissionLimits, Bypass, DrawTerms, Onsale, OnsaleSpec, Protect, SessionLimits
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
 from rulebook.recommend import Recommendation
 from rulebook.rule import (
@@ -45,6 +45,7 @@ from rulebook.testreport import Reported, report_json, report_junit, report_text
 from rulebook.testrun import Check, Difference, TestResult, run_test
 
 __all__ = [
+    "SHOP_SLOW",
     "AdmissionDecision",
     "AdmissionLimits",
     "Behavior",
@@ -56,6 +57,7 @@ __all__ = [
     "Difference",
     "DocumentErrors",
     "Documents",
+    "DrawTerms",
     "Expectation",
     "Expected",
     "ExpositionQuery",
@@ -119,6 +121,7 @@ __all__ = [
     "load_text",
     "make_forecast",
     "read_kept",
+    "read_ready",
     "report_json",
     "report_junit",
     "report_text",

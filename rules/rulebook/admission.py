@@ -8,6 +8,7 @@ spent just below what the shop takes, and little above it. Without data about sl
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,6 +23,8 @@ CAREFUL_INCREASE: Final = 0.01
 CAREFUL_WITHIN: Final = (0.8, 1.05)
 """Of the factor at which the shop was slow the last time: there it rises carefully."""
 LEAST_FACTOR: Final = 0.1
+SHOP_SLOW: Final = "shop slow"
+_READY: Final = re.compile(r"(?:^|\s)(\d+) ready x ")
 # A tick that comes a little early counts as a whole interval; otherwise a jittering loop would skip every other one.
 _NEARLY: Final = 0.9
 
@@ -111,7 +114,13 @@ def admit(spec: RuleSpec, ready: int, state: Slowness) -> AdmissionDecision | No
     )
 
 
+def read_ready(reason: str) -> int | None:
+    """Return how many replicas were ready by the reason that `admit` gave; None for another's reason."""
+    found = _READY.search(reason)
+    return int(found[1]) if found else None
+
+
 def _detail(slow: SlowSignal, value: float, factor: float, *, is_slow: bool) -> str:
     if is_slow:
-        return f"shop slow: {slow.signal} {value:.3g} > {slow.above:g}, factor {factor:.3g}"
+        return f"{SHOP_SLOW}: {slow.signal} {value:.3g} > {slow.above:g}, factor {factor:.3g}"
     return f"factor {factor:.3g} and rising" if factor < 1.0 else ""

@@ -141,6 +141,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "opens": "When the doors open. Left out: a standing room.",
         "closes": "When the doors close.",
         "order": "fifo: first come, first served; draw: those who came before the opening are shuffled.",
+        "draw": "What is announced of the draw.",
         "protect": "What the gate guards; the longest match counts.",
         "bypass": "What the gate lets through unseen.",
         "outside": "Before prequeue and after closes: allow or deny.",
@@ -148,6 +149,9 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "entryToken": "Whose tokens count, with entry: token.",
         "admission": "The ceilings of admission.",
         "session": "How long an admitted buyer may stay.",
+    },
+    "DrawTerms": {
+        "beacon": "A public source, such as 'drand round 4711', whose value is mixed with the seed; the draw waits for it.",
     },
     "EntryToken": {
         "jwks": "The address of the shop's public keys, a JSON Web Key Set; https.",

@@ -43,6 +43,12 @@ def _check_host(value: str) -> str:
     return value
 
 
+def _check_line(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or value != value.strip():
+        raise ValueError("must be one line of printable ASCII, without blanks at its ends")
+    return value
+
+
 def _check_keys_url(value: str) -> str:
     parts = urlsplit(check_http_url(value))
     if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
@@ -124,6 +130,12 @@ class SessionLimits(Document):
         return self
 
 
+class DrawTerms(Document):
+    """What is announced of a draw: a public source whose value nobody can know beforehand, and which is mixed with the seed."""
+
+    beacon: Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_check_line)]
+
+
 class OnsaleSpec(Document):
     """One sale: when it opens, in which order buyers come in, how many, and to where."""
 
@@ -133,6 +145,7 @@ class OnsaleSpec(Document):
     prequeue: AwareDatetime | None = None
     closes: AwareDatetime | None = None
     order: Literal["draw", "fifo"] = "fifo"
+    draw: DrawTerms | None = None
     protect: tuple[Protect, ...] = ()
     bypass: tuple[Bypass, ...] = ()
     outside: Literal["allow", "deny"] = "allow"
@@ -165,6 +178,13 @@ class OnsaleSpec(Document):
     def _check_order(cls, value: str, info: ValidationInfo) -> str:
         if value == "draw" and "opens" in info.data and info.data["opens"] is None:
             raise ValueError("draw needs opens: the draw takes place at the opening")
+        return value
+
+    @field_validator("draw")
+    @classmethod
+    def _check_draw(cls, value: DrawTerms | None, info: ValidationInfo) -> DrawTerms | None:
+        if value is not None and info.data.get("order", "draw") != "draw":
+            raise ValueError("needs order: draw; a line in the order of arrival draws nothing")
         return value
 
     @field_validator("entry")

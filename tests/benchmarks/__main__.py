@@ -11,9 +11,11 @@ from pathlib import Path
 from tests.benchmarks import web
 from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
+from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.loop import loop
 from tests.benchmarks.memory import memory
+from tests.benchmarks.neighbours import neighbours
 from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.versus import Effort
 
@@ -26,6 +28,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "memory": lambda options: memory(options.buyers),
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
+    "eta": lambda options: eta(options.share),
+    "neighbours": lambda options: neighbours(_effort(options)),
     "onsale": onsale,
     "loop": lambda options: loop(options.rules, options.intervals),
 }
@@ -61,6 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=64, help="buyers asking at once (64)")
     parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
     parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
+    parser.add_argument(
+        "--share", type=int, default=1, help="play `eta` at one part in so many of its size (1)"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
     parser.add_argument("--rules", type=int, default=1000, help="rules of the scaler for `loop` (1000)")
     parser.add_argument("--intervals", type=int, default=100, help="rounds of each for `loop` (100)")

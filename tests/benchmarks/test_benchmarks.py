@@ -22,6 +22,8 @@ TINY = [
     "2",
     "--decisions",
     "30",
+    "--share",
+    "40",
     "--rules",
     "20",
     "--intervals",
@@ -82,6 +84,22 @@ def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:
     assert figures["decide_us"]["ratio"] > 1
 
 
+def test_what_buyers_are_told_of_their_wait_is_held_against_what_they_were_told_before(
+    tmp_path: Path,
+) -> None:
+    figures = run("eta", tmp_path)
+    assert {"eta_coverage", "eta_width_ratio", "eta_coverage_halved", "eta_width_ratio_capacity"} <= set(
+        figures
+    )
+    assert figures["eta_coverage"]["value"] > figures["eta_coverage"]["baseline"]
+
+
+def test_an_onsale_is_measured_alone_and_beside_the_rush_to_another(tmp_path: Path) -> None:
+    figures = run("neighbours", tmp_path)
+    assert set(figures) == {"neighbours_status_p99", "neighbours_over", "neighbours_shortfall"}
+    assert figures["neighbours_status_p99"]["n"] > 0
+
+
 @pytest.mark.slow
 def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path: Path) -> None:
     need("prometheus")
@@ -94,4 +112,4 @@ def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission, decide, onsale" in capsys.readouterr().err.replace("'", "")
+    assert "status, join, gate, memory, admission, decide, eta" in capsys.readouterr().err.replace("'", "")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rulebook import AdmissionDecision, Memory, Missing, Reading, decide
+from rulebook import SHOP_SLOW, AdmissionDecision, Memory, Missing, Reading, decide, read_ready
 from tests.rulebook.documents import NOW_S, rule, seen, share, total
 
 
@@ -95,6 +95,15 @@ def test_a_paused_rule_still_admits_by_what_is_ready() -> None:
     decision = decide(paused, seen(8, {"requests": 50.0}, ready=3), Memory(), NOW_S)
     assert decision.admission is not None
     assert decision.admission.rate_per_s == 15.0
+
+
+def test_the_room_reads_from_the_reason_how_many_are_ready_and_whether_the_shop_is_slow() -> None:
+    quick, memory = admitted(0.2, Memory(), ready=12)
+    slow, _ = admitted(0.9, memory, ready=3)
+    assert (read_ready(quick.reason), read_ready(f"web: {slow.reason}")) == (12, 3)
+    assert SHOP_SLOW in slow.reason
+    assert SHOP_SLOW not in quick.reason
+    assert read_ready("ceiling") is None
 
 
 def test_a_cut_is_left_to_work_before_the_next_one_and_before_a_raise() -> None:

@@ -12,16 +12,22 @@ from typing import Any
 import pytest
 
 from tests.waitingroom.samples import KEYRING
-from waitingroom.draw import make_draw
-from waitingroom.drawrecord import DrawRecord, sign_record
+from waitingroom.draw import make_draw, mix_beacon
+from waitingroom.drawrecord import Beacon, DrawRecord, sign_record
 from waitingroom.passes import public_keys
 
 SEED = "11" * 32
 COMMITMENT = hashlib.sha256(bytes.fromhex(SEED)).hexdigest()
 
 
-def verify(folder: Path, *arguments: str, **changes: Any) -> subprocess.CompletedProcess[str]:
-    record = sign_record(DrawRecord("cactus", ((1, 40), (2, 60)), SEED), KEYRING)
+BEACON = Beacon("drand round 4711", "a1b2")
+
+
+def verify(
+    folder: Path, *arguments: str, mixed: Beacon | None = None, **changes: Any
+) -> subprocess.CompletedProcess[str]:
+    """Verify a saved answer; `changes` replace its members, `mixed` is the beacon of its record."""
+    record = sign_record(DrawRecord("cactus", ((1, 40), (2, 60)), SEED, mixed), KEYRING)
     (folder / "draw.json").write_text(
         json.dumps({"onsale": "cactus", "commitment": COMMITMENT, "record": record} | changes)
     )
@@ -70,6 +76,61 @@ def test_the_documented_vector_is_the_real_one() -> None:
     text = (Path(__file__).parents[2] / "docs" / "draw.md").read_text()
     draw = make_draw(bytes(32), "cactus", 10)
     assert " ".join(str(draw.position(n)) for n in range(1, 11)) in text
+
+
+def documented_key(seed: bytes, onsale: str, source: str, value: str) -> bytes:
+    """Follow docs/draw.md."""
+    message = b"tidegate draw beacon v1"
+    for text in (onsale, source, value):
+        message += len(text.encode()).to_bytes(2, "big") + text.encode()
+    return hmac.new(seed, message, hashlib.sha256).digest()
+
+
+def test_the_documented_vector_of_a_beacon_is_the_real_one() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "draw.md").read_text()
+    key = documented_key(bytes(32), "cactus", "drand round 1", "a1b2")
+    assert key == mix_beacon(bytes(32), "cactus", "drand round 1", "a1b2")
+    assert key.hex() in text
+    draw = make_draw(key, "cactus", 10)
+    assert " ".join(str(draw.position(n)) for n in range(1, 11)) in text
+
+
+def test_a_position_drawn_with_a_beacon_is_confirmed(tmp_path: Path) -> None:
+    key = documented_key(bytes.fromhex(SEED), "cactus", BEACON.source, BEACON.value)
+    position = documented_position(key, "cactus", 100, 47)
+    announced = {"source": BEACON.source, "value": BEACON.value}
+    arguments = ["--epoch", "2", "--number", "7", "--position", str(position), "--beacon", BEACON.value]
+    done = verify(tmp_path, *arguments, mixed=BEACON, beacon=announced)
+    assert done.returncode == 0, done.stdout
+    assert "is the one that you looked up" in done.stdout
+
+
+def test_without_a_beacon_the_verifier_says_what_the_operator_knew(tmp_path: Path) -> None:
+    assert "the operator knew the draw beforehand" in verify(tmp_path).stdout
+
+
+def test_a_beacon_that_was_not_looked_up_is_shown_to_be_compared(tmp_path: Path) -> None:
+    done = verify(tmp_path, mixed=BEACON)
+    assert done.returncode == 0
+    assert "compare it with drand round 4711" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mixed", "announced"),
+    [
+        pytest.param(["--beacon", "ffff"], BEACON, BEACON.source, id="another value"),
+        pytest.param(["--beacon", "a1b2"], None, None, id="none was mixed"),
+        pytest.param([], BEACON, "drand round 4712", id="another source"),
+        pytest.param([], None, "drand round 4711", id="announced and left out"),
+    ],
+)
+def test_a_beacon_that_is_not_as_announced_fails(
+    tmp_path: Path, arguments: list[str], mixed: Beacon | None, announced: str | None
+) -> None:
+    told = {"source": announced, "value": None} if announced else None
+    done = verify(tmp_path, *arguments, mixed=mixed, beacon=told)
+    assert done.returncode == 1
+    assert "DIFFERS" in done.stdout or "no beacon was mixed" in done.stdout
 
 
 def test_a_true_position_is_confirmed(tmp_path: Path) -> None:

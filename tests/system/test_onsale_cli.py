@@ -109,7 +109,7 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     await client.execute_command("CONFIG", "SET", "appendonly", "yes")
     passed = json.loads(await done(here, "preflight", "cactus", "--json"))
     assert {check["name"]: check["result"] for check in passed["checks"]} == dict.fromkeys(
-        ("store", "persistence", "memory", "clock", "settings", "keys", "headroom"), "pass"
+        ("store", "persistence", "memory", "clock", "settings", "keys", "draw", "headroom"), "pass"
     )
     await client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     evicting = await tidegate("preflight", "cactus", url=here.room)
@@ -164,3 +164,9 @@ async def test_a_new_token_is_printed_once_beside_its_line_for_the_file(tmp_path
     found = await TokenFile(path).find(token)
     assert found is not None
     assert (found.name, found.role, found.onsales) == ("ann", Role.OPERATOR, ("cactus",))
+
+
+async def test_a_beacon_that_was_not_announced_is_refused(here: Living) -> None:
+    done = await tidegate("beacon", "cactus", "9f86d081", url=here.room)
+    assert done.returncode == 1
+    assert "the document names no beacon" in done.stderr

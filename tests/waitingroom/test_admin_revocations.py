@@ -9,7 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
+from yarl import URL
 
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import Living, living
@@ -45,12 +48,12 @@ async def refused_within(buyer: aiohttp.ClientSession, gate: str, seconds: float
 
 
 @asynccontextmanager
-async def two_processes(folder: Path, store_url: str) -> AsyncIterator[tuple[Living, Living]]:
+async def two_processes(folder: Path, store_url: str, **changes: Any) -> AsyncIterator[tuple[Living, Living]]:
     """Two rooms with a gate each on one store and one set of keys; they share nothing else."""
     tokens = token_file(folder)
     async with (
-        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens) as one,
-        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens) as other,
+        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens, **changes) as one,
+        living(folder, store_url, onsale(admission=FAST), admin_tokens=tokens, **changes) as other,
     ):
         yield one, other
 
@@ -69,6 +72,49 @@ async def test_an_ended_session_is_refused_at_every_gate_within_two_seconds(
         assert await client.zcard("{cactus}:sessions") == 0
         async with buyer.post(f"{one.room}/cactus/enter") as answer:
             assert answer.status != 200
+
+
+async def test_a_session_ended_by_the_shops_answer_is_refused_at_every_gate_within_two_seconds(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with two_processes(tmp_path, store_url) as (one, other), one.buyer() as buyer:
+        session = await admitted(buyer, one)
+        kept = {cookie.key: cookie.value for cookie in buyer.cookie_jar}
+        async with listening(other) as listener:
+            async with buyer.get(f"{one.gate}/end") as answer:
+                assert answer.status == 200
+                token = answer.cookies["tidegate_pass_cactus"]
+                assert (token.value, token["max-age"]) == ("", "0")
+            assert (await listener.next())["data"] == {
+                "onsale": "cactus",
+                "session": session,
+                "kind": "complete",
+            }
+        assert await client.zcard("{cactus}:sessions") == 0
+        buyer.cookie_jar.update_cookies(kept, URL(one.room))  # a browser which keeps the pass all the same
+        await asyncio.gather(refused_within(buyer, one.gate, 2), refused_within(buyer, other.gate, 2))
+
+
+async def test_an_open_websocket_is_closed_when_its_session_is_revoked_elsewhere(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async def shop(request: web.Request) -> web.StreamResponse:
+        opened = web.WebSocketResponse()
+        await opened.prepare(request)
+        async for _ in opened:
+            pass
+        return opened
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", shop)
+    async with TestServer(app) as server:
+        upstreams = {"upstreams": (str(server.make_url("/")),)}
+        async with two_processes(tmp_path, store_url, **upstreams) as (one, other), one.buyer() as buyer:
+            session = await admitted(buyer, one)
+            async with buyer.ws_connect(f"{other.gate}/live") as opened:
+                await Office(one).act("revoke", session=session)
+                message = await opened.receive(timeout=20)
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1008)
 
 
 async def test_a_process_which_starts_later_knows_who_was_revoked(
@@ -109,13 +155,19 @@ async def test_revocations_are_kept_as_long_as_a_pass_could_hold(client: Redis, 
 
 
 class Listener:
-    """Reads server-sent events."""
+    """Reads server-sent events; the hours of onsales are told in between, and left out unless they are wanted."""
 
     def __init__(self, answer: aiohttp.ClientResponse) -> None:
         self._answer = answer
 
-    async def next(self) -> dict[str, Any]:
+    async def next(self, *, hours: bool = False) -> dict[str, Any]:
         """Return the next event, its data read as JSON."""
+        while True:
+            event = await self._next()
+            if hours or event["event"] != "hours":
+                return event
+
+    async def _next(self) -> dict[str, Any]:
         event: dict[str, Any] = {}
         async with asyncio.timeout(20):
             while True:
@@ -176,9 +228,23 @@ async def test_the_feed_of_one_onsale_tells_of_no_other(
         assert (await listener.next())["data"]["onsale"] == "tulip"
 
 
+async def test_the_feed_tells_when_onsales_guard_their_shops(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    sale = onsale(closes="2099-01-01T00:00:00+00:00")
+    async with (
+        living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here,
+        listening(here) as listener,
+    ):
+        told = (await listener.next(hours=True))["data"]
+        assert told == {"onsale": "cactus", "begins": None, "closes": 4070908800.0}
+        await Office(here).act("close", at="now")
+        assert (await listener.next(hours=True))["data"]["closes"] < told["closes"]
+
+
 async def test_a_room_that_stops_lets_its_listeners_go(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with aiohttp.ClientSession() as session, asyncio.timeout(8):
         async with living(tmp_path, store_url, onsale()) as here:
             answer = await session.get(f"{here.room}/gate/revocations")
             await Listener(answer).next()
-        assert await answer.content.read() == b""
+        assert b"revoked" not in await answer.content.read()

@@ -13,6 +13,7 @@ from yarl import URL
 from tests.waitingroom.living import HTML, Living, living
 from tests.waitingroom.samples import onsale
 
+SHOP = "http://127.0.0.1:3000/cactus"  # on the host of room and gate: cookies of one are cookies of all
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}
 SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "30s"}
 
@@ -34,7 +35,7 @@ async def wait_for_turn(buyer: aiohttp.ClientSession, here: Living) -> dict[str,
 
 
 async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: str, client: Redis) -> None:
-    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+    async with living(tmp_path, store_url, onsale(shop=SHOP, admission=FAST)) as here, here.buyer() as buyer:
         async with buyer.get(f"{here.gate}/seats?row=1") as turned_away:
             assert turned_away.status == 429
             assert turned_away.headers["Retry-After"] == "5"
@@ -45,7 +46,7 @@ async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: s
         async with buyer.post(f"{here.room}/cactus/enter") as entered:
             assert entered.status == 200
             admission = await entered.json()
-        assert admission["location"] == "https://shop.example.org/cactus"
+        assert admission["location"] == SHOP
         async with buyer.post(
             f"{here.gate}/seats?row=1", data="two", headers={"X-Tidegate-Session": "forged"}
         ) as shop:
@@ -100,7 +101,7 @@ async def test_the_shop_ends_a_session_with_a_header(tmp_path: Path, store_url: 
 async def test_a_standing_room_lets_walk_ins_through_without_a_page(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
-    async with living(tmp_path, store_url, onsale(admission=FAST)) as here, here.buyer() as buyer:
+    async with living(tmp_path, store_url, onsale(shop=SHOP, admission=FAST)) as here, here.buyer() as buyer:
         await has_tokens(here)
         async with buyer.get(f"{here.gate}/seats", headers=HTML, allow_redirects=False) as turned_away:
             address = turned_away.headers["Location"]
@@ -108,11 +109,11 @@ async def test_a_standing_room_lets_walk_ins_through_without_a_page(
             again = URL(here.room).join(URL(first.headers["Location"]))
         assert again.query["cookies"] == "1"
         async with buyer.get(again, headers=HTML, allow_redirects=False) as second:
-            assert second.headers["Location"] == "https://shop.example.org/cactus"
+            assert second.headers["Location"] == SHOP
         other = again.with_query({"return": "/cactus/seats?row=1"})
         buyer.cookie_jar.clear(lambda cookie: cookie.key == "tidegate_place")
         async with buyer.get(other, headers=HTML, allow_redirects=False) as third:
-            assert third.headers["Location"] == "https://shop.example.org/cactus/seats?row=1"
+            assert third.headers["Location"] == f"{SHOP}/seats?row=1"
         async with buyer.get(f"{here.gate}/seats") as allowed:
             assert allowed.status == 200
 

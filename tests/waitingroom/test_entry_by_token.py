@@ -220,7 +220,7 @@ async def test_walk_ins_of_a_members_shop_need_a_token_too(
         ) as first:
             assert first.status == 303
         async with buyer.get(f"{here.room}/cactus/", headers=HTML, allow_redirects=False) as second:
-            assert second.headers["Location"] == "https://shop.example.org/cactus"
+            assert second.headers["Location"].startswith("https://shop.example.org/.tidegate/enter?code=")
         async with buyer.get(f"{here.gate}/seats") as allowed:
             assert allowed.status == 200
         async with here.buyer() as thief:

@@ -74,6 +74,22 @@ def test_anything_else_leads_to_the_shop_itself(wanted: str | None) -> None:
     assert return_address(SHOP, wanted) == SHOP
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "/.tidegate",
+        "/.tidegate/",
+        "/.tidegate/enter?code=cactus.x",
+        "/.TideGate/enter",
+        "https://shop.example.org/.tidegate/enter?code=cactus.x",
+        "/%2etidegate/enter",
+        "/x/../.tidegate/enter",
+    ],
+)
+def test_the_way_in_is_no_place_to_come_back_to(wanted: str) -> None:
+    assert return_address("https://shop.example.org", wanted) == "https://shop.example.org"
+
+
 SHOPS = st.sampled_from(
     [SHOP, "http://shop.example.org", "https://a.example/x/y/", "https://a.example/?q=1", "http://[::1]:80/s"]
 )
@@ -92,6 +108,7 @@ PIECES = st.sampled_from([*"/\\@.:?#; \t%\u00e9\r\n"]) | st.sampled_from(
         "y",
         "&a=b",
         "evil.example",
+        ".tidegate",
         "https:",
         SHOP[:-7],
     ]
@@ -121,3 +138,4 @@ def test_the_origin_is_the_shops_and_the_path_lies_under_its(shop: str, wanted: 
     assert "//" not in decoded
     assert ".." not in decoded.split("/")
     assert not gone.fragment
+    assert not decoded.lower().startswith("/.tidegate/")

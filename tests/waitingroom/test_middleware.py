@@ -1,33 +1,17 @@
 """The gate inside a shop: ASGI, WSGI and aiohttp decide alike, offline, and let nothing through that they cannot verify."""
 
 import asyncio
-import io
 import json
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
-from urllib.parse import unquote_to_bytes
-from wsgiref.handlers import SimpleHandler
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 from joserfc.jwk import OKPKey
-from yarl import URL
 
 from tests.waitingroom.gates import PAGE, ROOM_URL, admission, cookies
 from tests.waitingroom.samples import KEYRING, device, onsale
+from tests.waitingroom.shops import Ask, every
 from waitingroom.keyring import Keyring
-from waitingroom.middleware import (
-    AsgiGate,
-    FetchedKeys,
-    OfflineGate,
-    StaticKeys,
-    WsgiGate,
-    aiohttp_gate,
-)
+from waitingroom.middleware import AsgiGate, FetchedKeys, OfflineGate, StaticKeys
 from waitingroom.middleware.asgi import Message, Receive, Scope, Send
 from waitingroom.passes import public_keys
 
@@ -42,104 +26,6 @@ STRANGER = Keyring({"1": b"p" * 32}, {"1": OKPKey.generate_key("Ed25519", privat
 NEWER = Keyring({"1": b"p" * 32}, {"2": OKPKey.generate_key("Ed25519", private=True)}, {})
 
 
-@dataclass(frozen=True)
-class Got:
-    """An answer; `shop` is what the shop saw, None where nothing reached it."""
-
-    status: int
-    headers: Mapping[str, str]
-    shop: dict[str, str] | None
-
-
-Ask: TypeAlias = Callable[[OfflineGate, str, str, dict[str, str]], Got]
-
-
-def ours(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the session's headers which the shop saw, with those that pretend to be some."""
-    named = {name.lower().replace("_", "-").removeprefix("http-"): value for name, value in headers.items()}
-    return {name: value for name, value in named.items() if name.startswith("x-tidegate-")}
-
-
-def ask_asgi(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
-    saw: list[dict[str, str]] = []
-    sent: list[Message] = []
-
-    async def shop(scope: Scope, receive: Receive, send: Send) -> None:
-        names = {name.decode(): value.decode() for name, value in scope["headers"]}
-        saw.append(ours(names) | {"pass": getattr(scope["tidegate.pass"], "session", "")})
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def receive() -> Message:
-        return {"type": "http.request"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    path, _, query = target.partition("?")
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": unquote_to_bytes(path).decode("utf-8", "replace"),
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "headers": [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()],
-    }
-    asyncio.run(AsgiGate(shop, gate)(scope, receive, send))
-    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Got(sent[0]["status"], answered, saw[0] if saw else None)
-
-
-def ask_wsgi(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
-    saw: list[dict[str, str]] = []
-
-    def shop(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        seen = {name: value for name, value in environ.items() if isinstance(value, str)}
-        saw.append(ours(seen) | {"pass": getattr(environ["tidegate.pass"], "session", "")})
-        start_response("200 OK", [])
-        return [b""]
-
-    path, _, query = target.partition("?")
-    environ = {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        **{"HTTP_" + name.upper().replace("-", "_"): value for name, value in headers.items()},
-    }
-    out = io.BytesIO()
-    handler = SimpleHandler(io.BytesIO(), out, sys.stderr, environ, multithread=False, multiprocess=False)
-    handler.http_version = "1.1"
-    handler.run(WsgiGate(shop, gate))
-    head = out.getvalue().partition(b"\r\n\r\n")[0].decode().split("\r\n")
-    answered = dict(line.split(": ", 1) for line in head[1:])
-    return Got(
-        int(head[0].split()[1]),
-        {name.lower(): value for name, value in answered.items()},
-        saw[0] if saw else None,
-    )
-
-
-def ask_aiohttp(gate: OfflineGate, method: str, target: str, headers: dict[str, str]) -> Got:
-    async def shop(request: web.Request) -> web.Response:
-        seen = ours(request.headers)
-        return web.json_response({**seen, "pass": seen.get("x-tidegate-session", "")})
-
-    async def run() -> Got:
-        app = web.Application(middlewares=[aiohttp_gate(gate)])
-        app.router.add_route("*", "/{path:.*}", shop)
-        async with TestClient(TestServer(app)) as client:
-            url = URL(str(client.make_url("/")).rstrip("/") + target, encoded=True)
-            async with client.session.request(method, url, headers=headers, allow_redirects=False) as answer:
-                text = await answer.text()
-                named = {name.lower(): value for name, value in answer.headers.items()}
-                return Got(answer.status, named, json.loads(text) if answer.status == 200 and text else None)
-
-    return asyncio.run(run())
-
-
 SPELLINGS = [
     "/x/%2e%2e/cactus",
     "//cactus",
@@ -148,7 +34,6 @@ SPELLINGS = [
     "/cactus%2fseats",
     "/x/..;/cactus",
 ]
-every = pytest.mark.parametrize("ask", [ask_asgi, ask_wsgi, ask_aiohttp], ids=["asgi", "wsgi", "aiohttp"])
 
 
 def gate(keys: Any = KEYS) -> OfflineGate:

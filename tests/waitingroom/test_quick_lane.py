@@ -46,6 +46,7 @@ async def ask(
         session.request(method, here.room + path, headers={**JSON, **headers}) as answer,
     ):
         body = re.sub(r'"as_of":[0-9.]+', '"as_of":0', await answer.text())
+        body = re.sub(r'"eta_s":\[[0-9,]+\]', '"eta_s":[0,0]', body)
         said = [
             (name.lower(), re.sub("tidegate_place=[^;]+", "tidegate_place=given", value))
             for name, value in answer.headers.items()
@@ -81,7 +82,7 @@ async def test_both_ways_give_the_same_answers(
     async with living(tmp_path, store_url, STANDING) as here:
         place = await join(here, "/cactus/join" + SLOWLY)
         async with asyncio.timeout(20):
-            while 'waiting":1}' not in (await ask(here, "GET", "/cactus/status" + SLOWLY, place))[2]:
+            while '"waiting":1,' not in (await ask(here, "GET", "/cactus/status" + SLOWLY, place))[2]:
                 await asyncio.sleep(0.01)
         admitted = cookies(keyring=load_keyring(tmp_path / "keys", ["cactus"]))
         gate = {"X-Original-URI": "/cactus", "Cookie": admitted}

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from waitingroom.drawrecord import DrawnPool, DrawRecord
+from waitingroom.eta import Eta
 from waitingroom.places import Place
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import State, stand
@@ -29,6 +30,17 @@ OPEN = Snapshot(
     closes_at_s=None,
     hold="",
     draw_record="",
+)
+
+
+ETA = Eta(
+    knots=(0.0, 100.0),
+    low_s=(0.0, 50.0),
+    high_s=(5.0, 105.0),
+    low_slopes=(0.5, 0.5),
+    high_slopes=(1.0, 1.0),
+    steps_s=(5.0, 5.0),
+    prequeue_s=(600.0, 700.0),
 )
 
 
@@ -60,17 +72,32 @@ def test_a_number_issued_after_the_copy_was_taken_waits_at_the_end() -> None:
     assert (standing.state, standing.ahead) == (State.WAITING, 64)
 
 
-def test_the_wait_follows_the_measured_release_rate_and_else_the_rate_in_force() -> None:
-    measured = stand(place(60), replace(OPEN, released_per_s=4.0), None, drawn=False, poll_budget_per_s=1_000)
-    assert measured.ahead == 19
-    assert measured.eta_s == (3.75, 6.25)
-    configured = stand(place(60), OPEN, None, drawn=False, poll_budget_per_s=1_000)
-    assert configured.eta_s == (7.5, 12.5)
+def test_the_wait_is_the_range_of_as_many_people_ahead() -> None:
+    standing = stand(place(60), OPEN, None, drawn=False, poll_budget_per_s=1_000, eta=ETA)
+    assert standing.ahead == 19
+    assert standing.eta_s == ETA.range_s(19)
 
 
-def test_a_held_line_names_no_wait_but_lets_released_buyers_in() -> None:
+def test_in_a_prequeue_without_a_draw_the_number_tells_the_wait() -> None:
+    early = replace(OPEN, opens_at_s=1_600.0, lines=(Line(1, 100, 0, 0),))
+    standing = stand(place(60), early, None, drawn=False, poll_budget_per_s=1_000, eta=ETA)
+    assert (standing.state, standing.position) == (State.PREQUEUE, None)
+    assert standing.eta_s == ETA.range_s(59)
+
+
+def test_before_a_draw_everybody_is_told_the_same_wait() -> None:
+    early = replace(OPEN, opens_at_s=1_600.0, lines=(Line(1, 100, 0, 0),))
+    drawing = replace(early, at_s=1_601.0)
+    for snapshot in (early, drawing):
+        waits = {
+            stand(place(number), snapshot, None, drawn=True, poll_budget_per_s=1_000, eta=ETA).eta_s
+            for number in (1, 60, 100)
+        }
+        assert waits == {ETA.prequeue_s}
+
+
+def test_a_held_line_lets_released_buyers_in() -> None:
     held = replace(OPEN, hold="the payment provider is down", rate_per_s=0.0)
-    assert stand(place(60), held, None, drawn=False, poll_budget_per_s=1_000).eta_s is None
     assert state_of(60, held) is State.HELD
     assert state_of(40, held) is State.RELEASED
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from tidegate.demo.browser import HTML, Answer, Browser
 from tidegate.demo.progress import Board
-from tidegate.demo.records import BuyerRecord, Outcome, ShopVisit, Step
+from tidegate.demo.records import BuyerRecord, Outcome, ShopVisit, Step, ToldWait
 from tidegate.demo.shapes import THINK_S, BuyerPlan, Kind
 
 _WAITING = frozenset({"prequeue", "waiting", "held"})
@@ -51,6 +51,7 @@ class _Seen:
     positions: dict[tuple[int, int], None]
     sessions: dict[str, None]
     visits: list[ShopVisit]
+    told: list[ToldWait]
     no_place: int = 0
     last_waiting_as_of_s: float | None = None
     first_released_as_of_s: float | None = None
@@ -70,7 +71,7 @@ class Buyer:
         self._browser = Browser(pool, plan.buyer)
         self._board = board
         self._dice = random.Random(plan.seed)
-        self._seen = _Seen(opens_s + plan.arrive_at_s, Outcome.UNSERVED, {}, {}, {}, [])
+        self._seen = _Seen(opens_s + plan.arrive_at_s, Outcome.UNSERVED, {}, {}, {}, [], [])
         self._tabs = 2 if plan.kind is Kind.TWO_TABS else 1
 
     def record(self) -> BuyerRecord:
@@ -90,6 +91,7 @@ class Buyer:
             admitted_s=seen.admitted_s,
             visits=tuple(seen.visits),
             room_errors=seen.room_errors,
+            told=tuple(seen.told),
         )
 
     async def run(self) -> None:
@@ -231,6 +233,8 @@ class Buyer:
             seen.positions[epoch, document["position"]] = None
         if document["state"] in _WAITING:
             seen.last_waiting_as_of_s = max(as_of, seen.last_waiting_as_of_s or as_of)
+            if document["eta_s"] is not None:
+                seen.told.append(ToldWait(as_of, *document["eta_s"]))
         elif document["state"] in _TURN:
             seen.first_released_as_of_s = min(as_of, seen.first_released_as_of_s or as_of)
 

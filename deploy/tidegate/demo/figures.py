@@ -2,7 +2,8 @@
 
 The definitions: an *order violation* is a buyer told "your turn" at store time t while a lower position is told to wait at
 t' >= t; *over-admission* counts distinct shop sessions beyond the token bucket's bound over the logged rate; *served* is the last
-checkout begun by a buyer who stayed; a *double claim* is a place for which two sessions were seen.
+checkout begun by a buyer who stayed; *ETA coverage* is the share of buyers whose wait lay within the first range they were
+told; a *double claim* is a place for which two sessions were seen.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tidegate.demo.records import (
     Step,
 )
 from tidegate.demo.shapes import MINIMUM_IN_SHOP_S
+from tidegate.demo.waits import judge_waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ class Figures:
     slo_violation_share: float | None
     turned_away: int
     room_errors: int
+    eta_coverage: float | None
+    eta_coverage_later: float | None
+    eta_width_ratio: float | None
     wait_p50_s: float | None
     wait_p95_s: float | None
     seconds_to_serve: float | None
@@ -115,6 +120,7 @@ def count(evidence: Evidence, terms: Terms) -> Figures:
     best = optimum_begins((buyer.arrived_s - terms.opens_s for buyer in stayers), terms.capacity)
     to_serve, to_serve_90 = begun[-1] if begun else None, _nine_in_ten(begun, len(stayers))
     optimum, optimum_90 = best[-1] if best else None, _nine_in_ten(best, len(stayers))
+    told = judge_waits(buyers)
     ready = [sample.ready for sample in evidence.replicas]
     return Figures(
         buyers=len(buyers),
@@ -138,6 +144,9 @@ def count(evidence: Evidence, terms: Terms) -> Figures:
         slo_violation_share=slo_violation_share(visits),
         turned_away=sum(not visit.succeeded and not visit.failed for visit in visits),
         room_errors=sum(buyer.room_errors for buyer in buyers),
+        eta_coverage=told.first,
+        eta_coverage_later=told.later,
+        eta_width_ratio=told.width,
         wait_p50_s=_rounded(percentile(waits, 0.5)),
         wait_p95_s=_rounded(percentile(waits, 0.95)),
         seconds_to_serve=_rounded(to_serve),

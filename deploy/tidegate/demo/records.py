@@ -58,12 +58,22 @@ class ShopVisit:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldWait:
+    """The range of a wait as a buyer was told it, in seconds from store time `as_of_s` on."""
+
+    as_of_s: float
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BuyerRecord:
     """Everything one buyer saw, in all tabs.
 
     `numbers` and `positions` hold each distinct (epoch, number) and (epoch, position) once; `no_place` counts answers "you
     hold no place" after joining. Of the statuses the last "not your turn" and the first "your turn" are kept, by the store
-    time (`as_of`) they were true at. `admitted_s` is when the first tab was let in, by the buyer's clock.
+    time (`as_of`) they were true at; `told` holds every range of the wait that was shown. `admitted_s` is when the first tab
+    was let in, by the buyer's clock.
     """
 
     buyer: int
@@ -79,6 +89,7 @@ class BuyerRecord:
     admitted_s: float | None = None
     visits: tuple[ShopVisit, ...] = ()
     room_errors: int = 0
+    told: tuple[ToldWait, ...] = ()
 
     @property
     def stays(self) -> bool:

@@ -43,6 +43,8 @@ def summary(figures: Figures) -> list[str]:
         f"the optimum was {_text(figures.seconds_optimum)} s (ratio {_text(figures.ratio)})",
         f"lost places {figures.lost_places}, over-admitted {figures.over_admitted}, "
         f"double claims {figures.double_claims}, order violations {figures.order_violations}",
+        f"waits within the first range told {_text(figures.eta_coverage)} of buyers, within later ones "
+        f"{_text(figures.eta_coverage_later)} (relative width {_text(figures.eta_width_ratio)})",
         f"replicas {_text(figures.replicas_min)} to {_text(figures.replicas_max)}, checkout p95 {_text(figures.shop_p95_ms)} ms "
         f"(objective {figures.slo_ms:g} ms), shop errors {figures.shop_errors} of {figures.shop_requests} requests",
     ]

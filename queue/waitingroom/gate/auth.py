@@ -14,7 +14,8 @@ from aiohttp import hdrs, web
 
 from rulebook import Onsale
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.counts import Counts
+from waitingroom.gate.guard import Guard
 from waitingroom.gate.original import (
     PREFIX,
     AuthReader,
@@ -67,7 +68,13 @@ class AuthGate:
         self._room_url = room_url
         self._secure = secure_cookies
         self._reader = AuthReader()
+        self._auth_counts, self._forward_counts = Counts(), Counts()
         self._reported: Memo[bool] = Memo(_REPORTS_REMEMBERED)
+
+    @property
+    def counts(self) -> Mapping[str, Counts]:
+        """What was answered, by the way of asking."""
+        return {"auth": self._auth_counts, "forward": self._forward_counts}
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; a proxy may ask with any method, as some keep the buyer's."""
@@ -102,26 +109,34 @@ class AuthGate:
         headers = request.headers
         if not self._trusted.holds(request.remote):
             return self._refuse_auth(request, "not a trusted proxy")
+        counts = self._auth_counts
         original = self._reader.read(headers, _configured(request))
         onsale = self._judge(original)
         if onsale is None:
+            counts.free += 1
             return _FREE
         allowed = self._checkpoint.check(onsale, headers.get(hdrs.COOKIE), time.time())
         if allowed is not None:
+            counts.allowed += 1
             return self._passed(allowed)
+        counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
         return Answer(_CHALLENGED.status, (*_CHALLENGED.headers, (ROOM_HEADER, address)))
 
     def _forward(self, request: web.Request) -> web.Response:
         if not self._trusted.holds(request.remote):
             return _response(self._refuse_forward(request, "not a trusted proxy"))
+        counts = self._forward_counts
         original = self._read_forward(request)
         onsale = self._judge(original)
         if onsale is None:
+            counts.free += 1
             return _response(_FREE_BEHIND_ENVOY)
         allowed = self._checkpoint.check(onsale, request.headers.get(hdrs.COOKIE), time.time())
         if allowed is not None:
+            counts.allowed += 1
             return _response(self._passed(allowed))
+        counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
         return _response(send_to_line(request.headers.get("Accept", ""), address))
 
@@ -135,7 +150,7 @@ class AuthGate:
         if judgement.refused:
             raise UnreadableRequest(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
 
     def _passed(self, allowed: Allowed) -> Answer:
         admission = allowed.admission
@@ -146,10 +161,12 @@ class AuthGate:
         return Answer(200, headers if cookie is None else (*headers, ("Set-Cookie", cookie)))
 
     def _refuse_auth(self, request: web.BaseRequest, reason: str) -> Answer:
+        self._auth_counts.refuse(reason)
         self._report(AUTH_PATH, request.remote, reason)
         return _CHALLENGED
 
     def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
+        self._forward_counts.refuse(reason)
         self._report(PREFIX, request.remote, reason)
         return _FORBIDDEN
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from rulebook import Onsale
 from waitingroom.gate.reader import PassReader
+from waitingroom.gate.renewing import is_due, renew_after_s
 from waitingroom.gate.sessions import Sessions
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, sign_pass
 from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 
-RENEW_AFTER_S = 60.0
 _RENEWED_REMEMBERED = 10_000
 
 
@@ -53,6 +53,7 @@ class Checkpoint:
     """Checks the passes of all onsales."""
 
     def __init__(self, keyring: Keyring, sessions: Sessions) -> None:
+        self.renewals = 0
         self._keyring = keyring
         self._sessions = sessions
         self._reader = PassReader(keyring)
@@ -65,16 +66,29 @@ class Checkpoint:
             return None
         return Allowed(admission, self._renew(onsale, admission, now_s))
 
-    def _renew(self, onsale: Onsale, admission: Pass, now_s: float) -> str | None:
-        length = onsale.spec.session.length_s
-        after = min(RENEW_AFTER_S, length / 3)
-        if now_s - admission.issued_at_s < after or admission.expires_at_s >= admission.ends_at_s:
+    def renew(self, onsale: Onsale, admission: Pass, now_s: float) -> str | None:
+        """Return the signed pass of a session that goes on, None for one that is over or whose pass does not hold now."""
+        if not admission.is_current(now_s) or self._sessions.is_over(admission.session):
             return None
+        return self._renewed_pass(onsale, admission, now_s)
+
+    def _renew(self, onsale: Onsale, admission: Pass, now_s: float) -> str | None:
+        if not is_due(onsale, admission, now_s):
+            return None
+        return self._renewed_pass(onsale, admission, now_s)
+
+    def _renewed_pass(self, onsale: Onsale, admission: Pass, now_s: float) -> str:
+        length = onsale.spec.session.length_s
         # The requests of one page come together with the same old pass, and some clients keep it: they share one new pass.
         fresh = self._renewed.get(admission.session)
-        if fresh is None or now_s - fresh.issued_at_s >= after / 2 or fresh.device != admission.device:
+        if (
+            fresh is None
+            or now_s - fresh.issued_at_s >= renew_after_s(onsale) / 2
+            or fresh.device != admission.device
+        ):
             renewed = admission.renewed(now_s, length)
             self._sessions.renew(onsale.name, renewed.session, renewed.expires_at_s)
             fresh = Renewed(sign_pass(renewed, self._keyring), renewed.issued_at_s, renewed.device)
             self._renewed.put(admission.session, fresh)
+            self.renewals += 1
         return fresh.token

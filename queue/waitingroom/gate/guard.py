@@ -9,12 +9,13 @@ two onsales: what the shop makes of it, then, was judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from rulebook import Onsale
+from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.gate.readings import UnclearPath, canonical_path, readings
+from waitingroom.gate.reserved import ENTER_PATH
 from waitingroom.memo import Memo
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
@@ -40,9 +41,13 @@ class Judgement:
 
 
 class Guard:
-    """The guarded parts of all onsales. What was judged once is remembered, in a bounded memo."""
+    """The guarded parts of all onsales. What was judged once is remembered, in a bounded memo.
 
-    def __init__(self, onsales: Iterable[Onsale]) -> None:
+    `hours` tells when an onsale guards its shop; without it, the documents do.
+    """
+
+    def __init__(self, onsales: Iterable[Onsale], hours: Callable[[Onsale], Hours] = hours_of) -> None:
+        self._hours = hours
         self.replace(onsales)
 
     def replace(self, onsales: Iterable[Onsale]) -> None:
@@ -81,6 +86,10 @@ class Guard:
             return Judgement(refused=refused or "hosts: guarded by two onsales")
         return Judgement(next(iter(needed.values()), None))
 
+    def is_outside(self, onsale: Onsale, now_s: float) -> bool:
+        """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
+        return self._hours(onsale).are_over(now_s)
+
     def find(self, method: str, host: str, path: str) -> Onsale | None:
         """Return the onsale whose pass this request needs, None where the way is free.
 
@@ -96,6 +105,8 @@ class Guard:
         name = host_name(host)
         if name is None:
             return Judgement(refused="host: malformed")
+        if path == ENTER_PATH:  # the way in: guarded, it would lead back to the line for ever
+            return Judgement()
         try:
             found = [self._match(method, name, reading) for reading in readings(path)]
         except UnclearPath as error:
@@ -122,17 +133,6 @@ def host_name(host: str) -> str | None:
     """Return the name in a `Host` value in lower case, without port and root dot; None where it is malformed."""
     found = _HOST.fullmatch(host)
     return found["name"].lower().removesuffix(".") if found else None
-
-
-def is_outside(onsale: Onsale, now_s: float) -> bool:
-    """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
-    if onsale.spec.outside == "deny":
-        return False
-    begins: datetime | None = onsale.spec.prequeue or onsale.spec.opens
-    closes = onsale.spec.closes
-    return (begins is not None and now_s < begins.timestamp()) or (
-        closes is not None and now_s >= closes.timestamp()
-    )
 
 
 def _is_under(path: str, prefix: str) -> bool:

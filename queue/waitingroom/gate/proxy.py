@@ -18,9 +18,11 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from rulebook import Onsale
+from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.counts import Counts, Exchanges
+from waitingroom.gate.guard import Guard
 from waitingroom.gate.headers import (
     END_HEADER,
     AnswerRefused,
@@ -32,6 +34,7 @@ from waitingroom.gate.headers import (
 )
 from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
 from waitingroom.gate.limits import ProxyLimits
+from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
 from waitingroom.gate.trust import TrustedProxies
@@ -39,6 +42,7 @@ from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.gate.websocket import join
 from waitingroom.room import Room
+from waitingroom.store.client import EndKind
 
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
@@ -47,7 +51,10 @@ log = structlog.get_logger(__name__)
 
 
 class ProxyGate:
-    """Handles every request that comes to the gate's own address."""
+    """Handles every request that comes to the gate's own address.
+
+    `arrival` serves the reserved path there; without it, as for a room on the shop's own host, the path is like any other.
+    """
 
     def __init__(
         self,
@@ -57,6 +64,7 @@ class ProxyGate:
         sessions: Sessions,
         upstreams: Upstreams,
         session: aiohttp.ClientSession,
+        arrival: Arrival | None = None,
         *,
         trusted: TrustedProxies,
         room_url: str,
@@ -69,6 +77,9 @@ class ProxyGate:
         self._sessions = sessions
         self._upstreams = upstreams
         self._session = session
+        self._arrival = arrival
+        self.counts = Counts()
+        self.exchanges = Exchanges()
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
@@ -81,19 +92,27 @@ class ProxyGate:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
         try:
             host = check_request(request.raw_path, request.version, request.headers)
+            if self._arrival is not None and is_reserved(request.raw_path):
+                return await self._arrival.reserved(request)
             peer = Peer(request.remote, self._trusted.holds(request.remote), request.scheme)
             onsale = self._judge(request, host, peer)
         except RequestRefused as refused:
+            self.counts.refuse(str(refused), "request")
             return _closing(problem_answer(400, "Bad request", f"Refused: {refused}."))
         allowed: Allowed | None = None
         if onsale is not None:
             allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
             if allowed is None:
+                self.counts.queued += 1
                 return self._send_to_line(request, onsale)
+            self.counts.allowed += 1
+        else:
+            self.counts.free += 1
         if (
             self._limits.max_body_bytes is not None
             and (request.content_length or 0) > self._limits.max_body_bytes
         ):
+            self.counts.refuse("too_large")
             return _closing(_TOO_LARGE)
         headers = request_headers(request.headers, host, peer, allowed.admission if allowed else None)
         return await self._forward(request, headers, onsale, allowed)
@@ -104,7 +123,7 @@ class ProxyGate:
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or is_outside(onsale, time.time()) else onsale
+        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
 
     def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.Response:
         room = self._rooms.get(onsale.name)
@@ -126,13 +145,16 @@ class ProxyGate:
                     return await self._join(request, upstream, headers, onsale, allowed)
                 return await self._exchange(request, upstream, headers, allowed)
             except _NOT_REACHED as error:
+                self.exchanges.errors["unreachable"] += 1
                 tried |= {str(upstream.url)}
                 log.warning("upstream_unreachable", upstream=str(upstream.url), reason=str(error))
             except (aiohttp.ClientError, TimeoutError, AnswerRefused) as error:
                 # Something may have been done there already: only the buyer can know whether to ask again.
                 reason = f"{type(error).__name__}: {str(error)[:200]}"
                 log.warning("upstream_failed", upstream=str(upstream.url), reason=reason)
-                return _response(_TIMED_OUT if isinstance(error, TimeoutError) else _FAILED)
+                late = isinstance(error, TimeoutError)
+                self.exchanges.errors["timed_out" if late else "failed"] += 1
+                return _response(_TIMED_OUT if late else _FAILED)
             finally:
                 upstream.under_way -= 1
 
@@ -140,6 +162,7 @@ class ProxyGate:
         self, request: web.Request, upstream: Upstream, headers: CIMultiDict[str], allowed: Allowed | None
     ) -> web.StreamResponse:
         body = BuyerBody(request.content, self._limits.max_body_bytes)
+        began = time.perf_counter()
         try:
             async with self._session.request(
                 request.method,
@@ -150,6 +173,7 @@ class ProxyGate:
                 skip_auto_headers=_SKIP,
                 timeout=self._timeout,
             ) as answer:
+                self.exchanges.answered(time.perf_counter() - began)
                 if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
                     raise AnswerRefused("the shop switches protocols unasked")
                 return await self._pass_on(request, upstream, answer, allowed)
@@ -157,6 +181,7 @@ class ProxyGate:
             if body.problem is None:
                 raise
             too_large = body.problem is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            self.counts.refuse("too_large" if too_large else "request")
             return _closing(
                 _TOO_LARGE if too_large else problem_answer(400, "Bad request", "The body is malformed.")
             )
@@ -180,6 +205,7 @@ class ProxyGate:
             log.debug("buyer_gone", upstream=str(upstream.url))
         except (aiohttp.ClientError, TimeoutError) as error:
             # The answer has begun: cutting the connection is the only way to say that it is not whole.
+            self.exchanges.errors["broke_off"] += 1
             log.warning("upstream_broke_off", upstream=str(upstream.url), reason=type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
@@ -205,6 +231,7 @@ class ProxyGate:
                 max_msg_size=self._limits.max_message_bytes,
             )
         except aiohttp.WSServerHandshakeError as error:
+            self.exchanges.errors["declined"] += 1
             declined = error.status if 400 <= error.status < 500 else HTTPStatus.BAD_GATEWAY.value
             return _response(problem_answer(declined, "Declined", "The shop opens no WebSocket here."))
         async with shop:
@@ -220,7 +247,11 @@ class ProxyGate:
             stay = None
             if onsale is not None and allowed is not None:
                 stay = Stay(allowed.admission, self._sessions, onsale.spec.session.length_s)
-            await join(buyer, shop, stay, self._limits.watch_every_s)
+            self.exchanges.websockets += 1
+            try:
+                await join(buyer, shop, stay, self._limits.watch_every_s)
+            finally:
+                self.exchanges.websockets -= 1
             return buyer
 
     def _follow_session(
@@ -230,7 +261,8 @@ class ProxyGate:
         if allowed is None:
             return
         if ended is not None:
-            self._sessions.end(allowed.admission.onsale, allowed.admission.session)
+            kind: EndKind = "abandon" if ended.strip().lower() == "abandon" else "complete"
+            self._sessions.end(allowed.admission.onsale, allowed.admission.session, kind)
             cookie: str | None = allowed.expired_cookie(secure=self._secure)
         else:
             cookie = allowed.cookie(time.time(), secure=self._secure)

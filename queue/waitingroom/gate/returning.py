@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from waitingroom.gate.reserved import RESERVED
+
 MAX_RETURN_CHARS = 1024
 _SEGMENT = r"(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+"
 _PATH = re.compile(rf"(?:/{_SEGMENT})*/?")
@@ -21,7 +23,8 @@ _ENCODED_MARK = re.compile(r"%(?:2[35EeFf]|3[ABFabf]|40|5[Cc])")
 def return_address(shop: str, wanted: str | None) -> str:
     """Return `wanted`, a path with or without query, at the shop's address if it lies under the shop's path; else `shop`.
 
-    `wanted` may also be a whole address, as some proxies pass it, if it begins with the very origin of the shop.
+    A path of our own there (`RESERVED`) is none of the shop's. `wanted` may also be a whole address, as some proxies pass it,
+    if it begins with the very origin of the shop.
     """
     if not wanted or len(wanted) > MAX_RETURN_CHARS:
         return shop
@@ -30,6 +33,8 @@ def return_address(shop: str, wanted: str | None) -> str:
     path, mark, query = wanted.removeprefix(origin).partition("?")
     if not _is_clean(path) or not _QUERY.fullmatch(query) or _ENCODED_CONTROL.search(query):
         return shop
+    if f"{path}/".lower().startswith(RESERVED):
+        return shop  # the way in is no place to come back to
     root = parts.path.rstrip("/")
     if path != root and not path.startswith(root + "/"):
         return shop

@@ -1,6 +1,6 @@
 """What a gate has to tell the store of sessions, in batches: which go on, which the shop has ended; and which are over.
 
-A session ended here is refused here at once; the store frees its capacity with the next batch.
+A session ended here is refused here at once; the store frees its capacity with the next batch, and tells all other gates.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import structlog
 from waitingroom.errors import StoreUnavailable
 from waitingroom.memo import Memo
 from waitingroom.room import Room
+from waitingroom.store.client import EndKind
 
 FLUSH_EVERY_S = 0.5
 _OVER_REMEMBERED = 50_000
@@ -27,17 +28,17 @@ class Sessions:
     def __init__(self, rooms: Mapping[str, Room]) -> None:
         self._rooms = rooms
         self._renewed: defaultdict[str, dict[str, float]] = defaultdict(dict)
-        self._ended: defaultdict[str, set[str]] = defaultdict(set)
+        self._ended: defaultdict[tuple[str, EndKind], set[str]] = defaultdict(set)
         self._over: Memo[bool] = Memo(_OVER_REMEMBERED)
 
     def renew(self, onsale: str, session: str, ends_at_s: float) -> None:
         """Note that a session goes on until `ends_at_s` (unix seconds)."""
         self._renewed[onsale][session] = ends_at_s
 
-    def end(self, onsale: str, session: str) -> None:
+    def end(self, onsale: str, session: str, kind: EndKind = "complete") -> None:
         """Note that the shop has ended a session."""
         self._renewed[onsale].pop(session, None)
-        self._ended[onsale].add(session)
+        self._ended[onsale, kind].add(session)
         self._over.put(session, True)
 
     def revoked(self, session: str) -> None:
@@ -56,19 +57,26 @@ class Sessions:
         """Send what has gathered; what cannot be sent is kept for the next time."""
         renewed, self._renewed = self._renewed, defaultdict(dict)
         ended, self._ended = self._ended, defaultdict(set)
-        for onsale, room in self._rooms.items():
+        for (onsale, kind), sessions in ended.items():
+            room = self._rooms.get(onsale)
+            if room is None:
+                continue
             try:
-                if ended[onsale]:
-                    await room.end(ended[onsale])
-                    ended[onsale].clear()
-                if renewed[onsale]:
-                    for session, live in (await room.renew(renewed[onsale])).items():
-                        if not live:
-                            self._over.put(session, True)
+                await room.end(sessions, kind)
             except StoreUnavailable as error:
                 log.warning("sessions_kept", onsale=onsale, reason=str(error))
-                self._ended[onsale] |= ended[onsale]
-                self._renewed[onsale] = {**renewed[onsale], **self._renewed[onsale]}
+                self._ended[onsale, kind] |= sessions
+        for onsale, ends in renewed.items():
+            room = self._rooms.get(onsale)
+            if room is None or not ends:
+                continue
+            try:
+                for session, live in (await room.renew(ends)).items():
+                    if not live:
+                        self._over.put(session, True)
+            except StoreUnavailable as error:
+                log.warning("sessions_kept", onsale=onsale, reason=str(error))
+                self._renewed[onsale] = {**ends, **self._renewed[onsale]}
 
     async def run(self) -> None:
         """Flush for as long as the task lives."""

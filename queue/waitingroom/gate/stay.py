@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from waitingroom.gate.checkpoint import RENEW_AFTER_S
+from waitingroom.gate.renewing import RENEW_AFTER_S
 from waitingroom.gate.sessions import Sessions
 from waitingroom.passes import SKEW_S, Pass
 

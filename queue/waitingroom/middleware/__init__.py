@@ -1,15 +1,19 @@
 """The gate inside a shop written in Python: checks passes offline, by the room's public keys.
 
-    keys = FetchedKeys("https://room.example.org/.well-known/jwks.json")
-    gate = OfflineGate(load_documents("onsales").onsales.values(), keys, room_url="https://room.example.org")
+    room = "https://room.example.org"
+    onsales = load_documents("onsales").onsales.values()
+    keys = FetchedKeys(f"{room}/.well-known/jwks.json")
+    gate = OfflineGate(onsales, keys, room_url=room, link=RoomLink(room))
     app = AsgiGate(app, gate)            # or WsgiGate(app, gate), or web.Application(middlewares=[aiohttp_gate(gate)])
 
-It neither renews passes nor hears of sessions that were ended: a pass holds here until it expires.
+By the link it hears of sessions that were ended, has passes renewed, and lets buyers in who come from a room on another domain.
+Without one, a pass holds here until it expires.
 """
 
 from waitingroom.middleware.aiohttp_gate import aiohttp_gate
 from waitingroom.middleware.asgi import AsgiGate
 from waitingroom.middleware.keys import FetchedKeys, StaticKeys
+from waitingroom.middleware.link import RoomLink
 from waitingroom.middleware.offline import OfflineGate
 from waitingroom.middleware.wsgi import WsgiGate
 
@@ -17,6 +21,7 @@ __all__ = [
     "AsgiGate",
     "FetchedKeys",
     "OfflineGate",
+    "RoomLink",
     "StaticKeys",
     "WsgiGate",
     "aiohttp_gate",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from waitingroom.middleware.checker import Asked, is_ours
+from waitingroom.gate.headers import END_HEADER
+from waitingroom.middleware.checker import Asked, Verdict, is_ours
 from waitingroom.middleware.offline import OfflineGate
 
 
@@ -22,7 +23,22 @@ def aiohttp_gate(gate: OfflineGate) -> Middleware:
         for name in [name for name in headers if is_ours(name)]:
             headers.popall(name, None)
         headers.update(verdict.headers())
-        return await handler(request.clone(headers=headers))
+        try:
+            response = await handler(request.clone(headers=headers))
+        except web.HTTPException as raised:
+            follow(raised, verdict)
+            raise
+        follow(response, verdict)
+        return response
+
+    def follow(response: web.StreamResponse, verdict: Verdict) -> None:
+        """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
+        if verdict.admission is None or response.prepared:  # its head is on its way already
+            return
+        ended = response.headers.popall(END_HEADER, None)
+        cookie = gate.cookie(verdict) if ended is None else gate.end(verdict, ended[0])
+        if cookie is not None:
+            response.headers.add("Set-Cookie", cookie)
 
     return check
 

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from waitingroom.gate.headers import END_HEADER
 from waitingroom.gate.turnaway import Answer
-from waitingroom.middleware.checker import Asked, is_ours
+from waitingroom.middleware.checker import Asked, Verdict, is_ours
 from waitingroom.middleware.offline import OfflineGate
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -18,6 +19,8 @@ Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _STATE = "tidegate.pass"
 _NOT_ADMITTED = 1008
+_HEADS = frozenset({"http.response.start", "websocket.accept"})
+_END = END_HEADER.lower().encode()
 
 
 class AsgiGate:
@@ -40,7 +43,24 @@ class AsgiGate:
             return
         headers = [(name, value) for name, value in scope["headers"] if not is_ours(name.decode("latin-1"))]
         headers += [(name.lower().encode(), value.encode()) for name, value in verdict.headers()]
-        await self._app({**scope, "headers": headers, _STATE: verdict.admission}, receive, send)
+        passed = {**scope, "headers": headers, _STATE: verdict.admission}
+        if verdict.admission is None:
+            await self._app(passed, receive, send)
+            return
+
+        async def follow(message: Message) -> None:
+            if message["type"] in _HEADS:
+                message = {**message, "headers": self._follow(verdict, list(message.get("headers", ())))}
+            await send(message)
+
+        await self._app(passed, receive, follow)
+
+    def _follow(self, verdict: Verdict, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
+        ended = [value for name, value in headers if name.lower() == _END]
+        cookie = self._gate.end(verdict, ended[0].decode("latin-1")) if ended else self._gate.cookie(verdict)
+        kept = [(name, value) for name, value in headers if name.lower() != _END]
+        return kept if cookie is None else [*kept, (b"set-cookie", cookie.encode("latin-1"))]
 
 
 def _asked(scope: Scope) -> Asked:

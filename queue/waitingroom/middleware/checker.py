@@ -8,11 +8,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from rulebook import Onsale
-from waitingroom.gate.guard import Guard, is_outside
+from waitingroom.gate.guard import Guard
+from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.gate.original import is_target
 from waitingroom.gate.reader import PassReader
 from waitingroom.gate.turnaway import (
@@ -45,12 +47,16 @@ class Asked:
 class Verdict:
     """Let through (`answer` is None), with the pass it needed, or answered here.
 
-    `unknown_kid` names the key of a pass that none of our keys can have signed: a newer set may hold it.
+    `unknown_kid` names the key of a pass that none of our keys can have signed: a newer set may hold it. `token` is the pass as
+    it was signed, and `is_newer` says that it is another one than the buyer's cookie holds. `refused` says why a request was.
     """
 
     answer: Answer | None = None
     admission: Pass | None = None
     unknown_kid: str | None = None
+    token: str = ""
+    is_newer: bool = False
+    refused: str = ""
 
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the headers which the shop may trust, all others of their names having been removed."""
@@ -59,34 +65,64 @@ class Verdict:
         return ((SESSION_HEADER, self.admission.session), (ONSALE_HEADER, self.admission.onsale))
 
 
+class Sessions(Protocol):
+    """What a shop's process has heard from the room."""
+
+    def is_over(self, session: str) -> bool:
+        """Tell whether a session has ended."""
+        ...
+
+    def newest(self, token: str) -> str:
+        """Return the newest pass of a token's session."""
+        ...
+
+
 class Checker:
     """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it."""
 
-    def __init__(self, onsales: Iterable[Onsale], *, room_url: str) -> None:
-        self._guard = Guard(onsales)
+    def __init__(
+        self, onsales: Iterable[Onsale], *, room_url: str, hours: Callable[[Onsale], Hours] = hours_of
+    ) -> None:
+        self._guard = Guard(onsales, hours)
         self._room_url = room_url
 
-    def check(self, asked: Asked, reader: PassReader, kids: frozenset[str], now_s: float) -> Verdict:
-        """Judge a request at `now_s`, by a reader that knows the keys `kids`."""
+    def check(
+        self,
+        asked: Asked,
+        reader: PassReader,
+        kids: frozenset[str],
+        now_s: float,
+        sessions: Sessions | None = None,
+    ) -> Verdict:
+        """Judge a request at `now_s`, by a reader that knows the keys `kids`, and by what is known of sessions."""
         if not is_target(asked.target):
-            return Verdict(
-                problem_answer(400, "Bad request", "The target must be a path of printable ASCII.")
-            )
+            return _refused("request: the target must be a path of printable ASCII")
         judgement = self._guard.judge_all(asked.method, asked.hosts, asked.target.partition("?")[0])
         if judgement.refused:
-            return Verdict(problem_answer(400, "Bad request", f"Refused: {judgement.refused}."))
+            return _refused(judgement.refused)
         onsale = judgement.onsale
-        if onsale is None or is_outside(onsale, now_s):
+        if onsale is None or self._guard.is_outside(onsale, now_s):
             return Verdict()
-        admission = reader.read(onsale.name, asked.cookie, now_s)
-        if admission is not None:
-            return Verdict(admission=admission)
-        kid = key_named(find_cookie(asked.cookie, pass_cookie(onsale.name)))
+        sent = find_cookie(asked.cookie, pass_cookie(onsale.name)) or ""
+        token, cookie = sent, asked.cookie
+        if sessions is not None and sent:
+            token = sessions.newest(sent)
+            if token != sent:
+                # What the buyer would have sent, had the last answer reached them.
+                cookie = cookie.replace(sent, token)
+        admission = reader.read(onsale.name, cookie, now_s)
+        if admission is not None and not (sessions is not None and sessions.is_over(admission.session)):
+            return Verdict(admission=admission, token=token, is_newer=token != sent)
+        kid = None if admission is not None else key_named(sent)
         address = room_address(self._room_url, onsale, asked.method, asked.target)
         return Verdict(
             send_to_line(asked.accept, address),
             unknown_kid=kid if kid is not None and kid not in kids else None,
         )
+
+
+def _refused(reason: str) -> Verdict:
+    return Verdict(problem_answer(400, "Bad request", f"Refused: {reason}."), refused=reason)
 
 
 def is_ours(name: str) -> bool:

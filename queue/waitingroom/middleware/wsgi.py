@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from waitingroom.middleware.checker import Asked
+from waitingroom.gate.headers import END_HEADER
+from waitingroom.middleware.checker import Asked, Verdict
 from waitingroom.middleware.offline import OfflineGate
 
 if TYPE_CHECKING:
@@ -37,7 +38,20 @@ class WsgiGate:
         for name, value in verdict.headers():
             passed["HTTP_" + name.upper().replace("-", "_")] = value
         passed[_STATE] = verdict.admission
-        return self._app(passed, start_response)
+        if verdict.admission is None:
+            return self._app(passed, start_response)
+
+        def follow(status: str, headers: list[tuple[str, str]], *more: Any) -> Callable[[bytes], object]:
+            return start_response(status, self._follow(verdict, headers), *more)
+
+        return self._app(passed, follow)
+
+    def _follow(self, verdict: Verdict, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
+        ended = [value for name, value in headers if name.lower() == END_HEADER.lower()]
+        cookie = self._gate.end(verdict, ended[0]) if ended else self._gate.cookie(verdict)
+        kept = [(name, value) for name, value in headers if name.lower() != END_HEADER.lower()]
+        return kept if cookie is None else [*kept, ("Set-Cookie", cookie)]
 
 
 def _asked(environ: WSGIEnvironment) -> Asked:

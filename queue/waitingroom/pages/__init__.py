@@ -26,6 +26,8 @@ class PageView:
     number: int | None
     stale: bool
     query: str = ""
+    slowdown: str = ""
+    draw_note: str = ""
     outside: str = "outside"
     """Why there is no standing: outside (may join), uninvited (needs a token), or moved (another device holds the place)."""
     message: str = ""

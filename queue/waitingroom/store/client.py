@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
@@ -23,6 +23,9 @@ from waitingroom.store.memory import Memory
 from waitingroom.store.server import Scripts, UnknownServer
 
 _US_PER_S = 1_000_000
+EndKind: TypeAlias = Literal["complete", "abandon"]
+"""How a shop ends a session: the buyer has bought, or has left."""
+
 _REFUSALS = {"NOTYET": "not yet", "CLOSED": "closed"}
 
 
@@ -157,7 +160,7 @@ class OnsaleStore:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        return await self._sessions("renew", sessions)
+        return await self._sessions("renew", _microseconds(sessions))
 
     async def restore(self, sessions: Mapping[str, float]) -> None:
         """Put back sessions (and their ends, unix seconds) which the store may have lost.
@@ -165,15 +168,17 @@ class OnsaleStore:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        await self._sessions("restore", sessions)
+        await self._sessions("restore", _microseconds(sessions))
 
-    async def end(self, sessions: Sequence[str]) -> dict[str, bool]:
-        """End sessions and free their capacity; False for one that was not live.
+    async def end(
+        self, sessions: Sequence[str], kind: EndKind = "complete", *, keep_s: float = 3600.0
+    ) -> dict[str, bool]:
+        """End sessions, free their capacity and let gates hear of it for `keep_s`; False for one that was not live.
 
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        return await self._sessions("end", dict.fromkeys(sessions, 0.0))
+        return await self._sessions(kind, dict.fromkeys(sessions, str(int(keep_s * 1000))))
 
     async def publish_draw(self, record: str) -> str:
         """Write the draw's record unless there is one, and return the one in force.
@@ -187,12 +192,13 @@ class OnsaleStore:
         """Note a place that was signed: where it is missing in the store, it is put back with the next `advance`."""
         self._memory.see_place(epoch, number)
 
-    async def _sessions(self, verb: str, ends: Mapping[str, float]) -> dict[str, bool]:
-        arguments = [verb]
-        for session, end_s in ends.items():
-            arguments += [session, str(int(end_s * _US_PER_S))]
-        live = await self._run("sessions", arguments)
-        return {session: bool(flag) for session, flag in zip(ends, live, strict=True)}
+    def remember_draw(self, record: str, pool: Sequence[tuple[int, int]]) -> None:
+        """Note a draw that was published: where the store has lost it, it is put back with the next `advance`."""
+        self._memory.see_draw(record, pool)
+
+    async def _sessions(self, verb: str, values: Mapping[str, str]) -> dict[str, bool]:
+        live = await self._run("sessions", [verb, *_flatten(values)])
+        return {session: bool(flag) for session, flag in zip(values, live, strict=True)}
 
     def _snapshot(self, flat: Sequence[str]) -> Snapshot:
         snapshot = read_snapshot(dict(zip(flat[::2], flat[1::2], strict=True)))
@@ -227,5 +233,9 @@ def read_moves(text: str) -> list[tuple[int, int, int]]:
     return [(int(epoch), int(number), int(generation)) for epoch, number, generation in moves]
 
 
-def _flatten(settings: Mapping[str, str]) -> list[str]:
-    return [part for pair in settings.items() for part in pair]
+def _flatten(fields: Mapping[str, str]) -> list[str]:
+    return [part for pair in fields.items() for part in pair]
+
+
+def _microseconds(ends: Mapping[str, float]) -> dict[str, str]:
+    return {session: str(int(end_s * _US_PER_S)) for session, end_s in ends.items()}

@@ -25,6 +25,30 @@ _CONNECTIONS = 64
 _ASK_EVERY_S = 1.0
 
 
+class Sentinels(Sentinel):
+    """All the Sentinels that were named, the one which answered last in front.
+
+    The library brings it to the front by swapping places in one list. Two callers at once could swap another one out for good:
+    it was never asked again, and its connections stayed open.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # the library gives it no types
+        self._named = tuple(self.sentinels)
+
+    async def discover_master(self, service_name: str) -> Any:
+        """Ask one after another where the master is.
+
+        Raises:
+            RedisError: none of them knows.
+        """
+        try:
+            return await super().discover_master(service_name)
+        finally:
+            first = self.sentinels[0]
+            self.sentinels = [first, *(each for each in self._named if each is not first)]
+
+
 class SentinelPool(SentinelConnectionPool):
     """Connections to the master, which leave it within about a second once the Sentinels name another.
 
@@ -60,7 +84,7 @@ class SentinelPool(SentinelConnectionPool):
 class SentinelClient(Redis):
     """A client of whichever server the Sentinels name as master."""
 
-    sentinels: Sentinel | None = None
+    sentinels: Sentinels | None = None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections to the master and to the Sentinels."""
@@ -187,7 +211,7 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         for name, value in options.items()
         if name.startswith(("socket_", "ssl")) or name == "protocol"
     }
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # the library gives it no types
+    sentinels = Sentinels(
         address.hosts,
         sentinel_kwargs=shared
         | {

@@ -6,6 +6,7 @@ Pure. The offer which puts it back is what `epochs.lua` reads.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from waitingroom.snapshot import Line, Snapshot
 
@@ -48,6 +49,21 @@ class Memory:
         elif line.tail < number:
             # Usually just newer than the last snapshot; the next one shows whether the store knows it too.
             self._lines[epoch] = Line(epoch, number, line.released, line.settled, line.shift)
+
+    def see_draw(self, record: str, pool: Sequence[tuple[int, int]]) -> None:
+        """Remember a draw that was published: its record, and with its pool the numbers that had been issued by then.
+
+        Older epochs of the pool have passed into the line of the last one.
+        """
+        self._draw = record
+        self._pool = ",".join(f"{epoch}:{size}" for epoch, size in pool)
+        others = sum(size for _, size in pool[:-1])
+        for epoch, size in pool:
+            last = epoch == pool[-1][0]
+            drawn = Line(epoch, size, 0, 0, others) if last else Line(epoch, size, size, size)
+            known = self._lines.get(epoch)
+            self._lines[epoch] = _highest(known, drawn) if known else drawn
+        self._behind = True
 
     def offer(self) -> str:
         """Write down everything seen."""

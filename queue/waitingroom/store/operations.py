@@ -25,6 +25,7 @@ OVERRIDES = (
     "ops_closes_us",
     "soldout",
     "message",
+    "beacon",
 )
 """The fields of the room hash which operators set. They outlive a reload of the document."""
 

@@ -15,6 +15,7 @@ _PARTS: dict[str, tuple[str, ...]] = {
     "move": ("common", "holders"),
     "restore": ("common", "holders"),
     "sessions": ("common",),
+    "handover": ("common",),
     "operate": ("common", "bucket"),
     "draw": (),
 }

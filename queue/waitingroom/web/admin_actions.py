@@ -77,6 +77,11 @@ ACTIONS: Mapping[str, OperatorAction] = {
         documents.SoldOut,
         lambda body, _: Command("soldout", ("1" if body.soldout else "",)),
     ),
+    "beacon": OperatorAction(
+        "Give the value of the draw's beacon, once the onsale has opened; it cannot be changed",
+        documents.Beacon,
+        lambda body, _: Command("beacon", (body.value,)),
+    ),
     "message": OperatorAction(
         "Show buyers a message", documents.Message, lambda body, _: _set("message", body.message or "")
     ),

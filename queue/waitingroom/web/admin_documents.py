@@ -62,6 +62,14 @@ class Message(Body):
     message: Text | None
 
 
+class Beacon(Body):
+    """The value of the beacon that the document names, exactly as its source tells it."""
+
+    value: Annotated[
+        str, Field(min_length=1, max_length=300, pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$")
+    ]
+
+
 class Revoke(Body):
     """The session whose pass is to hold no longer."""
 

@@ -1,26 +1,35 @@
 """The public feed of revoked sessions, `GET /gate/revocations`, for gates and middleware which check passes by themselves.
 
 Server-sent events with replay: who comes back with Last-Event-ID is told what was missed. A session id opens nothing by itself.
+The hours in which onsales guard their shops are told, too: all of them at first, then each as it changes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import math
+from collections.abc import Mapping
 
 from aiohttp import web
-from aiohttp_sse import sse_response
+from aiohttp_sse import EventSourceResponse, sse_response
 
+from waitingroom.gate.hours import Hours
 from waitingroom.revocations import Revocations
+from waitingroom.room import Room
 
 FEED_PATH = "/gate/revocations"
+PING_EVERY_S = 5.0
 _RETRY_MS = 1000
+_LOOK_EVERY_S = 0.25
 
 
 class RevocationFeed:
     """Serves what this process has heard; the store is not asked."""
 
-    def __init__(self, revocations: Revocations) -> None:
+    def __init__(self, revocations: Revocations, rooms: Mapping[str, Room]) -> None:
         self._revocations = revocations
+        self._rooms = rooms
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -29,15 +38,55 @@ class RevocationFeed:
     async def feed(self, request: web.Request) -> web.StreamResponse:
         """Tell all revocations, of one onsale if the query names it, for as long as the listener stays."""
         onsale = request.query.get("onsale")
-        async with sse_response(request, headers={"Cache-Control": "no-store"}) as events:
+        headers = {"Cache-Control": "no-store"}
+        async with sse_response(request, headers=headers, ping_interval=PING_EVERY_S) as events:
             # Sent at once, so that a listener knows that it is connected.
             await events.send("{}", event="hello", retry=_RETRY_MS)
-            async for revocation in self._revocations.listen(request.headers.get("Last-Event-ID")):
-                if onsale in {None, revocation.onsale}:
-                    document = {
-                        "onsale": revocation.onsale,
-                        "session": revocation.session,
-                        "kind": revocation.kind,
-                    }
-                    await events.send(json.dumps(document), id=revocation.id, event="revoked")
+            work = [
+                asyncio.create_task(self._tell_hours(events, onsale)),
+                asyncio.create_task(
+                    self._tell_revocations(events, onsale, request.headers.get("Last-Event-ID"))
+                ),
+                asyncio.create_task(events.wait()),  # ends when a ping finds the listener gone
+            ]
+            self._revocations.listeners += 1
+            try:
+                await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._revocations.listeners -= 1
+                for task in work:
+                    task.cancel()
+                await asyncio.gather(*work, return_exceptions=True)
         return events
+
+    async def _tell_revocations(
+        self, events: EventSourceResponse, onsale: str | None, last_id: str | None
+    ) -> None:
+        async for revocation in self._revocations.listen(last_id):
+            if onsale in {None, revocation.onsale}:
+                document = {
+                    "onsale": revocation.onsale,
+                    "session": revocation.session,
+                    "kind": revocation.kind,
+                }
+                await events.send(json.dumps(document), id=revocation.id, event="revoked")
+
+    async def _tell_hours(self, events: EventSourceResponse, onsale: str | None) -> None:
+        """Without ids: they are told anew to whoever comes back, so nobody needs to name the last."""
+        told: dict[str, Hours] = {}
+        while True:
+            for name, room in list(self._rooms.items()):
+                hours = room.hours
+                if onsale in {None, name} and room.snapshot is not None and told.get(name) != hours:
+                    told[name] = hours
+                    document = {
+                        "onsale": name,
+                        "begins": _finite(hours.begins_at_s),
+                        "closes": _finite(hours.closes_at_s),
+                    }
+                    await events.send(json.dumps(document), event="hours")
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None

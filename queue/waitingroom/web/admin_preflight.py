@@ -34,7 +34,7 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
-    checks += [check_keys(room), check_headroom(room)]
+    checks += [check_keys(room), check_draw(room), check_headroom(room)]
     if room.onsale.spec.entry == "token":
         checks.append(await check_invitations(room))
     worst = max((check.result for check in checks), key=_ORDER.index)
@@ -90,6 +90,36 @@ def check_keys(room: Room) -> Check:
     if room.drawn and room.commitment is None:
         return _check("keys", "fail", "the seed of the draw is missing")
     return _check("keys", "pass", "all keys are there" if room.drawn else "place and pass keys are there")
+
+
+def check_draw(room: Room) -> Check:
+    """A draw may wait for its beacon, and a seed that has been published is good for no other draw."""
+    if not room.drawn:
+        return _check("draw", "pass", "the order of arrival counts: nothing is drawn")
+    if room.seed_is_spent:
+        detail = (
+            f"the seed was published at an earlier draw, so positions can be predicted: remove draw.{room.name}.seed "
+            "from the key folder and restart, and announce the new commitment"
+        )
+        return _check("draw", "fail", detail)
+    snapshot = room.snapshot
+    if snapshot is not None and snapshot.awaits_beacon:
+        detail = f"waits for the value of {snapshot.beacon_source}: tidegate onsale beacon {room.name} VALUE"
+        return _check("draw", "fail", detail)
+    if not room.keeps_draw:
+        return _check(
+            "draw", "warn", "the record cannot be kept on disk: give --state a folder that can be written"
+        )
+    terms = room.onsale.spec.draw
+    if terms is None:
+        return _check(
+            "draw", "pass", "no beacon is announced: the operator knows the seed, and buyers are told so"
+        )
+    return _check(
+        "draw",
+        "pass",
+        f"at the opening, give the value of {terms.beacon}: tidegate onsale beacon {room.name} VALUE",
+    )
 
 
 async def check_invitations(room: Room) -> Check:

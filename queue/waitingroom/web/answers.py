@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from waitingroom.room import Room
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing
+
+WITHOUT_BEACON = (
+    "No public beacon was announced for this draw: the operator knew the seed before anybody joined."
+)
+WITH_BEACON = "The seed is mixed with the value of a public beacon that was announced before, so nobody could know the draw."
 
 
 def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, standing: Standing) -> str:
@@ -29,9 +35,10 @@ def snapshot_members(room: Room, snapshot: Snapshot, *, stale: bool) -> str:
     """Return the members which are the same for all buyers who are answered from one snapshot."""
     # The one free text among the members: what an operator says of a hold.
     reason = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
+    draw = f',"draw":{_record(snapshot)}' if room.drawn else ""
     return (
         f'"onsale":"{room.name}","as_of":{snapshot.at_s:.6f},"stale":{"true" if stale else "false"},'
-        f'"rate_per_s":{snapshot.rate_per_s:.3f},"waiting":{snapshot.waiting}{reason}'
+        f'"rate_per_s":{snapshot.rate_per_s:.3f},"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{draw}{reason}'
     )
 
 
@@ -80,16 +87,31 @@ def state_document(room: Room, snapshot: Snapshot) -> str:
             "arrivals_per_s": snapshot.arrivals_per_s,
             "released_per_s": snapshot.released_per_s,
             "claimed_per_s": snapshot.claimed_per_s,
+            "eta_s": room.eta.range_s(snapshot.waiting),
+            "eta_reason": room.eta.slowdown.fields() if room.eta.slowdown else None,
             "hold": snapshot.hold,
             "message": snapshot.message,
             "soldout": snapshot.soldout,
             "opens": snapshot.opens_at_s,
             "closes": snapshot.closes_at_s,
-            "draw": {"commitment": room.commitment, "record": snapshot.draw_record or None}
-            if room.drawn
-            else None,
+            "draw": draw_document(room, snapshot) if room.drawn else None,
         }
     )
+
+
+def draw_document(room: Room, snapshot: Snapshot | None) -> dict[str, Any]:
+    """Return what is public of the draw: what was announced, and from the opening on the record."""
+    terms = room.onsale.spec.draw
+    beacon = None
+    if terms is not None:
+        beacon = {"source": terms.beacon, "value": (snapshot.beacon if snapshot else "") or None}
+    return {
+        "onsale": room.name,
+        "commitment": room.commitment,
+        "beacon": beacon,
+        "note": WITH_BEACON if beacon else WITHOUT_BEACON,
+        "record": (snapshot.draw_record if snapshot else "") or None,
+    }
 
 
 def phase(snapshot: Snapshot) -> str:
@@ -99,6 +121,11 @@ def phase(snapshot: Snapshot) -> str:
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
         return "prequeue"
     return "held" if snapshot.hold else "open"
+
+
+def _record(snapshot: Snapshot) -> str:
+    """Encode the record, which is base64url and dots."""
+    return f'"{snapshot.draw_record}"' if snapshot.draw_record else "null"
 
 
 def _number(value: int | None) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import STATIC_FOLDER, Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
+from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
 from waitingroom.web.refusals import PAGES
 
@@ -61,6 +63,7 @@ def make_room_app(
     rooms: Mapping[str, Room],
     keyring: Keyring,
     registry: CollectorRegistry,
+    handovers: Handovers,
     *,
     secure_cookies: bool,
     more_routes: Iterable[web.RouteDef] = (),
@@ -74,5 +77,7 @@ def make_room_app(
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
-    app.add_routes(BuyerHandlers(rooms, keyring, pages, secure_cookies=secure_cookies).routes())
+    app.add_routes(DrawHandlers(rooms).routes())
+    buyers = BuyerHandlers(rooms, keyring, pages, handovers, secure_cookies=secure_cookies)
+    app.add_routes(buyers.routes())
     return app

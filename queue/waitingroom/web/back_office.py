@@ -49,7 +49,7 @@ def install_back_office(
         access = Access(TokenFile(settings.admin_tokens), Clients(trusted))
         app.add_routes(AdminHandlers(rooms, client, access).routes())
     revocations = Revocations(rooms, client, sessions.revoked)
-    app.add_routes(RevocationFeed(revocations).routes())
+    app.add_routes(RevocationFeed(revocations, rooms).routes())
     app.add_routes(OpenApi().routes())
 
     async def let_listeners_go(app: web.Application) -> None:

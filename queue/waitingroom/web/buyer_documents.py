@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from waitingroom.slowdown import Cause
 from waitingroom.standing import State
 
 
@@ -15,8 +16,24 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
+class EtaReason(Document):
+    """Why the wait has grown: a code with its figures (buyers/s now and usually, ready replicas), and an English text."""
+
+    code: Cause
+    text: str
+    rate_per_s: float | None = None
+    usual_per_s: float | None = None
+    ready: int | None = None
+    usual_ready: int | None = None
+    reason: str | None = None
+
+
 class Status(Document):
-    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's."""
+    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's.
+
+    `draw` is the signed record, in lines that are drawn; a client which keeps it can give it back after a loss.
+    `eta_s` is a range from `as_of` on: most waits end within it. `eta_reason` is there while the line is slower than usual.
+    """
 
     onsale: str
     state: State
@@ -30,6 +47,8 @@ class Status(Document):
     stale: bool
     rate_per_s: float
     waiting: int
+    eta_reason: EtaReason | None
+    draw: str | None = None
 
 
 class Joined(Status):
@@ -92,14 +111,37 @@ class PublicState(Document):
     capacity: int | None
     rate_per_s: float
     rate_reason: str
+    eta_s: tuple[float, float] | None
+    """For somebody who joined now."""
+    eta_reason: EtaReason | None
     opens: float | None
     closes: float | None
     draw: dict[str, Any] | None
 
 
+class DrawBeacon(Document):
+    """A public source that was announced; its value is null until the opening, when it is given."""
+
+    source: str
+    value: str | None
+
+
+class ShownRecord(BaseModel):
+    """A draw's record as this room once signed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    record: Annotated[
+        str,
+        Field(min_length=1, max_length=2_600, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+    ]
+
+
 class DrawAnswer(Document):
-    """The hash of the draw's seed, and from the opening on the signed record."""
+    """The hash of the draw's seed, the beacon if one was announced, and from the opening on the signed record."""
 
     onsale: str
     commitment: str | None
+    beacon: DrawBeacon | None
+    note: str
     record: str | None

@@ -1,4 +1,4 @@
-"""What a buyer can ask for: the page, join, status, enter, the public state and the draw."""
+"""What a buyer can ask for: the page, join, status, enter and the public state."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from waitingroom.errors import (
     StoreUnavailable,
 )
 from waitingroom.gate.returning import return_address
+from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages, PageView
 from waitingroom.passes import Pass, device_hash, sign_pass
@@ -26,7 +27,7 @@ from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.standing import Standing, State
 from waitingroom.store.client import Claim, ClaimOutcome
-from waitingroom.web.answers import state_document, status_fields
+from waitingroom.web.answers import WITH_BEACON, WITHOUT_BEACON, state_document, status_fields
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
@@ -58,9 +59,16 @@ class BuyerHandlers:
     """Handlers over the rooms by name. All answers about one buyer are `no-store`."""
 
     def __init__(
-        self, rooms: Mapping[str, Room], keyring: Keyring, pages: Pages, *, secure_cookies: bool
+        self,
+        rooms: Mapping[str, Room],
+        keyring: Keyring,
+        pages: Pages,
+        handovers: Handovers,
+        *,
+        secure_cookies: bool,
     ) -> None:
         self._rooms = rooms
+        self._handovers = handovers
         self._keyring = keyring
         self._pages = pages
         self._secure = secure_cookies
@@ -75,7 +83,6 @@ class BuyerHandlers:
             web.get("/{onsale}/enter", self.enter),
             web.post("/{onsale}/enter", self.enter),
             web.get("/{onsale}/state", self.state),
-            web.get("/{onsale}/draw", self.draw),
         ]
 
     async def page(self, request: web.Request) -> web.StreamResponse:
@@ -103,6 +110,8 @@ class BuyerHandlers:
             place.number if place else None,
             stale=room.stale,
             query=str(URL("").with_query(_kept_query(request))),
+            slowdown=room.eta.slowdown.text if room.eta.slowdown else "",
+            draw_note=(WITH_BEACON if room.onsale.spec.draw else WITHOUT_BEACON) if room.drawn else "",
             outside="moved" if moved else "uninvited" if uninvited else "outside",
             message=ENTRY_TEXTS.get(request.query.get(REFUSED, ""), ENTRY_TEXTS["missing"]),
         )
@@ -166,7 +175,7 @@ class BuyerHandlers:
             )
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            return self._admit(request, room, place, device, claim)
+            return await self._admit(request, room, place, device, claim)
         if wants_html(request):
             response = self._back_to_page(request, room)
         elif claim.outcome is ClaimOutcome.MOVED:
@@ -197,16 +206,6 @@ class BuyerHandlers:
             headers={"Cache-Control": "public, max-age=1", "Access-Control-Allow-Origin": "*"},
         )
 
-    async def draw(self, request: web.Request) -> web.StreamResponse:
-        """The draw's commitment and, from the opening on, its signed record."""
-        room = self._room(request)
-        if not room.drawn:
-            return problem(HTTPStatus.NOT_FOUND, "No draw", "This line is served in the order of arrival.")
-        record = room.snapshot.draw_record if room.snapshot else ""
-        return web.json_response(
-            {"onsale": room.name, "commitment": room.commitment, "record": record or None}
-        )
-
     async def _walk_in(self, request: web.Request, room: Room, device: str | None) -> web.Response:
         """Join, be released and enter at once where nobody waits; whoever is too many gets a place in line.
 
@@ -225,7 +224,7 @@ class BuyerHandlers:
         # The claim releases what is due first, so this place too if a token is there.
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
-            response = self._admit(request, room, place, device, claim)
+            response = await self._admit(request, room, place, device, claim)
         elif wants_html(request):
             response = self._back_to_page(request, room)
         else:
@@ -252,7 +251,7 @@ class BuyerHandlers:
         if room.onsale.spec.entry == "token":
             response.headers.add("Set-Cookie", self._entry.forget(room))
 
-    def _admit(
+    async def _admit(
         self, request: web.Request, room: Room, place: Place, device: str, claim: Claim
     ) -> web.Response:
         # The pass is dated by this host's clock, as gates check it by theirs; the length is what the store granted.
@@ -261,7 +260,8 @@ class BuyerHandlers:
         ends = now + int(room.onsale.spec.session.max_s)
         session = room.session_of(place)
         admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
-        shop = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        wanted = return_address(room.onsale.spec.shop, request.query.get(RETURN))
+        shop = await self._handovers.lead(room, admission, wanted)
         if wants_html(request):
             response = web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": shop})
         else:

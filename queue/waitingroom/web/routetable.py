@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from waitingroom.web import admin_documents as admin
 from waitingroom.web import buyer_documents as buyer
+from waitingroom.web import gate_api as gate
 from waitingroom.web.admin_actions import ACTIONS
 
 _JSON = ("application/json",)
@@ -127,6 +128,11 @@ def _end(verb: str, summary: str) -> Route:
     )
 
 
+def _gate_post(path: str, name: str, summary: str, body: type[BaseModel], answer: type[BaseModel]) -> Route:
+    statuses = (200, 408, 413, 422, *((410, 503) if answer is gate.Exchanged else (404,)))
+    return Route("POST", path, name, summary, "gate", statuses, answer=answer, body=body)
+
+
 def _machine(path: str, name: str, summary: str, kinds: tuple[str, ...], *statuses: int) -> Route:
     return Route("GET", path, name, summary, "machines", (200, *statuses), kinds=kinds, problems=False)
 
@@ -196,6 +202,18 @@ ROUTES: tuple[Route, ...] = (
     ),
     _buyer("GET", "state", "state", "The line's public state", 503, answer=buyer.PublicState),
     _buyer("GET", "draw", "draw", "The draw's commitment and record", 503, answer=buyer.DrawAnswer),
+    _buyer(
+        "POST",
+        "draw",
+        "show_draw",
+        "Give the draw's record back to a room that has lost it",
+        408,
+        413,
+        422,
+        503,
+        answer=buyer.DrawAnswer,
+        body=buyer.ShownRecord,
+    ),
     _read("onsales", "list_onsales", "All onsales", admin.OnsaleList),
     _read("onsales/{onsale}", "show_onsale", "Everything of one onsale", admin.OnsaleDetail, _ONSALE),
     _read("onsales/{onsale}/preflight", "preflight", "Checks before an onsale", admin.Preflight, _ONSALE),
@@ -224,6 +242,18 @@ ROUTES: tuple[Route, ...] = (
         (200, 303, 403, 429),
         kinds=(),
     ),
+    Route(
+        "GET",
+        "/.tidegate/enter",
+        "arrive",
+        "Where buyers come in at the shop's host, with a code",
+        "gate",
+        (303, 400, 403, 410, 503),
+        parameters=(Parameter("code", "query", "The code; it works once.", {"type": "string"}),),
+    ),
+    _gate_post(gate.EXCHANGE_PATH, "exchange", "Exchange a code for a pass", gate.Exchange, gate.Exchanged),
+    _gate_post(gate.RENEW_PATH, "renew", "Renew passes that are in use", gate.Passes, gate.Renewals),
+    _gate_post(gate.END_PATH, "end_sessions", "End the sessions of passes", gate.EndedPasses, gate.Ended),
     Route(
         "GET",
         "/gate/revocations",

@@ -78,7 +78,7 @@ class VirtualRoom:
             self._call(pipe, "claim", [self._epoch, str(position), session, *limits, *place])
         if deeds.ended:
             self._call(
-                pipe, "sessions", ["end", *(part for session in deeds.ended for part in (session, "0"))]
+                pipe, "sessions", ["complete", *(part for session in deeds.ended for part in (session, "0"))]
             )
         self._call(pipe, "advance", ["simulation", "0", "", "0"])
         _, *replies = pipe.execute()

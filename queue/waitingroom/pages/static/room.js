@@ -25,10 +25,23 @@ function show(status) {
   find("eta").textContent = turn ? "none" : status.eta_s
     ? `${(status.eta_s[0] / 60).toFixed(1)} to ${(status.eta_s[1] / 60).toFixed(1)} minutes`
     : "not known yet";
+  find("slower").textContent = ["waiting", "prequeue"].includes(status.state) ? status.eta_reason?.text ?? "" : "";
   find("enter").hidden = !turn;
   find("notice").textContent = status.stale
     ? "We have lost sight of the line for a moment. Your place is safe."
     : "Your place is kept on this device: you may refresh or close this page.";
+}
+
+// Every status carries the draw's signed record. Kept here, it can be given back to a room that has lost it.
+function keepRecord(record) {
+  try {
+    if (record) localStorage.setItem(`tidegate-draw-${onsale}`, record);
+    const kept = localStorage.getItem(`tidegate-draw-${onsale}`);
+    if (record === null && kept) {
+      const body = JSON.stringify({ record: kept });
+      fetch(`${base}/draw`, { ...json, method: "POST", body, headers: { ...json.headers, "Content-Type": "application/json" } }).catch(() => {});
+    }
+  } catch { /* a browser that keeps nothing: others do */ }
 }
 
 async function poll() {
@@ -40,6 +53,7 @@ async function poll() {
     const status = await response.json();
     failures = 0;
     show(status);
+    keepRecord(status.draw);
     if (status.state === "closed") return;
     wait = status.retry_after;
   } catch {

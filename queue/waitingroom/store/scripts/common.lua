@@ -2,7 +2,8 @@
 -- KEYS[1] is '{onsale}:room'. All other keys share its prefix, and so its hash slot.
 --
 -- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, shift
---                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message
+--                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message,
+--                   beacon (the value of the source in beacon_source, which the document announces)
 -- audit     list    the last changes by operators, JSON, oldest first
 -- revocations stream sessions ended before their time, for as long as their passes could still hold
 -- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular), l(ate) or
@@ -19,6 +20,8 @@
 -- moved     hash    'epoch:number' of a place that was moved to another device -> its generation
 -- movelog   list    'epoch:number:generation' of the latest moves; the room hash counts them all in 'moves'
 -- codes:S   hash    recovery codes of slot S of 600 s (see holders.lua)
+-- handover:H hash   a code of the hand-over by its hash, for half a minute: its session, and what it stands for
+-- handed:S  zset    hashes of the devices which took over session S, for as long as it may last
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
@@ -108,6 +111,13 @@ end
 -- The highest position of an epoch's line. A line that took in the pre-queue of older epochs is longer than its own numbers.
 local function line_end(epoch)
   return number('tail:' .. epoch) + number('shift:' .. epoch)
+end
+
+-- Tells every gate, for as long as a pass could still hold (ms), that a session is over.
+local function tell_ended(session, kind, keep)
+  local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
+  redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', kind)
+  redis.call('PEXPIRE', key('revocations'), keep)
 end
 
 -- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are. All of them, of

@@ -3,6 +3,7 @@
 --   set       field and value of each change; '' takes a value back
 --   open      nothing: the onsale opens now, or goes on after an operator's closing
 --   reopen    nothing: opening and closing are those of the document again
+--   beacon    the value of the beacon that was announced for the draw
 --   close     nothing: the onsale closes now
 --   soldout   '1' or '' (not sold out after all)
 --   revoke, complete, abandon    session id, and for how long gates need to hear of it (ms)
@@ -62,6 +63,25 @@ function verbs.reopen()
   end
 end
 
+-- Given at the opening, and once: whoever could take a value back could choose among draws.
+function verbs.beacon()
+  if (room.beacon_source or '') == '' then
+    return 'the document names no beacon'
+  end
+  if (room.pool or '') == '' then
+    return 'the onsale has not opened yet; the value is given once nobody can join the draw any more'
+  end
+  if (room.beacon or '') ~= '' and room.beacon ~= ARGV[3] then
+    return 'another value was given before; it stands'
+  end
+  if (room.beacon or '') == '' then
+    if (room.draw or '') ~= '' then
+      return 'the draw has been made'
+    end
+    change('beacon', ARGV[3])
+  end
+end
+
 function verbs.close()
   change('ops_closes_us', NOW)
 end
@@ -81,9 +101,7 @@ local function end_session()
   end
   -- A session that we have lost may still have a pass, so that a revocation is always told.
   if live == 1 or verb == 'revoke' then
-    local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
-    redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', verb)
-    redis.call('PEXPIRE', key('revocations'), keep)
+    tell_ended(session, verb, keep)
     before.session, after.session = live == 1 and 'live' or 'unknown', verb
   end
 end

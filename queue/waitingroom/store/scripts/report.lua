@@ -1,8 +1,10 @@
 -- What a script tells its caller, and what it publishes for the scaler.
 local SAMPLES = 6
 -- What operators set: known to every process, to be put back if the store loses it.
-local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us' }
-local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true }
+local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us',
+  'beacon' }
+local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true, beacon_source = true,
+  beacon = true }
 
 local function total_issued()
   local sum = 0
@@ -58,7 +60,8 @@ local function snapshot()
     'capacity_now', capacity and text(capacity) or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
-    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config' }) do
+    'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config',
+    'beacon_source', 'beacon' }) do
     reply[#reply + 1] = field
     reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
   end

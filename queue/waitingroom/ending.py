@@ -1,0 +1,22 @@
+"""Ends background tasks for sure.
+
+A cancellation that comes in the very moment in which the store's answer does can get lost in the store's client: the task goes on
+as if nothing had been said. So it is said again until the task has ended, or a process that shuts down would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+_AGAIN_AFTER_S = 0.5
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait until all have ended; what they raise is not looked at."""
+    going_on = {task for task in tasks if not task.done()}
+    while going_on:
+        for task in going_on:
+            task.cancel()
+        _, going_on = await asyncio.wait(going_on, timeout=_AGAIN_AFTER_S)

@@ -1,0 +1,194 @@
+"""How long a buyer will wait: a range for every place in line, made once for each copy of the counters.
+
+The middle follows the pace at which the line moves (`pace`), and slows down once the shop will be full. The ends follow what may
+happen until then. Whatever has gone on for a time is expected to go on for about as long again, so a rate that has just changed,
+or a long way to go, gives a wide range; a rate below the ceiling which rules may raise leaves room for it on the early side. The
+share of misses among past forecasts widens or narrows the range (`calibration`). Ends are rounded outwards.
+
+A buyer's range costs a search among a dozen knots and four float operations, because every status asks for it. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from waitingroom.pace import Pace, Terms
+from waitingroom.slowdown import Slowdown
+from waitingroom.snapshot import Snapshot
+
+Range = tuple[float, float]
+
+TIMES_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0, 7680.0)
+"""The waits, in seconds, at which the range is worked out; between them it is interpolated, beyond them drawn on."""
+
+# A range ends this share below and above the middle: at least, and added to it as a change becomes likely.
+_BELOW, _BELOW_CHANGED = 0.08, 0.12
+_ABOVE, _ABOVE_CHANGED = 0.10, 0.50
+_SOON_S = 120.0  # a rate of which nothing is known yet holds for about as long
+_DOUBLES_S = 60.0  # how soon servers that are being started may double the rate
+_MOST_GROWTH = 3.0
+_EARLY_S, _LATE_S = 2.0, 3.0  # copies of the counters, questions and releases all come in steps
+_DRAWN_LOW, _DRAWN_HIGH = 0.05, 0.95  # of the positions which a draw may give
+_ROUNDED = ((60.0, 5.0), (300.0, 15.0), (900.0, 30.0), (3600.0, 60.0), (math.inf, 300.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """The wait by the number of people ahead: `knots`, and at each the range's ends and their slopes up to the next.
+
+    No knots: no wait can be named now. `prequeue_s` is the range of those who have no position before the draw, `opens_in_s` the
+    time until the opening (0 after it), `slowdown` why the wait has grown, and `slowdown_json` the same, encoded once.
+    """
+
+    knots: tuple[float, ...] = ()
+    low_s: tuple[float, ...] = ()
+    high_s: tuple[float, ...] = ()
+    low_slopes: tuple[float, ...] = ()
+    high_slopes: tuple[float, ...] = ()
+    steps_s: tuple[float, ...] = ()
+    opens_in_s: float = 0.0
+    prequeue_s: Range | None = None
+    slowdown: Slowdown | None = None
+    slowdown_json: str = "null"
+
+    def range_s(self, ahead: float) -> Range | None:
+        """Return the wait with `ahead` people in front, rounded outwards; None where none can be named."""
+        if not self.knots:
+            return None
+        index = bisect_right(self.knots, ahead) - 1
+        if index < 0:
+            index, ahead = 0, self.knots[0]
+        beyond = ahead - self.knots[index]
+        step = self.steps_s[index]
+        low = self.low_s[index] + beyond * self.low_slopes[index]
+        high = self.high_s[index] + beyond * self.high_slopes[index]
+        return low // step * step, -(-high // step) * step
+
+
+NO_ETA = Eta()
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """By how much past forecasts say the range must be wider (or may be narrower) at each of `TIMES_S`, on either side."""
+
+    below: tuple[float, ...] = (1.0,) * len(TIMES_S)
+    above: tuple[float, ...] = (1.0,) * len(TIMES_S)
+
+
+def make_eta(
+    pace: Pace, snapshot: Snapshot, terms: Terms, widening: Widening, slowdown: Slowdown | None
+) -> Eta:
+    """Work out the range of every place in line."""
+    opens_in_s = max(0.0, (snapshot.opens_at_s or 0.0) - snapshot.at_s)
+    explained = Eta(opens_in_s=opens_in_s, slowdown=slowdown)
+    if slowdown is not None:
+        text = json.dumps(slowdown.fields(), separators=(",", ":"))
+        explained = replace(explained, slowdown_json=text)
+    if snapshot.hold or snapshot.awaits_beacon or (snapshot.rate_per_s <= 0.0 and not opens_in_s):
+        return explained
+    flow = pace.rate_per_s * pace.per_token
+    if flow <= 0.0:
+        return explained
+    doubt = pace.stay_doubt
+    rises = _rise(pace, snapshot, terms)
+    middle = _Room(pace.stay_s, snapshot).releases(lambda _: flow)
+    early = _Room(pace.stay_s * (1.0 - doubt), snapshot).releases(lambda at_s: flow * rises(at_s))
+    late = _Room(pace.stay_s * (1.0 + 0.3 * doubt), snapshot).releases(lambda _: flow)
+    # What is in the bucket is there at once; late buyers who came back go first.
+    at_once = min(snapshot.tokens, float(snapshot.waiting)) - 1.0 - snapshot.late
+    knots = [count + at_once for count in middle]
+    known_s = max(0.0, pace.at_s - pace.settled_at_s)
+    low, high = [], []
+    for index, (at_s, count) in enumerate(zip(TIMES_S, middle, strict=True)):
+        change = at_s / (at_s + known_s + _SOON_S)
+        below = min(0.9, (_BELOW + _BELOW_CHANGED * change) * widening.below[index])
+        above = (_ABOVE + _ABOVE_CHANGED * change) * widening.above[index]
+        low.append(max(0.0, _when(early, count) * (1.0 - below) - _EARLY_S))
+        high.append(_when(late, count) * (1.0 + above) + _LATE_S)
+    eta = replace(
+        explained,
+        knots=tuple(knots),
+        low_s=tuple(opens_in_s + each for each in low),
+        high_s=tuple(opens_in_s + each for each in high),
+        low_slopes=_slopes(knots, low),
+        high_slopes=_slopes(knots, high),
+        steps_s=tuple(_step(opens_in_s + at_s) for at_s in TIMES_S),
+    )
+    return replace(eta, prequeue_s=_drawn_range(eta, snapshot)) if opens_in_s or snapshot.pool else eta
+
+
+def _rise(pace: Pace, snapshot: Snapshot, terms: Terms) -> Callable[[float], float]:
+    """Return by which factor the rate may have grown by a time: as servers are started, up to the ceiling."""
+    rate = max(pace.rate_per_s, 1e-9)
+    most = min(_MOST_GROWTH, max(1.0, terms.ceiling_per_s / rate))
+    if snapshot.rate_reason in {"ceiling", "operator"}:
+        most = max(1.0, snapshot.rate_per_s / rate)
+    doubles_s = _DOUBLES_S + 2.0 * max(0.0, pace.at_s - pace.settled_at_s)
+    return lambda at_s: min(most, 1.0 + at_s / doubles_s)
+
+
+class _Room:
+    """The shop as it fills up: buyers stay for `stay_s` on average, and no more than its capacity are in it or on their way."""
+
+    def __init__(self, stay_s: float, snapshot: Snapshot) -> None:
+        self._stay_s = stay_s
+        self._capacity = snapshot.capacity
+        self._inside = float(snapshot.sessions + snapshot.outstanding)
+
+    def releases(self, flow_at: Callable[[float], float]) -> list[float]:
+        """Return how many will have been released by each of `TIMES_S`."""
+        released, inside, counts = 0.0, self._inside, [0.0]
+        for begin_s, end_s in pairwise(TIMES_S):
+            count, inside = self._stretch(flow_at((begin_s + end_s) / 2.0), inside, end_s - begin_s)
+            released += count
+            counts.append(released)
+        return counts
+
+    def _stretch(self, flow: float, inside: float, seconds: float) -> tuple[float, float]:
+        """Release for a stretch of time: at `flow` until the shop is full, then as buyers leave."""
+        if self._capacity is None:
+            return flow * seconds, inside
+        balance = flow * self._stay_s
+        if balance <= self._capacity and inside <= self._capacity:
+            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / self._stay_s)
+        leaving = max(self._capacity / self._stay_s, 1e-9)
+        full_after_s = 0.0
+        if inside < self._capacity:
+            full_after_s = self._stay_s * math.log((balance - inside) / (balance - self._capacity))
+        if full_after_s >= seconds:
+            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / self._stay_s)
+        return flow * full_after_s + min(flow, leaving) * (seconds - full_after_s), float(self._capacity)
+
+
+def _when(counts: Sequence[float], count: float) -> float:
+    """Return when `count` will have been released, by a list of how many will have been at each of `TIMES_S`."""
+    index = min(max(bisect_right(counts, count) - 1, 0), len(counts) - 2)
+    gained = max(counts[index + 1] - counts[index], 1e-9)
+    share = (count - counts[index]) / gained
+    return TIMES_S[index] + share * (TIMES_S[index + 1] - TIMES_S[index])
+
+
+def _slopes(knots: Sequence[float], values: Sequence[float]) -> tuple[float, ...]:
+    slopes = [
+        (values[index + 1] - values[index]) / max(knots[index + 1] - knots[index], 1e-9)
+        for index in range(len(knots) - 1)
+    ]
+    return (*slopes, slopes[-1])
+
+
+def _step(at_s: float) -> float:
+    return next(step for until_s, step in _ROUNDED if at_s < until_s)
+
+
+def _drawn_range(eta: Eta, snapshot: Snapshot) -> Range | None:
+    """Return the range of somebody who may be drawn to any position among those who will have joined by the opening."""
+    more = snapshot.arrivals_per_s * min(eta.opens_in_s, 600.0)
+    first = eta.range_s(_DRAWN_LOW * snapshot.waiting)
+    last = eta.range_s(_DRAWN_HIGH * (snapshot.waiting + more))
+    return None if first is None or last is None else (first[0], last[1])

@@ -1,0 +1,35 @@
+"""Callers who look for the master at once don't make each other forget a Sentinel."""
+
+import asyncio
+import tempfile
+from contextlib import aclosing
+from pathlib import Path
+
+from tests.stores import SentinelServer, TcpValkey, eventually, free_ports
+from waitingroom.store.connect import SentinelClient, connect
+
+
+async def test_every_sentinel_that_was_named_is_asked_again_and_closed() -> None:
+    silent, also_silent, port, guard = free_ports(4)
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
+        master = TcpValkey(Path(folder) / "master", port)
+        sentinel = SentinelServer(Path(folder) / "sentinel", guard, master, "tide")
+        try:
+            master.start()
+            sentinel.start()
+            eventually(lambda: sentinel.ask("SENTINEL", "MASTER", "tide")["flags"] == "master")
+            named = [f"127.0.0.1:{each}" for each in (silent, guard, also_silent)]
+            async with aclosing(connect(f"redis+sentinel://{','.join(named)}/tide/0")) as client:
+                assert isinstance(client, SentinelClient)
+                assert client.sentinels is not None
+                for _ in range(3):
+                    await asyncio.gather(*(client.sentinels.discover_master("tide") for _ in range(8)))
+                    asked = [
+                        each.connection_pool.connection_kwargs["port"] for each in client.sentinels.sentinels
+                    ]
+                    assert asked[0] == guard
+                    assert sorted(asked) == sorted([silent, guard, also_silent])
+                assert await client.ping()
+        finally:
+            sentinel.stop()
+            master.stop()
