@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -83,3 +84,55 @@ async def running_stage(settings: ScalerSettings, *onsales: Onsale) -> AsyncIter
             settings = replace(settings, console=console)
         http = await stack.enter_async_context(running_scaler(settings))
         yield Stage(f"{str(http._base_url).rstrip('/')}/console/", http, settings, room, folder)
+
+
+class Operator:
+    """A client which does what a browser does: keeps the cookie, names its origin, sends the form's key."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.origin = stage.console.removesuffix("/console/")
+        self._address = stage.console
+        self.http = aiohttp.ClientSession(
+            cookie_jar=aiohttp.CookieJar(unsafe=True), headers={"Accept": "text/html"}
+        )
+
+    async def sign_in(self, token: str, **form: str) -> aiohttp.ClientResponse:
+        """Sign in by a token; the answer is not followed."""
+        return await self.post("sign-in", token=token, **form)
+
+    async def page(self, path: str = "") -> str:
+        """Return a page."""
+        async with self.http.get(self._address + path) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.text()
+
+    async def key(self) -> str:
+        """Return the key of this session's forms."""
+        found = re.search(r'name="form_key" value="([^"]+)"', await self.page())
+        assert found
+        return found[1]
+
+    async def post(
+        self, path: str, headers: dict[str, str] | None = None, **form: str
+    ) -> aiohttp.ClientResponse:
+        """Send a form as a browser does; `headers` replace what it says of itself."""
+        told = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", **(headers or {})}
+        return await self.http.post(self._address + path, data=form, headers=told, allow_redirects=False)
+
+    async def act(self, path: str, **form: str) -> str:
+        """Send a form of a page, and return the page that comes of it."""
+        async with await self.post(path, form_key=await self.key(), **form) as answer:
+            assert answer.status == 303, await answer.text()
+        return await self.page(answer.headers["Location"].removeprefix("/console/"))
+
+
+@asynccontextmanager
+async def signed_in(stage: Stage, role: Role = Role.OPERATOR) -> AsyncIterator[Operator]:
+    """Be at the console with a token of a role."""
+    operator = Operator(stage)
+    try:
+        async with await operator.sign_in(TOKENS[role]) as answer:
+            assert answer.status == 303, await answer.text()
+        yield operator
+    finally:
+        await operator.http.close()
