@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import aiohttp
 from aiohttp import web
 
+from autoscaler.clock import SystemClock
 from autoscaler.console import actions, live, logs, onsale_pages, pages, signing_in
 from autoscaler.console.audit import Audit
 from autoscaler.console.base import CONSOLE, ROOT, Console, see_other
@@ -45,7 +47,11 @@ def add_console(
                 audit=Audit(lambda: scaler().store),
                 room=room,
             )
-            yield
+            async with AsyncExitStack() as stack:
+                if room is not None:
+                    history = app[CONSOLE].onsale_history
+                    await stack.enter_async_context(history.following(room, SystemClock()))
+                yield
 
     app.cleanup_ctx.append(console_context)
     app.on_response_prepare.append(harden)

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoscaler.console.audit import Audit
 from autoscaler.console.history import Chronicle
+from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
@@ -51,6 +52,7 @@ class Console:
     tokens: TokenFile
     audit: Audit
     room: RoomAdmin | None
+    onsale_history: OnsaleHistory = field(default_factory=OnsaleHistory)
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

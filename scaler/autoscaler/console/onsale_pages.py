@@ -25,7 +25,17 @@ async def show_onsale(request: web.Request) -> web.Response:
         changes = await room.changes(name)
     except RoomError as error:
         problem = str(error)
-    return render(request, "onsale.html", name=name, onsale=view, problem=problem, changes=changes)
+    waiting, rates = request.app[CONSOLE].onsale_history.plots(name)
+    return render(
+        request,
+        "onsale.html",
+        name=name,
+        onsale=view,
+        problem=problem,
+        changes=changes,
+        waiting_plot=waiting,
+        rates_plot=rates,
+    )
 
 
 async def act(request: web.Request) -> web.StreamResponse:
