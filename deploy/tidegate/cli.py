@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 import typer.exceptions
 
-from autoscaler.errors import AutoscalerError
+from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
 from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, run_service
@@ -48,6 +48,9 @@ def main() -> None:
         sys.exit(MISTAKE)
     except typer.Abort:
         sys.exit(INTERRUPTED)
+    except DocumentsRefused as error:  # all of them, as `rules lint` tells them
+        print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
+        sys.exit(MISTAKE)
     except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
@@ -57,6 +60,8 @@ def main() -> None:
 def _explain(error: typer.exceptions.TyperException) -> None:
     """Say what was wrong in one line; a command without arguments shows its help instead."""
     message: str = error.format_message()
+    if not message:  # the help has been shown
+        return
     print(message if "\n" in message else f"tidegate: {message}", file=sys.stderr)
 
 
@@ -214,12 +219,28 @@ def queue_serve(
 @app.command("demo")
 def demo(
     buyers: Annotated[int, typer.Option("--buyers", help="How many simulated buyers come.")] = 800,
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario", help="What happens: festival, rush, replica-loss, slow-shop or store-restart."
+        ),
+    ] = "festival",
     seconds: Annotated[
-        float, typer.Option("--seconds", help="Over how many seconds after the opening they come.")
-    ] = 45,
-    report: Annotated[Path, typer.Option("--report", help="Folder for report.json and report.png.")] = Path(
-        "out"
-    ),
+        float | None,
+        typer.Option(
+            "--seconds",
+            help="Over how many seconds after the opening they come; 45, or what the scenario has.",
+        ),
+    ] = None,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="In store-restart: the store comes back with its data.")
+    ] = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", help="Folder for report.json and report.png; out, or out/SCENARIO for another."
+        ),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
@@ -228,7 +249,17 @@ def demo(
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
     from tidegate.demo.run import run_demo
+    from tidegate.demo.scenarios import FESTIVAL, find_scenario
 
-    options = DemoOptions(buyers=buyers, seconds=seconds, report=report, headless=headless, seed=seed)
+    played = find_scenario(scenario)
+    options = DemoOptions(
+        buyers=buyers,
+        seconds=seconds,
+        report=report or (Path("out") if played is FESTIVAL else Path("out") / played.name),
+        headless=headless,
+        seed=seed,
+        scenario=played,
+        keep_data=keep_data,
+    )
     configure_logs(json=False, level="warning")
     raise typer.Exit(run_service(run_demo, options))

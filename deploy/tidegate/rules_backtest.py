@@ -106,7 +106,11 @@ def backtest(
         stretch = _stretch(begins, ends, step, document.spec.interval_s)
         startup_s = read_duration(startup, "--startup")
         told = _told(queries or [], document)
+        if plot is not None and not plot.parent.is_dir():
+            refuse(f"--plot {plot}: there is no folder {plot.parent}")
         model = None
+        if service_rate is None and (requests or service_time):
+            refuse("--requests and --service-time are for the model of the service: give --service-rate too")
         if service_rate is not None:
             model = _Model(
                 _requests(requests, document), _service(service_rate, startup_s, service_time, slo, quantile)

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
+from rulebook.onsale import check_http_url
 from tidegate import console_options as console
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
@@ -145,7 +146,7 @@ def scaler_run(
         configure_logs(json=json_logs)
         run_service(run_scaler, settings)
         return
-    configure_logs(json=json_logs, level="warning")
+    configure_logs(json=json_logs, level="critical")  # what matters of it is in the outcome
     outcome: Outcome = run_service(run_once, settings)
     print("\n\n".join(_once_text(status) for status in outcome.statuses))
     for refusal in outcome.refusals:
@@ -164,6 +165,10 @@ def scaler_status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew every other second.")] = False,
 ) -> None:
     """Show what a running scaler does: all rules, or one with its last decision step by step."""
+    try:
+        check_http_url(url)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, found {url!r}", param_hint="--url") from error
     while True:
         try:
             status = fetch_status(url)

@@ -17,7 +17,6 @@ from rulebook.admission import AdmissionDecision
 from rulebook.decision import Decision
 from rulebook.explain import explain
 from rulebook.memory import Memory
-from rulebook.onsale import check_http_url
 from rulebook.recommend import Recommendation
 from rulebook.steps import Step
 
@@ -71,22 +70,18 @@ class ScalerStatus:
 
 
 def fetch_status(url: str) -> ScalerStatus:
-    """Ask a scaler.
+    """Ask a scaler at an http(s) address.
 
     Raises:
         Unreachable: it does not answer, or not as a scaler does.
     """
     try:
-        check_http_url(url)
         with urllib.request.urlopen(f"{url.rstrip('/')}/status", timeout=TIMEOUT_S) as answer:  # noqa: S310  # checked to be http(s)
             document = json.loads(answer.read(MAX_BYTES))
         status = ScalerStatus(url, document)
         render_table(status)  # whatever is missing of it is missing now
     except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise Unreachable(
-            f"no scaler answers at {url}: {str(reason)[:200] or type(error).__name__}"
-        ) from error
+        raise Unreachable(f"no scaler answers at {url}: {_reason(error)}") from error
     return status
 
 
@@ -140,6 +135,13 @@ def decision_of(rule: Json) -> Decision | None:
         if admission is None
         else AdmissionDecision(admission["rate_per_s"], admission["capacity"], admission["reason"]),
     )
+
+
+def _reason(error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    if isinstance(reason, ConnectionRefusedError):
+        return "Connection refused; is that what the scaler was told to --listen on?"
+    return str(reason)[:200] or type(error).__name__
 
 
 def _standing(leadership: Json) -> str:

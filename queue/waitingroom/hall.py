@@ -1,11 +1,12 @@
-"""All rooms of one process: opens those which the documents name, keeps them moving, follows changes of the documents.
+"""All rooms of one process: opens those which the documents name, keeps them moving, follows changes of documents and keys.
 
-A reload with a mistake in it changes nothing: the last good documents stay in force.
+A reload with a mistake in it changes nothing: the last good documents and keys stay in force.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from waitingroom.store.client import OnsaleStore
 from waitingroom.store.connect import StoreClient
 
 WATCH_EVERY_S = 1.0
+_AGE_EVERY_S = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +61,10 @@ class Hall:
         self._preparing: set[asyncio.Task[None]] = set()
         self._running = False
         self._seen = _stamp(settings.onsales)
+        self._seen_keys = _stamp(settings.keys)
+        self._keys_read_s = time.monotonic()
         for onsale in onsales.values():
-            self._open(onsale, self.keyring, self._invitations(onsale))
+            self._open(onsale, self._invitations(onsale))
 
     @property
     def onsales(self) -> dict[str, Onsale]:
@@ -87,13 +91,17 @@ class Hall:
         await end_tasks(tasks)
 
     async def watch(self) -> None:
-        """Reload when a document file has changed, for as long as the task lives."""
+        """Reload when a file of documents or keys has changed, for as long as the task lives."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
             stamp = await asyncio.to_thread(_stamp, self._settings.onsales)
-            if stamp != self._seen:
-                self._seen = stamp
+            keys = await asyncio.to_thread(_stamp, self._settings.keys)
+            documents_changed, keys_changed = stamp != self._seen, keys != self._seen_keys
+            self._seen, self._seen_keys = stamp, keys
+            if documents_changed:
                 await self.reload()
+            elif keys_changed or self._young_keys_are_due:
+                await self.reload_keys()
 
     async def reload(self) -> bool:
         """Put the documents as they are now in force; False, with the reason in the log, if they have a mistake."""
@@ -104,12 +112,13 @@ class Hall:
         except ConfigurationError as error:
             log.error("reload_refused", reason=str(error))
             return False
+        self._adopt(keyring)
         for name in self.rooms.keys() - onsales.keys():
             await self._close(name)
         for name, onsale in onsales.items():
             room = self.rooms.get(name)
             if room is None:
-                self._open(onsale, keyring, invitations[name])
+                self._open(onsale, invitations[name])
             elif room.onsale != onsale:
                 if name in invitations:
                     self._invite(room, invitations[name])
@@ -118,6 +127,31 @@ class Hall:
             follow(onsales)
         log.info("reloaded", onsales=sorted(onsales))
         return True
+
+    async def reload_keys(self) -> bool:
+        """Work by the keys as they are now; False, with the reason in the log, if one of them has a mistake."""
+        self._keys_read_s = time.monotonic()
+        try:
+            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, self.onsales)
+        except ConfigurationError as error:
+            log.error("reload_refused", reason=str(error))
+            return False
+        self._adopt(keyring)
+        return True
+
+    @property
+    def _young_keys_are_due(self) -> bool:
+        """Tell whether a key that only verified when it was read may sign by now."""
+        young = self.keyring.young_places or self.keyring.young_passes
+        return bool(young) and time.monotonic() - self._keys_read_s >= _AGE_EVERY_S
+
+    def _adopt(self, keyring: Keyring) -> None:
+        before = self.keyring.signing_place_kid, self.keyring.signing_pass_kid
+        self._keys_read_s = time.monotonic()
+        self.keyring.adopt(keyring)
+        after = self.keyring.signing_place_kid, self.keyring.signing_pass_kid
+        if after != before:
+            log.info("keys_changed", places_signed_by=after[0], passes_signed_by=after[1])
 
     def _new_invitations(self, onsales: Mapping[str, Onsale]) -> dict[str, Invitations | None]:
         """Open those of new onsales and of those whose terms have changed; the others keep the keys they have."""
@@ -138,12 +172,12 @@ class Hall:
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
 
-    def _open(self, onsale: Onsale, keyring: Keyring, invitations: Invitations | None) -> None:
+    def _open(self, onsale: Onsale, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
         room = Room(
             onsale,
             store,
-            keyring,
+            self.keyring,
             poll_budget_per_s=self._settings.poll_budget_per_s,
             draw_files=DrawFiles(self._settings.state_folder),
         )

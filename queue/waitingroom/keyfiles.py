@@ -1,7 +1,8 @@
 """Reads and, on a first start, writes the key folder: one secret a file, readable by its owner alone.
 
 `place.<kid>.key` and `draw.<onsale>.seed` hold base64 of 32 random bytes, `pass.<kid>.jwk` an Ed25519 private key as JWK.
-Files are created with O_EXCL, so that several processes starting at once agree on one key.
+Files are created with O_EXCL, so that several processes starting at once agree on one key. A key that is put beside others signs
+once its file is `SIGNS_AFTER_S` old, so that by then every process, on other hosts too, has read it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from joserfc.jwk import OKPKey
 from waitingroom.errors import ConfigurationError
 from waitingroom.keyring import Keyring
 
+SIGNS_AFTER_S = 120.0
 _SECRET_BYTES = 32
 
 
@@ -37,6 +40,7 @@ def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -
         places = {_middle(path): _read_secret(path) for path in sorted(folder.glob("place.*.key"))}
         passes = {_middle(path): _read_pass_key(path) for path in sorted(folder.glob("pass.*.jwk"))}
         seeds = {_middle(path): _read_secret(path) for path in sorted(folder.glob("draw.*.seed"))}
+        young_places, young_passes = _young(folder, "place.*.key"), _young(folder, "pass.*.jwk")
     except OSError as error:
         raise ConfigurationError(f"key folder {folder}: {error.strerror or error}") from error
     if not places or not passes:
@@ -44,7 +48,7 @@ def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -
             f"key folder {folder}: needs at least one place.<kid>.key and one pass.<kid>.jwk; "
             "start once with a writable folder to have them made"
         )
-    return Keyring(places, passes, seeds)
+    return Keyring(places, passes, seeds, young_places, young_passes)
 
 
 def read_public_keys(key_set: Mapping[str, Any]) -> dict[str, OKPKey]:
@@ -86,6 +90,13 @@ def _write_new(path: Path, content: bytes) -> None:
             os.link(draft, path)
     finally:
         draft.unlink()
+
+
+def _young(folder: Path, pattern: str) -> frozenset[str]:
+    ages = {_middle(path): path.stat().st_mtime for path in folder.glob(pattern)}
+    # The first keys of a new folder sign at once.
+    old_s = max(time.time() - SIGNS_AFTER_S, min(ages.values(), default=0.0))
+    return frozenset(kid for kid, written_s in ages.items() if written_s > old_s)
 
 
 def _middle(path: Path) -> str:

@@ -2,14 +2,16 @@
 
 A buyer with `ahead` people in front asks again after c x (ahead + near) seconds: the further away, the less often. Summed over
 a line of `waiting` people the rate of questions is the integral of 1 / (c x (a + near)) = ln(1 + waiting / near) / c, so
-c = ln(1 + waiting / near) / budget holds it at the budget exactly. `near` is one second's worth of the budget.
+c = ln(1 + waiting / near) / budget holds it at the budget exactly. `near` is one second's worth of the budget. A short line
+doesn't use the budget up, however often it asks: there the shortest interval is what keeps a buyer from hearing of the turn.
 """
 
 from __future__ import annotations
 
 import math
 
-MIN_INTERVAL_S = 1.0
+MIN_INTERVAL_S = 0.5
+_NEAR_S = 1.0
 _JITTER = 0.2
 _GOLDEN = 0.6180339887498949
 
@@ -19,7 +21,7 @@ def retry_after_s(ahead: int, waiting: int, budget_per_s: float, salt: int) -> f
 
     `salt` (the place's number) spreads buyers of one arrival evenly over +-20 %, so that they don't come back together.
     """
-    near = budget_per_s * MIN_INTERVAL_S
+    near = budget_per_s * _NEAR_S
     scale = math.log1p(max(waiting, ahead) / near) / budget_per_s
     interval = scale * (ahead + near)
     # Fractions of multiples of the golden ratio are spread evenly for any run of numbers.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 
 import structlog
@@ -24,15 +23,15 @@ from waitingroom.gate.hours import hours_of
 from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
+from waitingroom.livesessions import LiveSessions
 from waitingroom.memo import Memo
 from waitingroom.moves import Holder
 from waitingroom.pace import Terms
-from waitingroom.passes import SKEW_S
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
-from waitingroom.store.client import Claim, ClaimOutcome, EndKind, Numbered, OnsaleStore
+from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore, SessionTimes
 from waitingroom.store.holders import Enrolment
 from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 
@@ -69,6 +68,7 @@ class Room:
         """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
+        self._key_changes = keyring.changes
         self._poll_budget_per_s = poll_budget_per_s
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
@@ -76,8 +76,8 @@ class Room:
         self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
         self._configured = False
-        self._restored_epoch = 0
-        self._live: dict[str, float] = {}
+        self.sessions = LiveSessions(store, lambda: self.onsale.spec.session.max_s)
+        """The sessions which this process knows to be live."""
 
     @property
     def stale(self) -> bool:
@@ -150,8 +150,9 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
-        await self._accept(await self._store.advance(self._restored_epoch))
-        await self._restore_sessions()
+        await self._accept(await self._store.advance(self.sessions.told_epoch))
+        if self.snapshot is not None:
+            await self.sessions.tell(self.snapshot)
         await self._restore_holders()
 
     async def join(self, device: str) -> tuple[str, Place]:
@@ -229,6 +230,9 @@ class Room:
         Raises:
             InvalidToken: it is not one of ours, or of another onsale.
         """
+        if self._keyring.changes != self._key_changes:
+            self._key_changes = self._keyring.changes
+            self._places.clear()
         place = self._places.get(token)
         if place is None:
             place = verify_place(token, self.name, self._keyring.place_keys)
@@ -268,7 +272,7 @@ class Room:
         snapshot = self.snapshot
         found = locate(place, snapshot, self._draw, drawn=self.drawn) if snapshot else None
         if found is None:
-            return Claim(ClaimOutcome.WAITING, 0.0, snapshot.at_s if snapshot else 0.0)
+            return Claim(ClaimOutcome.WAITING, snapshot.at_s if snapshot else 0.0)
         line, position = found
         limits = self.onsale.spec.session
         session = self.session_of(place)
@@ -289,48 +293,9 @@ class Room:
             self._store.moves.note(place.epoch, place.number, place.generation + 1)
         if claim.expires_at_s:
             for ended in earlier:
-                self.forget_session(ended)
-            self.note_session(session, claim.expires_at_s)
+                self.sessions.forget(ended)
+            self.sessions.note(session, SessionTimes(claim.expires_at_s, claim.ends_at_s))
         return claim
-
-    def note_session(self, session: str, ends_at_s: float) -> None:
-        """Remember a live session (its end in unix seconds), to put it back if the store loses it."""
-        self._live[session] = ends_at_s
-
-    def forget_session(self, session: str) -> None:
-        """Forget a session that was ended elsewhere: it is not to be put back."""
-        self._live.pop(session, None)
-
-    async def renew(self, sessions: dict[str, float]) -> dict[str, bool]:
-        """Move the ends of live sessions (unix seconds); False for one that is over.
-
-        Raises:
-            StoreUnavailable: the store did not answer.
-        """
-        for session, ends_at_s in sessions.items():
-            self.note_session(session, ends_at_s)
-        return await self._store.renew(sessions)
-
-    async def end(self, sessions: Iterable[str], kind: EndKind = "complete") -> dict[str, bool]:
-        """End sessions, free their capacity and let every gate hear of it; False for one that was not live.
-
-        Raises:
-            StoreUnavailable: the store did not answer.
-        """
-        ended = list(sessions)
-        for session in ended:
-            self._live.pop(session, None)
-        return await self._store.end(ended, kind, keep_s=self.onsale.spec.session.max_s + 2 * SKEW_S)
-
-    async def _restore_sessions(self) -> None:
-        """Tell a new epoch the sessions seen here; those that have ended meanwhile are forgotten."""
-        if self.snapshot is None or self.snapshot.epoch == self._restored_epoch:
-            return
-        epoch = self.snapshot.epoch
-        self._live = {session: end for session, end in self._live.items() if end > self.snapshot.at_s}
-        if self._restored_epoch and self._live:
-            await self._store.restore(self._live)
-        self._restored_epoch = epoch
 
     async def _restore_holders(self) -> None:
         """Tell a new epoch who holds which places, as far as buyers have shown them here."""

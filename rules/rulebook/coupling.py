@@ -14,7 +14,7 @@ US_PER_S = 1_000_000
 
 
 def figures_key(onsale: str) -> str:
-    """Name the hash in which the room publishes its figures, written about once a second."""
+    """Name the hash in which the room publishes its figures, written about twice a second."""
     return f"{{{onsale}}}:figures"
 
 

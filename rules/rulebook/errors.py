@@ -27,9 +27,9 @@ class FormulaError(RulebookError, ValueError):
 class Problem:
     """One thing wrong with a document, and where.
 
-    `line` and `column` count from 1, 0 where the file as a whole is meant; `path` is the field's path in the document
-    (`spec.signals[0].perReplica`), empty where there is none; `found` is what stands there, shortened; `suggestion` is
-    the word that was probably meant.
+    `line` and `column` count from 1, and are 0 and not told where the file as a whole is meant; `path` is the field's path
+    in the document (`spec.signals[0].perReplica`), empty where there is none; `found` is what stands
+    there, shortened; `suggestion` is the word that was probably meant.
     """
 
     file: str
@@ -45,7 +45,8 @@ class Problem:
         path = f"{self.path}: " if self.path else ""
         found = f", found {self.found}" if self.found is not None else ""
         suggestion = f"; did you mean {self.suggestion}?" if self.suggestion is not None else ""
-        return f"{self.file}:{self.line}:{self.column}: {path}{self.message}{found}{suggestion}"
+        where = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{where}: {path}{self.message}{found}{suggestion}"
 
 
 class DocumentErrors(RulebookError):  # it carries several

@@ -11,11 +11,13 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Final
-
-import cel
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
 
 from rulebook.errors import FormulaError, shorten
+
+if TYPE_CHECKING:
+    import cel  # it brings a command line of its own, which takes longer to import than we do: see `_cel`
 
 MAX_LENGTH: Final = 500
 RESERVED: Final = frozenset({"values", "current", "ready"})
@@ -38,7 +40,7 @@ def compile_formula(source: str) -> cel.Program:
     if len(source) > MAX_LENGTH:
         raise FormulaError(f"must be at most {MAX_LENGTH} characters long")
     try:
-        program = cel.compile(source)
+        program: cel.Program = _cel().compile(source)
         functions = set(program.functions())
     except (ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise FormulaError(f"does not compile: {_first_line(error)}") from error
@@ -81,7 +83,7 @@ def evaluate(
     """
     program = compile_formula(source)
     variables = {**recommendations, "values": dict(values), "current": current, "ready": ready}
-    context = cel.Context(variables=variables)
+    context = _cel().Context(variables=variables)
     for name, function in (("max", _highest), ("min", _lowest), ("ceil", _ceil), ("floor", _floor)):
         context.add_function(name, function)
     try:
@@ -145,3 +147,10 @@ def _first_line(error: BaseException) -> str:
     text = str(error)
     _, marker, detail = text.partition("ERROR: ")
     return (detail if marker else text).split("\n", 1)[0].split(". ", 1)[0].split(" expecting {", 1)[0][:200]
+
+
+def _cel() -> ModuleType:
+    """Import the library where there is a formula."""
+    import cel
+
+    return cel

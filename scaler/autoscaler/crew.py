@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
+from autoscaler.admitting import AdmissionWriter
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.instrumentation.events import (
@@ -21,7 +22,7 @@ from autoscaler.instrumentation.events import (
 )
 from autoscaler.keeping.rulememory import RuleMemory, Saver
 from autoscaler.leadership.standing import Leadership
-from autoscaler.loop import AdmissionWriter, LoopParts, RuleLoop
+from autoscaler.loop import LoopParts, RuleLoop
 from autoscaler.plan import Plan
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader

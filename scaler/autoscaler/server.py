@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from autoscaler.scaler import Scaler
-from autoscaler.status import RuleStatus, documents_json, leadership_json, status_json
+from autoscaler.status import RuleStatus, documents_json, leadership_json, onsales_json, status_json
 
 READY_ROUNDS = 3
 """A rule without a round for so many intervals is stuck."""
@@ -76,6 +76,7 @@ async def show_status(request: web.Request) -> web.Response:
             "now": scaler.clock.now_s(),
             "leadership": leadership_json(scaler.leadership),
             "documents": documents,
+            "onsales": onsales_json(loop.status for loop in scaler.loops.values()),
             "rules": rules,
         }
     )

@@ -6,7 +6,6 @@ SIGTERM and SIGINT end it; SIGHUP has the documents read again, changed or not.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from aiohttp import web
 from autoscaler.clock import SystemClock
 from autoscaler.console.app import add_console
 from autoscaler.console.history import Chronicle
-from autoscaler.errors import ConfigurationError, brief
+from autoscaler.errors import ConfigurationError
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
@@ -28,6 +27,7 @@ from autoscaler.scaler import open_scaler
 from autoscaler.server import SCALER, make_app
 from autoscaler.settings import ScalerSettings
 from autoscaler.status import RuleStatus
+from autoscaler.wording import said_by_system
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
 
@@ -101,9 +101,10 @@ def _bind(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        # Python adds the address to `strerror`; names that do not resolve have numbers of their own, below zero.
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else brief(error)
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {reason}") from error
+        reason = said_by_system(error)
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {reason}; --listen HOST:PORT takes another"
+        ) from error
 
 
 @contextmanager

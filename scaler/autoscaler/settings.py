@@ -12,7 +12,8 @@ from autoscaler.errors import ConfigurationError
 from autoscaler.prometheus.access import PrometheusAccess
 
 MAX_PORT = 65535
-_LEASE_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,249}[a-z0-9])?")
+"""What Kubernetes takes as a name, with room for the number of a ConfigMap behind it."""
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -107,15 +108,16 @@ class ScalerSettings:
         if not 0 <= self.port <= MAX_PORT:
             raise ConfigurationError(f"port {self.port} is not between 0 and {MAX_PORT}")
         if not self.lease_s > 0:
-            raise ConfigurationError(f"a lease of {self.lease_s:g} s is not positive")
-        if not _LEASE_NAME.fullmatch(self.lease_name):
-            raise ConfigurationError(
-                f"the lease name {self.lease_name!r} must be lower-case letters, digits, '-' and '.', as Kubernetes has them"
-            )
-        if not self.kubernetes_qps > 0 or self.kubernetes_burst < 1:
-            raise ConfigurationError(
-                f"{self.kubernetes_qps:g} requests/s to Kubernetes, {self.kubernetes_burst} at once, let nothing go"
-            )
+            raise ConfigurationError(f"--lease-duration must be above 0 s, found {self.lease_s:g}")
+        for option, name in (("--lease-name", self.lease_name), ("--memory-name", self.memory_name)):
+            if not _OBJECT_NAME.fullmatch(name):
+                raise ConfigurationError(
+                    f"{option} must be lower-case letters, digits, '-' and '.', as Kubernetes has them, found {name!r}"
+                )
+        if not self.kubernetes_qps > 0:
+            raise ConfigurationError(f"--kubernetes-qps must be above 0, found {self.kubernetes_qps:g}")
+        if self.kubernetes_burst < 1:
+            raise ConfigurationError(f"--kubernetes-burst must be 1 or more, found {self.kubernetes_burst}")
 
     def validity_s(self, interval_s: float) -> float:
         """Return for how long an admission target counts which a rule with this interval writes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -95,6 +95,37 @@ def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
         "loaded_at": loaded_at_s,
         "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
     }
+
+
+def onsales_json(statuses: Iterable[RuleStatus]) -> Json:
+    """Encode for each onsale which of our rules allows it least: that is the one whose rate counts in the room.
+
+    Of what was written last; whether it has expired since is the room's to say, by the store's clock.
+    """
+    lowest: dict[str, RuleStatus] = {}
+    rules: dict[str, list[str]] = {}
+    for status in statuses:
+        written = status.admission
+        if written is None or not written.written.accepted:
+            continue
+        onsale = written.target.onsale
+        rules.setdefault(onsale, []).append(status.rule)
+        least = lowest.get(onsale)
+        if least is None or written.target.rate_per_s < _rate_per_s(least):
+            lowest[onsale] = status
+    return {
+        onsale: {
+            "rate_per_s": _rate_per_s(status),
+            "rule": status.rule,
+            "reason": "" if status.admission is None else status.admission.target.reason,
+            "rules": rules[onsale],
+        }
+        for onsale, status in lowest.items()
+    }
+
+
+def _rate_per_s(status: RuleStatus) -> float:
+    return math.inf if status.admission is None else status.admission.target.rate_per_s
 
 
 def leadership_json(leadership: Leadership) -> Json:

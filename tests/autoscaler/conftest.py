@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from autoscaler import reload
 from autoscaler.store.connection import open_client
 from tests.autoscaler.fakes import ManualClock, Recorder
 from tests.autoscaler.prometheus_server import Exporter, Prometheus, running_prometheus
@@ -51,6 +52,12 @@ async def client(store_url: str) -> AsyncIterator[Redis]:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have documents looked at more often than people need it."""
+    monkeypatch.setattr(reload, "WATCH_EVERY_S", 0.1)
 
 
 @pytest.fixture

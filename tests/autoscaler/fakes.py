@@ -14,7 +14,8 @@ from autoscaler.instrumentation.events import Event
 from autoscaler.keeping.keeper import Found, MemoryKey
 from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.leadership.standing import Leadership
-from autoscaler.loop import Decide, LoopParts, RuleLoop
+from autoscaler.loop import LoopParts, RuleLoop
+from autoscaler.rounds import Decide
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.sources.base import Answer, Source

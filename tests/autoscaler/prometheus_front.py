@@ -74,6 +74,13 @@ async def never(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
+async def hanging_up(request: web.Request) -> web.StreamResponse | None:
+    """Break each connection without an answer."""
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
 @asynccontextmanager
 async def running_front(behind: str = "http://127.0.0.1:1") -> AsyncIterator[Front]:
     """Run a front for the time of the context."""

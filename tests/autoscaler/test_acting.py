@@ -12,7 +12,8 @@ from autoscaler.instrumentation.events import (
     ScaleConflict,
     StepFailed,
 )
-from autoscaler.loop import DECIDE_TRIES, RuleLoop
+from autoscaler.loop import RuleLoop
+from autoscaler.rounds import DECIDE_TRIES
 from autoscaler.status import status_json
 from autoscaler.targets.base import TargetState
 from rulebook.observation import Value

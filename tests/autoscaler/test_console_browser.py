@@ -19,9 +19,10 @@ from tests.tools import need
 from tests.waitingroom.samples import onsale
 from waitingroom.web.admin_tokens import Role
 
+expect.set_options(timeout=60_000)
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -130,9 +131,11 @@ async def test_others_texts_are_shown_as_text(browser: Browser, stage: Stage) ->
         await page.get_by_label("Reason").fill(HOSTILE)
         await page.get_by_label("Paused").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await expect(page.locator(".notice-good")).to_have_text("web is paused now.")
         await expect(page.locator("#alerts")).to_contain_text(HOSTILE)
         await page.get_by_label("Automatic").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         await page.goto(f"{stage.console}onsales/cactus")
         await expect(page.locator("#figures-now")).to_contain_text(HOSTILE)
         await page.goto(f"{stage.console}services/web/log?pod={log.stem}")
@@ -164,20 +167,23 @@ async def test_the_keyboard_is_enough_to_sign_in_and_to_pause_and_resume(
         await tab_to("Token")
         await page.keyboard.type(TOKENS[Role.OPERATOR])
         await page.keyboard.press("Enter")
-        await expect(page.locator("#services")).to_be_visible()
+        await expect(page.locator("#services")).to_be_visible(timeout=PATIENCE_MS)
         await tab_to("Configure web")
         await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("web")
         await tab_to("Automatic")
         await page.keyboard.press("ArrowDown")
         await expect(page.get_by_label("Paused")).to_be_checked()
         await tab_to("Set the mode")
         await page.keyboard.press("Enter")
+        await expect(page.locator(".notice-good")).to_have_text("web is paused now.")
         await expect(page.locator("#tiles")).to_contain_text("Paused")
         assert (await override_of(stage))["mode"] == "paused"
         await tab_to("Paused")
         await page.keyboard.press("ArrowUp")
         await tab_to("Set the mode")
         await page.keyboard.press("Enter")
+        await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         await expect(page.locator("#tiles")).to_contain_text("Automatic")
         assert await override_of(stage) is None
 

@@ -22,7 +22,7 @@ from autoscaler.sources.prometheus import PrometheusSource
 from autoscaler.status import status_json
 from tests.autoscaler.fakes import FakeTarget, Recorder, make_loop, make_rule
 from tests.autoscaler.prometheus_asking import asking
-from tests.autoscaler.prometheus_front import Front, answering, never, running_front
+from tests.autoscaler.prometheus_front import Front, answering, hanging_up, never, running_front
 from tests.autoscaler.prometheus_server import (
     Exporter,
     Prometheus,
@@ -126,6 +126,7 @@ def two(stage: Stage) -> Iterator[None]:
     ("fault", "why"),
     [
         pytest.param(stop, "HTTP 50", id="down", marks=pytest.mark.slow),
+        pytest.param(behave(hanging_up), "Server disconnected", id="hanging up"),
         pytest.param(behave(never), "no answer within 0.72 s", id="slow"),
         pytest.param(behave(answering(500)), "HTTP 500", id="broken"),
         pytest.param(behave(answering(200, "<html>", "text/html")), "login page", id="a login page"),
@@ -158,6 +159,8 @@ async def test_stale_samples_are_told_by_their_own_time(stage: Stage) -> None:
     next(steps)
     status = await stage.rounds_until(lambda status: status["signals"]["busy"].get("value") == 10)
     assert "stale: 12" in status["decision"]["recommendations"][0]["detail"]
+    rounds = status["rounds"]
+    await stage.rounds_until(lambda status: status["rounds"] >= rounds + ROUNDS)
     assert stage.target.scaled == []
     next(steps, None)
 

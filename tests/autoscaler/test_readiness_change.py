@@ -96,10 +96,30 @@ async def test_a_decision_that_is_too_old_is_not_kept_in_force(
     loop = make_loop(
         make_rule(admission=ADMISSION), target=target, writer=writer, clock=clock, recorder=recorder
     )
-    await loop.evaluate()
-    clock.advance(46)
-    await loop.rewrite_admission()
-    assert len(writer.targets) == 1
+    async with following(loop):
+        await loop.evaluate()
+        clock.advance(46)
+        target.become(ready=3)
+        await until(lambda: loop.status.state is not None and loop.status.state.ready == 3)
+    assert [written.rate_per_s for written in writer.targets] == [20.0]
+
+
+@pytest.mark.parametrize("by_s", [-3600.0, 3600.0])
+async def test_a_corrected_clock_makes_no_decision_older_or_younger(
+    target: FakeTarget, writer: FakeWriter, clock: ManualClock, recorder: Recorder, by_s: float
+) -> None:
+    loop = make_loop(
+        make_rule(admission=ADMISSION), target=target, writer=writer, clock=clock, recorder=recorder
+    )
+    async with following(loop):
+        await loop.evaluate()
+        clock.correct(by_s)
+        target.become(ready=3)
+        await until(lambda: len(writer.targets) == 2)
+        clock.advance(46)
+        target.become(ready=2)
+        await until(lambda: loop.status.state is not None and loop.status.state.ready == 2)
+    assert [written.rate_per_s for written in writer.targets] == [20.0, 15.0]
 
 
 async def test_a_round_writes_the_readiness_of_its_end_not_of_its_beginning(

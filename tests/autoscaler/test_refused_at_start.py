@@ -73,7 +73,7 @@ async def test_a_folder_without_rules_is_refused(tmp_path: Path) -> None:
 
 async def test_rules_which_cannot_be_read_are_refused(tmp_path: Path) -> None:
     settings = ScalerSettings(rules=(tmp_path / "missing.yaml",))
-    assert (await refusal(settings)).startswith(f"{tmp_path / 'missing.yaml'}:0:0: cannot be read: ")
+    assert (await refusal(settings)).startswith(f"{tmp_path / 'missing.yaml'}: cannot be read: ")
 
 
 async def test_of_many_problems_the_first_is_told_and_all_are_kept(tmp_path: Path) -> None:
@@ -97,7 +97,10 @@ async def test_a_busy_port_is_refused_before_anything_is_started(tmp_path: Path)
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         port = squatter.getsockname()[1]
         message = await refusal(replace(write_documents(tmp_path), port=port))
-    assert message == f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    assert (
+        message
+        == f"cannot listen on 127.0.0.1:{port}: Address already in use; --listen HOST:PORT takes another"
+    )
     assert not (tmp_path / "logs").exists()
 
 
@@ -128,7 +131,13 @@ def test_anything_else_is_no_address(text: str) -> None:
     [
         ({"rules": ()}, "no rules given: name at least one file or folder"),
         ({"port": 70000}, "port 70000 is not between 0 and 65535"),
-        ({"lease_s": 0.0}, "a lease of 0 s is not positive"),
+        ({"kubernetes_qps": 0.0}, "--kubernetes-qps must be above 0, found 0"),
+        ({"kubernetes_burst": 0}, "--kubernetes-burst must be 1 or more, found 0"),
+        (
+            {"memory_name": "A_b"},
+            "--memory-name must be lower-case letters, digits, '-' and '.', as Kubernetes has them, found 'A_b'",
+        ),
+        ({"lease_s": 0.0}, "--lease-duration must be above 0 s, found 0"),
     ],
 )
 def test_settings_which_make_no_sense_are_refused(changes: dict[str, object], message: str) -> None:

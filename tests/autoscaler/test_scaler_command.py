@@ -1,6 +1,7 @@
 """`tidegate scaler run --once` and `tidegate scaler status`, with a real scaler that runs real replicas."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -8,12 +9,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from redis.asyncio import Redis
+from rich.console import Console, RenderableType
 
 from tests.autoscaler.running import RULE, running_scaler, write_documents
 from tests.autoscaler.test_reload import settled, status_of
 from tests.relays import listening
+from tidegate.scaler_status import UnknownRule, Unreachable, fetch_status, render_rule, render_table
 
 
 async def tidegate(*arguments: str) -> tuple[int, str, str]:
@@ -27,6 +31,17 @@ async def tidegate(*arguments: str) -> tuple[int, str, str]:
     output, errors = await process.communicate()
     assert process.returncode is not None
     return process.returncode, output.decode(), errors.decode()
+
+
+def url_of(http: aiohttp.ClientSession) -> str:
+    return str(http._base_url).rstrip("/")
+
+
+def written(shown: RenderableType) -> str:
+    """Write on paper that is wide enough, as a pipe is."""
+    paper = io.StringIO()
+    Console(file=paper, width=400).print(shown)
+    return paper.getvalue()
 
 
 async def test_once_prints_each_decision_step_by_step(tmp_path: Path) -> None:
@@ -65,46 +80,39 @@ async def test_status_is_a_table_of_the_rules(tmp_path: Path, client: Redis, sto
     settings = replace(write_documents(tmp_path), store_url=store_url)
     async with running_scaler(settings) as http:
         await status_of(http, settled)
-        url = str(http._base_url).rstrip("/")
-        code, output, _ = await tidegate("scaler", "status", "--url", url)
-        assert code == 0
-        header, row = output.splitlines()
-        assert header.split() == [
-            "rule",
-            "target",
-            "ready",
-            "replicas",
-            "bound",
-            "by",
-            "admits",
-            "round",
-            "state",
-        ]
-        assert row.split()[:5] == ["web", "ProcessPool", "shop", "2", "2"]
-        assert "10/s" in row
-        assert row.split()[-1] == "ok"
+        code, output, _ = await tidegate("scaler", "status", "--url", url_of(http))
+        status = await asyncio.to_thread(fetch_status, url_of(http))
+    assert code == 0
+    header, row = output.splitlines()
+    columns = "rule target ready replicas bound by admits round state"
+    assert header.split() == columns.split()
+    assert row.split()[:5] == ["web", "ProcessPool", "shop", "2", "2"]
+    assert "10/s" in row
+    assert row.split()[-1] == "ok"
+    told = written(render_rule(status, "web"))
+    assert told.startswith("web: ProcessPool shop, every 0.5 s")
+    for part in (
+        "signals ask for",
+        "  * ",
+        "onsale cactus was told 10/s",
+        "memory in the store: nothing was kept",
+    ):
+        assert part in told
+    with pytest.raises(UnknownRule, match=r"does not run rule shop; it runs: web$"):
+        render_rule(status, "shop")
 
-        code, output, _ = await tidegate("scaler", "status", "web", "--url", url)
-        assert code == 0
-        assert output.startswith("web: ProcessPool shop, every 0.5 s")
-        for part in (
-            "signals ask for",
-            "  * ",
-            "onsale cactus was told 10/s",
-            "memory in the store: nothing was kept",
-        ):
-            assert part in output
 
-        code, output, _ = await tidegate("scaler", "status", "--url", url, "--json")
-        assert set(json.loads(output)["rules"]) == {"web"}
-        code, output, _ = await tidegate("scaler", "status", "web", "--url", url, "--json")
-        assert json.loads(output)["target"] == "ProcessPool shop"
-
-        code, _, errors = await tidegate("scaler", "status", "shop", "--url", url)
-        assert (code, errors) == (
-            1,
-            f"tidegate: the scaler at {url} does not run rule shop; it runs: web\n",
+async def test_status_of_a_rule_is_had_as_json_too(tmp_path: Path) -> None:
+    async with running_scaler(write_documents(tmp_path)) as http:
+        await status_of(http, settled)
+        asked = ("scaler", "status", "--url", url_of(http), "--json")
+        (code, output, _), (unknown, nothing, errors) = await asyncio.gather(
+            tidegate(*asked, "web"), tidegate(*asked, "shop")
         )
+    assert code == 0
+    assert json.loads(output)["target"] == "ProcessPool shop"
+    assert (unknown, nothing) == (1, "")
+    assert errors == f"tidegate: the scaler at {url_of(http)} does not run rule shop; it runs: web\n"
 
 
 async def test_status_shows_what_is_out_of_the_ordinary(tmp_path: Path) -> None:
@@ -115,20 +123,41 @@ async def test_status_shows_what_is_out_of_the_ordinary(tmp_path: Path) -> None:
         await status_of(http, lambda status: status["rules"]["web"]["decision"])
         file.write_text(RULE.replace("perReplica", "perReplicas"))
         await status_of(http, lambda status: status["documents"]["problems"])
-        url = str(http._base_url).rstrip("/")
-        _, output, _ = await tidegate("scaler", "status", "--url", url)
-        assert "paused at 3, dry run, last good form" in output
-        assert f"not in force: {file}:" in output
-        assert "did you mean perReplica?" in output
-        _, output, _ = await tidegate("scaler", "status", "web", "--url", url)
-        assert "memory in the store: cannot be recalled: store: " in output
-        assert f"not in force: {file}:" in output
+        status = await asyncio.to_thread(fetch_status, url_of(http))
+    table, rule = written(render_table(status)), written(render_rule(status, "web"))
+    assert "paused at 3, dry run, last good form" in table
+    assert f"not in force: {file}:" in table
+    assert "did you mean perReplica?" in table
+    assert "memory in the store: cannot be recalled: store: " in rule
+    assert f"not in force: {file}:" in rule
 
 
 async def test_status_says_so_where_no_scaler_answers() -> None:
     code, output, errors = await tidegate("scaler", "status", "--url", "http://127.0.0.1:1")
     assert (code, output) == (3, "")
-    assert errors == "tidegate: no scaler answers at http://127.0.0.1:1: [Errno 111] Connection refused\n"
+    assert errors == (
+        "tidegate: no scaler answers at http://127.0.0.1:1: Connection refused; "
+        "is that what the scaler was told to --listen on?\n"
+    )
+
+
+async def test_an_address_that_is_none_is_a_mistake() -> None:
+    code, output, errors = await tidegate("scaler", "status", "--url", "here")
+    assert (code, output) == (2, "")
+    assert errors == (
+        "tidegate: Invalid value for --url: must be an absolute http:// or https:// address, found 'here'\n"
+    )
+
+
+async def test_every_mistake_in_the_documents_is_told_at_the_start(tmp_path: Path) -> None:
+    write_documents(
+        tmp_path, rule=RULE.replace("perReplica: 20", "perReplicas: 20").replace("min: 1", "min: 9")
+    )
+    code, _, errors = await tidegate("scaler", "run", "--rules", str(tmp_path / "rules"), "--once")
+    file = tmp_path / "rules" / "rule.yaml"
+    assert code == 2
+    assert errors.startswith(f"tidegate: {file}:6:")
+    assert "did you mean perReplica?" in errors.splitlines()[1]
 
 
 @pytest.mark.parametrize("body", ["<html>sign in</html>", "{}", '{"now": 1, "rules": {"web": {}}}', "[]"])
@@ -139,16 +168,15 @@ async def test_status_is_not_fooled_by_another_server(body: str) -> None:
         await writer.drain()
 
     async with listening(answer) as port:
-        code, _, errors = await tidegate("scaler", "status", "--url", f"http://127.0.0.1:{port}")
-    assert code == 3
-    assert errors.startswith(f"tidegate: no scaler answers at http://127.0.0.1:{port}: ")
-    assert errors.count("\n") == 1
+        url = f"http://127.0.0.1:{port}"
+        with pytest.raises(Unreachable, match=rf"^no scaler answers at {url}: [^\n]+$"):
+            await asyncio.to_thread(fetch_status, url)
 
 
 async def test_watching_goes_on_when_the_scaler_comes_and_goes(tmp_path: Path) -> None:
     settings = write_documents(tmp_path)
     async with running_scaler(settings) as http:
-        url = str(http._base_url).rstrip("/")
+        url = url_of(http)
         await status_of(http, settled)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tidegate", "scaler", "status", "--url", url, "--watch"),

@@ -191,9 +191,9 @@ def test_files_that_cannot_be_read_are_problems_like_any_other(tmp_path: Path) -
             [tmp_path / "absent.yaml", tmp_path / "empty", tmp_path / "latin.yaml", tmp_path / "large.yaml"]
         )
     assert [str(problem).removeprefix(f"{tmp_path}/") for problem in refused.value.problems] == [
-        "absent.yaml:0:0: cannot be read: No such file or directory",
-        "empty:0:0: holds no *.yaml or *.yml file",
-        "large.yaml:0:0: is larger than 1048576 bytes",
+        "absent.yaml: cannot be read: No such file or directory",
+        "empty: holds no *.yaml or *.yml file",
+        "large.yaml: is larger than 1048576 bytes",
         "latin.yaml:2:1: is not UTF-8",
     ]
 

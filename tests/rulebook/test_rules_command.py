@@ -79,7 +79,7 @@ def test_a_file_that_is_not_there_is_a_mistake() -> None:
     result = run("lint", "/nowhere.yaml")
     assert (result.exit_code, result.stderr) == (
         2,
-        "/nowhere.yaml:0:0: cannot be read: No such file or directory\n",
+        "/nowhere.yaml: cannot be read: No such file or directory\n",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tidegate.demo.optimum import Capacity, optimum_begins, optimum_seconds
+from tidegate.demo.optimum import Capacity, Setback, optimum_begins, optimum_seconds
 
 IN_SHOP = 0.4
 
@@ -51,3 +53,25 @@ def test_the_order_in_which_arrivals_are_given_does_not_matter() -> None:
     assert optimum_begins([5.0, 0.0, 1.0], with_prequeue(1)) == optimum_begins(
         [0.0, 1.0, 5.0], with_prequeue(1)
     )
+
+
+def test_a_replica_that_was_killed_is_missing_until_another_can_have_started() -> None:
+    # 16/s until 1 s, 8/s until 3 s, 16/s again: 16 + 16 + 32 buyers by 5 s.
+    capacity = replace(with_prequeue(2), setbacks=(Setback(1.0, 3.0, replicas=1),))
+    assert optimum_seconds([0.0] * 65, capacity) == pytest.approx(5.0 + IN_SHOP)
+
+
+def test_while_the_store_is_down_nobody_is_let_in() -> None:
+    capacity = replace(with_prequeue(2), setbacks=(Setback(1.0, 3.0),))
+    assert optimum_seconds([0.0] * 33, capacity) == pytest.approx(4.0 + IN_SHOP)
+
+
+def test_who_comes_while_the_store_is_down_waits_for_it_and_for_nothing_else() -> None:
+    capacity = replace(with_prequeue(2), setbacks=(Setback(1.0, 3.0),))
+    assert optimum_begins([2.0, 2.0], capacity) == pytest.approx([3.0 + IN_SHOP, 3.0625 + IN_SHOP])
+
+
+def test_a_loss_before_the_others_have_started_takes_from_the_few() -> None:
+    # 8/s of two until 1 s (16), then of one until 2 s (8), then of four (32/s): 24 by 2 s.
+    capacity = Capacity(4, 2, 2.0, has_prequeue=False, setbacks=(Setback(1.0, 2.0, replicas=1),))
+    assert optimum_seconds([0.0] * 57, capacity) == pytest.approx(3.0 + IN_SHOP)

@@ -11,15 +11,18 @@ import pytest
 from rich.console import Console
 
 from tests.system.demo_builders import OPENS, a_buyer, a_checkout, seen, steady
+from tidegate.demo.checks import Check
 from tidegate.demo.figures import Evidence, Terms, count
-from tidegate.demo.optimum import Capacity
+from tidegate.demo.optimum import Capacity, Setback
 from tidegate.demo.options import DemoOptions
+from tidegate.demo.plot import plot
 from tidegate.demo.records import ReplicaSample
-from tidegate.demo.report import summary, write_report
+from tidegate.demo.report import summary, tell, write_report
 from tidegate.demo.screen import PlainScreen, open_screen
 from tidegate.demo.table import Snapshot, clock, line, render
 
 TERMS = Terms(OPENS, Capacity(4, 1, startup_s=2.0, has_prequeue=True))
+CHECK = Check("the rate came back", held=False, detail="it did not")
 SNAPSHOT = Snapshot(
     since_opening_s=83.2,
     phase="the onsale is open",
@@ -112,23 +115,37 @@ def test_the_summary_names_what_is_promised(evidence: Evidence) -> None:
 
 
 def test_the_report_holds_all_figures_and_a_picture(evidence: Evidence, tmp_path: Path) -> None:
-    told = write_report(tmp_path, DemoOptions(buyers=3), evidence, TERMS, count(evidence, TERMS))
+    told = write_report(tmp_path, DemoOptions(buyers=3), evidence, TERMS, count(evidence, TERMS), [CHECK])
     document = json.loads((tmp_path / "report.json").read_text())
     assert {
         "buyers", "joined", "admitted", "served", "left", "lost_places", "over_admitted", "double_claims",
         "order_violations", "replicas_min", "replicas_max", "shop_p95_ms", "shop_errors", "seconds_to_serve",
         "seconds_optimum", "ratio",
     } <= document.keys()  # fmt: skip
-    assert document["served"] == 3
+    assert (document["served"], document["scenario"]) == (3, "festival")
+    assert document["checks"] == [{"name": "the rate came back", "held": False, "detail": "it did not"}]
     width, height = struct.unpack(">II", (tmp_path / "report.png").read_bytes()[16:24])
     assert width > 800
     assert height > 800
     assert str(tmp_path / "report.png") in told[0]
 
 
+def test_a_blow_is_shaded_in_the_picture(evidence: Evidence, tmp_path: Path) -> None:
+    plot(evidence, OPENS, "calm", tmp_path / "calm.png")
+    plot(evidence, OPENS, "calm", tmp_path / "struck.png", [Setback(2.0, 4.0, replicas=1)])
+    assert (tmp_path / "calm.png").read_bytes() != (tmp_path / "struck.png").read_bytes()
+
+
+def test_a_check_that_failed_is_told_as_plainly_as_one_that_held() -> None:
+    assert tell(CHECK) == "NOT SHOWN: the rate came back: it did not"
+    assert tell(Check("the rate came back", held=True, detail="after 2 s")) == (
+        "shown: the rate came back: after 2 s"
+    )
+
+
 def test_an_empty_run_can_be_drawn_too(tmp_path: Path) -> None:
     nothing = Evidence([], [], [], [])
-    write_report(tmp_path, DemoOptions(), nothing, TERMS, count(nothing, TERMS))
+    write_report(tmp_path, DemoOptions(), nothing, TERMS, count(nothing, TERMS), [])
     assert (tmp_path / "report.png").stat().st_size > 0
 
 
@@ -136,7 +153,7 @@ def test_without_matplotlib_the_report_says_what_to_install(
     evidence: Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    told = write_report(tmp_path, DemoOptions(buyers=3), evidence, TERMS, count(evidence, TERMS))
+    told = write_report(tmp_path, DemoOptions(buyers=3), evidence, TERMS, count(evidence, TERMS), [])
     assert "pip install 'tidegate[plots]'" in told[0]
     assert (tmp_path / "report.json").exists()
     assert not (tmp_path / "report.png").exists()

@@ -14,6 +14,7 @@ from tidegate.demo.errors import DemoError
 from tidegate.demo.examples import find_examples
 from tidegate.demo.options import DemoOptions
 from tidegate.demo.ports import free_port
+from tidegate.demo.scenarios import RUSH, find_scenario
 
 
 @pytest.mark.parametrize(
@@ -23,9 +24,13 @@ from tidegate.demo.ports import free_port
         ({"buyers": 100_001}, "--buyers must be from 1 to 100000, not 100001"),
         ({"seconds": 4.9}, "--seconds must be 5 or more, not 4.9"),
         ({"seconds": float("nan")}, "--seconds must be 5 or more, not nan"),
+        (
+            {"scenario": RUSH, "keep_data": True},
+            "--keep-data goes with --scenario store-restart; in rush no store is killed",
+        ),
         ({"report": Path(__file__)}, f"--report must name a folder, and {__file__} is a file"),
     ],
-    ids=["no buyers", "too many buyers", "too short", "not a number", "a file"],
+    ids=["no buyers", "too many buyers", "too short", "not a number", "no store is killed", "a file"],
 )
 def test_an_option_out_of_range_is_told_in_one_line(values: dict[str, object], message: str) -> None:
     with pytest.raises(DemoError) as caught:
@@ -36,6 +41,27 @@ def test_an_option_out_of_range_is_told_in_one_line(values: dict[str, object], m
 def test_the_bounds_themselves_are_allowed() -> None:
     assert DemoOptions(buyers=1, seconds=5.0).buyers == 1
     assert DemoOptions(buyers=100_000).buyers == 100_000
+
+
+def test_a_crowd_takes_the_time_of_its_scenario_unless_told_otherwise() -> None:
+    assert DemoOptions(scenario=RUSH).arrive_within_s == RUSH.seconds
+    assert DemoOptions(scenario=RUSH, seconds=7.0).arrive_within_s == 7.0
+    assert DemoOptions().arrive_within_s == 45.0
+
+
+def test_a_scenario_that_is_none_is_told_with_those_there_are() -> None:
+    assert find_scenario("rush") is RUSH
+    message = "--scenario must be one of festival, rush, replica-loss, slow-shop, store-restart, not flood"
+    with pytest.raises(DemoError) as caught:
+        find_scenario("flood")
+    assert str(caught.value) == message
+
+
+def test_a_slow_shop_is_slow_and_its_rule_knows_nothing_of_it(documents: DemoDocuments) -> None:
+    put = documents.with_slowdown(2.0)
+    assert put.pool.spec.command[-2:] == ("--slowdown", "2")
+    assert put.rule == documents.rule
+    assert documents.with_slowdown(1.0) == documents
 
 
 def test_a_busy_port_is_gone_around() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tidegate.demo.shapes import PREQUEUE_SPREAD_S, Kind, plan
+from tidegate.demo.shapes import PREQUEUE_SPREAD_S, Arrivals, Kind, plan
 
 
 def test_the_same_seed_gives_the_same_crowd() -> None:
@@ -28,6 +28,13 @@ def test_the_rush_is_mostly_over_after_a_quarter_of_the_run() -> None:
     assert max(after) <= 60.0
     # 95 % of the rush (4000) and a quarter of the tail (3000) come in the first 15 s.
     assert sum(at < 15.0 for at in after) == pytest.approx(4550, rel=0.03)
+
+
+def test_in_a_rush_nobody_is_early_and_all_come_in_the_first_seconds() -> None:
+    times_s = [buyer.arrive_at_s for buyer in plan(1000, 5.0, seed=1, arrivals=Arrivals.RUSH)]
+    assert min(times_s) >= 0.0
+    assert max(times_s) <= 5.0
+    assert sum(at_s < 2.5 for at_s in times_s) == pytest.approx(500, abs=60)
 
 
 def test_kinds_have_their_shares() -> None:

@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer, unused_port
 
 from tidegate.demo.limits import CHECKOUT_S, LINE_LIMIT
 from tidegate.demo.records import ServedEntry, Step, read_records
-from tidegate.demo.shop import Shop, ShopOptions
+from tidegate.demo.shop import Shop, ShopOptions, process_age_s
 
 Client = TestClient[aiohttp.web.Request, aiohttp.web.Application]
 OpenShop = Callable[..., Awaitable[Client]]
@@ -30,8 +30,8 @@ async def open_shop(tmp_path: Path) -> AsyncIterator[OpenShop]:
     clients: list[Client] = []
     log = (tmp_path / "served.jsonl").open("w", buffering=1)
 
-    async def open_one(*, slots: int = 5, startup_s: float = 0.0) -> Client:
-        shop = Shop(ShopOptions(port=0, slots=slots, startup_s=startup_s), log)
+    async def open_one(*, slots: int = 5, startup_s: float = 0.0, slowdown: float = 1.0) -> Client:
+        shop = Shop(ShopOptions(port=0, slots=slots, startup_s=startup_s, slowdown=slowdown), log)
         client = TestClient(TestServer(shop.app()))
         await client.start_server()
         clients.append(client)
@@ -44,7 +44,7 @@ async def open_shop(tmp_path: Path) -> AsyncIterator[OpenShop]:
 
 
 async def test_a_replica_is_not_ready_while_it_starts(open_shop: OpenShop) -> None:
-    client = await open_shop(startup_s=60.0)
+    client = await open_shop(startup_s=process_age_s() + 60.0)
     assert (await client.get("/readyz")).status == 503
     assert (await client.get("/healthz")).status == 200
 
@@ -59,6 +59,18 @@ async def test_a_checkout_takes_as_long_as_the_payment(open_shop: OpenShop) -> N
     begun = time.monotonic()
     assert (await client.post("/checkout")).status == 200
     assert time.monotonic() - begun >= CHECKOUT_S[0]
+
+
+async def test_loading_the_program_is_part_of_starting_up(open_shop: OpenShop) -> None:
+    client = await open_shop(startup_s=0.5 * process_age_s())
+    assert (await client.get("/readyz")).status == 200
+
+
+async def test_a_slow_shop_takes_its_time(open_shop: OpenShop) -> None:
+    client = await open_shop(slowdown=2.0)
+    begun = time.monotonic()
+    assert (await client.post("/checkout")).status == 200
+    assert time.monotonic() - begun >= 2.0 * CHECKOUT_S[0]
 
 
 async def test_beyond_its_slots_a_replica_lets_checkouts_wait(open_shop: OpenShop) -> None:

@@ -138,7 +138,7 @@ async def test_a_used_place_makes_way_for_a_new_one(tmp_path: Path, store_url: s
         for path in ("enter", "enter"):
             async with buyer.post(f"{here.room}/cactus/{path}") as entered:
                 session = (await entered.json())["session"]
-        await here.rooms["cactus"].end([session])
+        await here.rooms["cactus"].sessions.end([session])
         async with buyer.post(f"{here.room}/cactus/enter") as refused:
             assert (await refused.json())["state"] == "ended"
         assert (await join(buyer, here))["number"] == first["number"] + 1

@@ -122,7 +122,7 @@ class HoldersMachine(RuleBasedStateMachine):
         assert str(claim.outcome) == self.model.claim(shown.model, place.generation)
         for session in self.stores[process].revoked():
             for room in self.rooms:
-                room.forget_session(session)
+                room.sessions.forget(session)
         if claim.outcome is ClaimOutcome.MOVED:
             assert self.rooms[process].is_moved(place)
 

@@ -15,14 +15,14 @@ def test_all_waiting_buyers_together_stay_within_the_budget(waiting: int, budget
         step / retry_after_s(ahead, waiting, budget, ahead) for ahead in range(step // 2, waiting, step)
     )
     # An even spread of +-20 % around an interval raises the mean of its inverse by 1.4 %.
-    assert asked_per_s <= min(waiting / 0.8, budget * 1.02) + 1
+    assert asked_per_s <= min(waiting / 0.4, budget * 1.02) + 1.5
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
 def test_who_stands_further_back_asks_less_often(ahead: int, further: int, salt: int) -> None:
     near, far = sorted((ahead, further))
     assert retry_after_s(near, 10**6, 1_000, salt) <= retry_after_s(far, 10**6, 1_000, salt)
-    assert retry_after_s(near, 10**6, 1_000, salt) >= 0.8
+    assert retry_after_s(near, 10**6, 1_000, salt) >= 0.4
 
 
 def test_buyers_of_one_arrival_do_not_come_back_together() -> None:

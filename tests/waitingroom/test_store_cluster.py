@@ -13,7 +13,7 @@ from tests.stores import Cluster
 from tests.waitingroom.failovers import Sale, eventually
 from tests.waitingroom.samples import device, onsale, settings
 from waitingroom.errors import StoreUnavailable
-from waitingroom.store.client import ClaimOutcome, OnsaleStore
+from waitingroom.store.client import ClaimOutcome, OnsaleStore, SessionTimes
 from waitingroom.store.connect import StoreClient, connect
 
 SHOP = {"rate": "50/s", "burst": 5, "claimWithin": "5m"}
@@ -69,7 +69,9 @@ async def test_joins_releases_and_claims_work_wherever_the_onsale_lives(
             released = (await store.advance()).released
         claim = await store.claim(places[0].epoch, 1, "session", 60, 300)
         assert claim.outcome is ClaimOutcome.ADMITTED
-        assert await store.renew({"session": claim.expires_at_s + 1}) == {"session": True}
+        assert await store.renew({"session": SessionTimes(claim.expires_at_s + 1, claim.ends_at_s)}) == {
+            "session": True
+        }
         assert await store.end(["session"]) == {"session": True}
         assert masters.owner(name).holds(f"{{{name}}}:room")
     assert len({masters.owner(f"sale{number}") for number in range(9)}) == 3

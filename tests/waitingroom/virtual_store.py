@@ -35,11 +35,11 @@ class VirtualStore:
 
     def __init__(self, url: str, onsale: str) -> None:
         self._runner = asyncio.Runner()
-        self._client: Redis = Redis.from_url(url, decode_responses=True)
+        self.client: Redis = Redis.from_url(url, decode_responses=True)
         self._onsale = onsale
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(server, "script_source", with_our_clock)
-            self.scripts = OnsaleStore(self._client, onsale, {})
+            self.scripts = OnsaleStore(self.client, onsale, {})
 
     def do(self, work: Awaitable[Value]) -> Value:
         """Run one call."""
@@ -51,34 +51,34 @@ class VirtualStore:
 
     def empty(self) -> None:
         """Forget everything."""
-        self.do(self._client.flushall())
+        self.do(self.client.flushall())
 
     def close(self) -> None:
         """Let go of the connection and the loop."""
-        self.do(self._client.aclose())
+        self.do(self.client.aclose())
         self._runner.close()
 
     def set_clock(self, now_us: int) -> None:
         """Let it be `now_us` for all scripts."""
         seconds, microseconds = divmod(now_us, SECOND)
-        self.do(self._client.hset(self._key("clock"), mapping={"s": str(seconds), "us": str(microseconds)}))
+        self.do(self.client.hset(self._key("clock"), mapping={"s": str(seconds), "us": str(microseconds)}))
 
     def append_target(self, segment: str) -> None:
         """Write a target segment behind the others."""
-        self.do(self._client.rpush(targets_key(self._onsale), segment))
+        self.do(self.client.rpush(targets_key(self._onsale), segment))
 
     def replace_target(self, index: int, segment: str) -> None:
         """Write a target segment in place of another."""
-        self.do(self._client.lset(targets_key(self._onsale), index, segment))
+        self.do(self.client.lset(targets_key(self._onsale), index, segment))
 
     def revoked(self) -> list[str]:
         """List the sessions which gates are told to refuse."""
-        entries = self.do(self._client.xrange(self._key("revocations")))
+        entries = self.do(self.client.xrange(self._key("revocations")))
         return [fields["session"] for _, fields in entries]
 
     def room(self) -> Mapping[str, str]:
         """Read the room's hash."""
-        fields = self.do(self._client.hgetall(self._key("room")))
+        fields = self.do(self.client.hgetall(self._key("room")))
         return {str(name): str(value) for name, value in fields.items()}
 
     def read(self, now_us: int) -> dict[str, object]:
@@ -86,7 +86,7 @@ class VirtualStore:
         return self.do(self._read(now_us))
 
     async def _read(self, now_us: int) -> dict[str, object]:
-        async with self._client.pipeline(transaction=False) as pipe:
+        async with self.client.pipeline(transaction=False) as pipe:
             pipe.hgetall(self._key("room"))
             pipe.lrange(self._key("late"), 0, -1)
             pipe.lrange(self._key("batches"), 0, -1)
@@ -100,7 +100,7 @@ class VirtualStore:
         counters |= {name: int(float(room.get(name, "0"))) for name in ("outstanding", "claimed", "no_shows")}
         return {
             **counters,
-            "bits": await self._client.bitcount(self._key(f"claimed:{epoch}")),
+            "bits": await self.client.bitcount(self._key(f"claimed:{epoch}")),
             "late": [int(member.split(":")[1]) for member in late],
             "batches": [tuple(batch.split(":")[1:]) for batch in batches],
             "sessions": {session: int(ends_us) for session, ends_us in sessions},

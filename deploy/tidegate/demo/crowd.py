@@ -21,7 +21,7 @@ from tidegate.demo.browser import open_pool
 from tidegate.demo.buyer import Addresses, Buyer
 from tidegate.demo.progress import Board
 from tidegate.demo.records import BuyerRecord, write_records
-from tidegate.demo.shapes import BuyerPlan, plan
+from tidegate.demo.shapes import Arrivals, BuyerPlan, plan
 
 _PROGRESS_EVERY_S = 1.0
 
@@ -38,11 +38,12 @@ class CrowdOptions:
     opens_s: float
     seed: int
     out: Path
+    arrivals: Arrivals = Arrivals.FESTIVAL
 
 
 async def run_crowd(options: CrowdOptions) -> None:
     """Play the crowd to its end or until SIGTERM, and write the records in either case."""
-    plans = plan(options.buyers, options.seconds, options.seed)
+    plans = plan(options.buyers, options.seconds, options.seed, options.arrivals)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,6 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--seconds", type=float, required=True, help="over which the crowd arrives after the opening"
     )
     parser.add_argument("--opens", type=float, required=True, help="the opening, in unix seconds")
+    parser.add_argument("--arrivals", type=Arrivals, default=Arrivals.FESTIVAL, choices=list(Arrivals))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="file for what the buyers saw (JSON lines)")
     given = parser.parse_args(arguments)
@@ -113,6 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
                 opens_s=given.opens,
                 seed=given.seed,
                 out=given.out,
+                arrivals=given.arrivals,
             )
         )
     )

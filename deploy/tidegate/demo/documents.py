@@ -26,6 +26,14 @@ class DemoDocuments:
         spec = self.pool.spec.model_copy(update={"command": command, "endpoints": str(endpoints)})
         return replace(self, pool=self.pool.model_copy(update={"spec": spec}))
 
+    def with_slowdown(self, slowdown: float) -> DemoDocuments:
+        """Have each checkout take so many times as long; the rule is told nothing of it."""
+        if slowdown == 1.0:
+            return self
+        command = (*self.pool.spec.command, "--slowdown", f"{slowdown:g}")
+        spec = self.pool.spec.model_copy(update={"command": command})
+        return replace(self, pool=self.pool.model_copy(update={"spec": spec}))
+
     def with_times(self, prequeue_s: float, opens_s: float, closes_s: float) -> DemoDocuments:
         """Move the sale to these moments (unix seconds)."""
         moments = {"prequeue": prequeue_s, "opens": opens_s, "closes": closes_s}

@@ -22,3 +22,15 @@ SLO_S = 1.5
 
 HIGHEST_RATE_WITHIN_SLO = 8.0
 """Checkouts/s a replica can serve within the SLO; at 10/s its line would grow without end."""
+
+HIGHEST_RATE_AT_HALF_SPEED = 3.0
+"""The same for a replica whose checkouts take twice as long: less than half, as the objective stays what it is."""
+
+
+def highest_rate_within_slo(slowdown: float) -> float:
+    """Return the checkouts/s of a replica within the SLO when each takes `slowdown` times as long; 1 and 2 are known.
+
+    Raises:
+        KeyError: nobody has worked it out.
+    """
+    return {1.0: HIGHEST_RATE_WITHIN_SLO, 2.0: HIGHEST_RATE_AT_HALF_SPEED}[slowdown]

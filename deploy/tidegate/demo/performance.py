@@ -7,24 +7,28 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+from tidegate.demo.blows import Struck, strike
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.errors import ChildDied
 from tidegate.demo.figures import Evidence, Terms
-from tidegate.demo.limits import STARTUP_S
+from tidegate.demo.limits import STARTUP_S, highest_rate_within_slo
 from tidegate.demo.optimum import Capacity, optimum_seconds
 from tidegate.demo.options import DemoOptions
 from tidegate.demo.progress import WINDOW_S, Progress
-from tidegate.demo.records import BuyerRecord, ServedEntry, read_records, write_records
+from tidegate.demo.records import BuyerRecord, RateSample, ServedEntry, read_records, write_records
 from tidegate.demo.sampling import EVERY_S, Sampler
+from tidegate.demo.scenarios import MID_SALE_SHARE, Blow
 from tidegate.demo.screen import Screen
-from tidegate.demo.shapes import plan
+from tidegate.demo.shapes import Arrivals, plan
 from tidegate.demo.stack import Stack
 from tidegate.demo.table import Snapshot
 
 _SLACK_S = 60.0
 """Beyond the crowd's own seconds and twice the optimum, a run may take this much longer before it is given up."""
 
+_TOLD = {Blow.REPLICA_KILLED: "a replica of the shop dies", Blow.STORE_KILLED: "the store dies"}
 _SCALE_DOWN_WITHIN_S = 60.0
 _CROWD_GRACE_S = 20.0
 
@@ -40,17 +44,35 @@ class Performance:
         self._sampler = Sampler(stack)
         self._progress = Progress(time.time())
         self._records = stack.folder / "buyers.jsonl"
-        replicas = stack.documents.rule.spec.replicas
-        self.terms = Terms(
-            opens_s=stack.opens_s,
-            capacity=Capacity(replicas.max, replicas.min, STARTUP_S, has_prequeue=True),
+        self._striking: asyncio.Task[Struck] | None = None
+
+    @property
+    def struck(self) -> Struck | None:
+        """What has befallen the sale; None while nothing has."""
+        if self._striking is None or not self._striking.done():
+            return None
+        return self._striking.result()
+
+    @property
+    def terms(self) -> Terms:
+        """What was agreed for the run, and what befell it."""
+        replicas, scenario = self._stack.documents.rule.spec.replicas, self._options.scenario
+        struck, opens_s = self.struck, self._stack.opens_s
+        capacity = Capacity(
+            replicas.max,
+            replicas.min,
+            STARTUP_S,
+            has_prequeue=scenario.arrivals is not Arrivals.RUSH,
+            rate_per_replica=highest_rate_within_slo(scenario.slowdown),
+            setbacks=() if struck is None else (struck.setback(opens_s),),
         )
+        return Terms(opens_s, capacity)
 
     async def play(self) -> None:
         """Send the crowd, wait until it is done and the shop small again.
 
         Raises:
-            ChildDied: a process of the stack, or the crowd, ended early.
+            DemoError: a process of the stack, or the crowd, ended early; or what was to befall the sale could not.
         """
         crowd = await start_child("crowd", self._crowd_command(), self._stack.folder, piped=True)
         reader = asyncio.create_task(self._follow(crowd))
@@ -59,6 +81,7 @@ class Performance:
         finally:
             await crowd.stop(_CROWD_GRACE_S)
             await reader
+            await self._end_strike()
         if crowd.process.returncode != 0 or not self._records.exists():
             raise ChildDied(f"crowd ended with status {crowd.process.returncode}{crowd.tail()}")
         if not done:
@@ -76,7 +99,22 @@ class Performance:
             for entry in read_records(ServedEntry, log)
         ]
         buyers = read_records(BuyerRecord, self._records)
-        return Evidence(buyers, served, self._sampler.rates, self._sampler.replicas)
+        return Evidence(buyers, served, self._rates(), self._sampler.replicas)
+
+    def _rates(self) -> list[RateSample]:
+        """Return the samples of the rate; while the store was down it was none, which no sample can tell."""
+        struck, rates = self.struck, self._sampler.rates
+        if struck is None or struck.blow is not Blow.STORE_KILLED:
+            return rates
+        before = [sample for sample in rates if sample.as_of_s <= struck.at_s]
+        after = [sample for sample in rates if sample.as_of_s > struck.at_s]
+        if not before:
+            return rates
+        down = [
+            replace(before[-1], as_of_s=at_s, rate_per_s=0.0, reason="the store is down")
+            for at_s in (struck.at_s, struck.until_s)
+        ]
+        return [*before, *down, *after]
 
     async def _watch(self, is_done: Callable[[], bool], within_s: float, phase: str = "") -> bool:
         """Sample and show until it is done; False if that took longer than `within_s`."""
@@ -88,9 +126,26 @@ class Performance:
                 return False
             await self._sampler.sample()
             self._stack.check()
+            self._strike_if_due()
             self._screen.show(self._snapshot(phase))
             await asyncio.sleep(max(0.0, EVERY_S - (clock() - begun)))
         return True
+
+    def _strike_if_due(self) -> None:
+        blow = self._options.scenario.blow
+        if blow is None:
+            return
+        if self._striking is None:
+            if self._progress.served >= MID_SALE_SHARE * self._options.buyers:
+                self._screen.say(f"{_TOLD[blow]}: kill -9")
+                self._striking = asyncio.create_task(strike(blow, self._stack))
+        elif self._striking.done():
+            self._striking.result()  # what went wrong ends the run
+
+    async def _end_strike(self) -> None:
+        if self._striking is not None and not self._striking.done():
+            self._striking.cancel()
+            await asyncio.wait({self._striking})
 
     async def _follow(self, crowd: Child) -> None:
         assert crowd.process.stdout is not None  # noqa: S101 - it was asked for
@@ -104,9 +159,10 @@ class Performance:
 
     def _time_limit_s(self) -> float:
         options = self._options
-        arrivals = (each.arrive_at_s for each in plan(options.buyers, options.seconds, options.seed))
-        optimum = optimum_seconds(arrivals, self.terms.capacity)
-        return self.terms.opens_s - time.time() + options.seconds + 2.0 * optimum + _SLACK_S
+        seconds, arrivals = options.arrive_within_s, options.scenario.arrivals
+        times_s = (each.arrive_at_s for each in plan(options.buyers, seconds, options.seed, arrivals))
+        optimum_s = optimum_seconds(times_s, self.terms.capacity)
+        return self.terms.opens_s - time.time() + seconds + 2.0 * optimum_s + _SLACK_S
 
     def _crowd_command(self) -> list[str]:
         options, stack = self._options, self._stack
@@ -114,14 +170,8 @@ class Performance:
             *(sys.executable, "-m", "tidegate.demo.crowd"),
             *("--room", stack.endpoints.room, "--gate", stack.endpoints.gate),
             *("--onsale", stack.documents.onsale.name, "--opens", repr(stack.opens_s)),
-            *(
-                "--buyers",
-                str(options.buyers),
-                "--seconds",
-                repr(options.seconds),
-                "--seed",
-                str(options.seed),
-            ),
+            *("--buyers", str(options.buyers), "--seed", str(options.seed)),
+            *("--seconds", repr(options.arrive_within_s), "--arrivals", options.scenario.arrivals),
             *("--out", str(self._records)),
         ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tidegate.demo.errors import PlotsMissing
 from tidegate.demo.figures import Evidence, percentile
 from tidegate.demo.limits import SLO_S
+from tidegate.demo.optimum import Setback
 from tidegate.demo.overadmission import first_seen
 from tidegate.demo.records import Step
 
@@ -20,8 +21,10 @@ _BIN_S = 1.0
 _LATENCY_BIN_S = 2.0
 
 
-def plot(evidence: Evidence, opens_s: float, title: str, path: Path) -> None:
-    """Draw four panels over the seconds since the opening into a PNG file.
+def plot(
+    evidence: Evidence, opens_s: float, title: str, path: Path, setbacks: Sequence[Setback] = ()
+) -> None:
+    """Draw four panels over the seconds since the opening into a PNG file; what befell the sale is shaded.
 
     Raises:
         PlotsMissing: matplotlib is not installed.
@@ -43,6 +46,8 @@ def plot(evidence: Evidence, opens_s: float, title: str, path: Path) -> None:
     _draw_latency(latency, evidence, opens_s)
     for axes in (waiting, rate, replicas, latency):
         axes.axvline(0.0, color="0.6", linewidth=0.8, linestyle=":")
+        for setback in setbacks:
+            axes.axvspan(setback.from_s, setback.until_s, color="tab:red", alpha=0.12, linewidth=0)
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tidegate.demo.checks import Check
 from tidegate.demo.errors import PlotsMissing
 from tidegate.demo.figures import Evidence, Figures, Terms
 from tidegate.demo.options import DemoOptions
@@ -14,22 +16,30 @@ from tidegate.demo.plot import plot
 
 
 def write_report(
-    folder: Path, options: DemoOptions, evidence: Evidence, terms: Terms, figures: Figures
+    folder: Path,
+    options: DemoOptions,
+    evidence: Evidence,
+    terms: Terms,
+    figures: Figures,
+    checks: Sequence[Check],
 ) -> list[str]:
     """Write the files into `folder`; return what there is to say about them."""
+    scenario, seconds = options.scenario, options.arrive_within_s
     document = {
+        "scenario": scenario.name,
         **asdict(figures),
         "kept_promises": figures.kept_promises,
-        "seconds": options.seconds,
+        "checks": [asdict(check) for check in checks],
+        "seconds": seconds,
         "seed": options.seed,
         "opened": datetime.fromtimestamp(terms.opens_s, UTC).isoformat(),
         "capacity": asdict(terms.capacity),
     }
     report, picture = folder / "report.json", folder / "report.png"
     report.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    title = f"Tidegate: {options.buyers} buyers, arriving over {options.seconds:g} s"
+    title = f"Tidegate, {scenario.name}: {options.buyers} buyers, arriving over {seconds:g} s"
     try:
-        plot(evidence, terms.opens_s, title, picture)
+        plot(evidence, terms.opens_s, title, picture, terms.capacity.setbacks)
     except PlotsMissing as error:
         return [f"report: {report} (no picture: {error})"]
     return [f"report: {report}, {picture}"]
@@ -48,6 +58,11 @@ def summary(figures: Figures) -> list[str]:
         f"replicas {_text(figures.replicas_min)} to {_text(figures.replicas_max)}, checkout p95 {_text(figures.shop_p95_ms)} ms "
         f"(objective {figures.slo_ms:g} ms), shop errors {figures.shop_errors} of {figures.shop_requests} requests",
     ]
+
+
+def tell(check: Check) -> str:
+    """Say in a line what a scenario has shown, or has not."""
+    return f"{'shown' if check.held else 'NOT SHOWN'}: {check.name}: {check.detail}"
 
 
 def _text(value: float | None) -> str:

@@ -23,6 +23,13 @@ MINIMUM_IN_SHOP_S = 2 * THINK_S[0]
 """No checkout begins earlier than this after its buyer was let in."""
 
 
+class Arrivals(StrEnum):
+    """When a crowd comes: some before the opening and the rest after it, or all of them right at it."""
+
+    FESTIVAL = "festival"
+    RUSH = "rush"
+
+
 class Kind(StrEnum):
     """How a buyer behaves in the line."""
 
@@ -47,18 +54,30 @@ class BuyerPlan:
         return self.kind is not Kind.LEAVER
 
 
-def plan(buyers: int, seconds: float, seed: int) -> list[BuyerPlan]:
-    """Draw a crowd, in order of arrival: a pre-queue, a rush at the opening, and a tail over the whole run."""
+def plan(buyers: int, seconds: float, seed: int, arrivals: Arrivals = Arrivals.FESTIVAL) -> list[BuyerPlan]:
+    """Draw a crowd, in order of arrival.
+
+    A festival's is a pre-queue, a rush at the opening, and a tail over the whole run; a rush's is spread evenly over `seconds`
+    from the opening on.
+    """
     dice = random.Random(seed)
-    early, rushing = round(buyers * PREQUEUE_SHARE), round(buyers * RUSH_SHARE)
-    mean_s = seconds / RUSH_MEANS_PER_RUN
-    arrivals = [-dice.uniform(0.0, PREQUEUE_SPREAD_S) for _ in range(early)]
-    arrivals += [min(dice.expovariate(1.0 / mean_s), seconds) for _ in range(rushing)]
-    arrivals += [dice.uniform(0.0, seconds) for _ in range(buyers - early - rushing)]
+    if arrivals is Arrivals.RUSH:
+        times_s = [dice.uniform(0.0, seconds) for _ in range(buyers)]
+    else:
+        times_s = _festival(buyers, seconds, dice)
     return [
         BuyerPlan(buyer, arrive_at_s, kind, dice.getrandbits(32))
-        for buyer, (arrive_at_s, kind) in enumerate(zip(sorted(arrivals), _kinds(buyers, dice), strict=True))
+        for buyer, (arrive_at_s, kind) in enumerate(zip(sorted(times_s), _kinds(buyers, dice), strict=True))
     ]
+
+
+def _festival(buyers: int, seconds: float, dice: random.Random) -> list[float]:
+    early, rushing = round(buyers * PREQUEUE_SHARE), round(buyers * RUSH_SHARE)
+    mean_s = seconds / RUSH_MEANS_PER_RUN
+    times_s = [-dice.uniform(0.0, PREQUEUE_SPREAD_S) for _ in range(early)]
+    times_s += [min(dice.expovariate(1.0 / mean_s), seconds) for _ in range(rushing)]
+    times_s += [dice.uniform(0.0, seconds) for _ in range(buyers - early - rushing)]
+    return times_s
 
 
 def _kinds(buyers: int, dice: random.Random) -> list[Kind]:

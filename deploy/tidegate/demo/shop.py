@@ -47,12 +47,13 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True, slots=True)
 class ShopOptions:
-    """How one replica runs; `log` is the folder of served logs, None for no log."""
+    """How one replica runs; `slowdown` multiplies the time of a checkout, `log` is the folder of served logs, None for no log."""
 
     port: int
     host: str = "127.0.0.1"
     slots: int = SLOTS
     startup_s: float = STARTUP_S
+    slowdown: float = 1.0
     log: Path | None = None
 
 
@@ -82,13 +83,13 @@ class Shop:
     """The replica's handlers and its line."""
 
     def __init__(self, options: ShopOptions, log: TextIO | None) -> None:
-        """Begin starting up: ready once `startup_s` have passed."""
+        """Begin starting up: ready once `startup_s` have passed since the process began."""
         self._options = options
         self._log = log
         self._meters = Meters()
         self._slots = asyncio.Semaphore(options.slots)
         self._under_way = 0
-        self._ready_at = time.monotonic() + options.startup_s
+        self._ready_at = time.monotonic() + options.startup_s - process_age_s()
 
     def app(self) -> web.Application:
         """Assemble the application."""
@@ -138,7 +139,7 @@ class Shop:
         try:
             with self._meters.in_progress.track_inprogress():
                 async with self._slots:
-                    await asyncio.sleep(random.uniform(*CHECKOUT_S))
+                    await asyncio.sleep(random.uniform(*CHECKOUT_S) * self._options.slowdown)
         finally:
             self._under_way -= 1
         self._meters.seconds.observe(time.monotonic() - begun)
@@ -164,6 +165,16 @@ class Shop:
 
 
 _ENTRIES = TypeAdapter(ServedEntry)
+
+
+def process_age_s() -> float:
+    """Return how long this process has run: loading the program is part of starting up. 0 where the system does not tell."""
+    try:
+        fields = Path("/proc/self/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        begun_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - begun_s)
+    except (OSError, AttributeError):
+        return 0.0
 
 
 async def serve_shop(options: ShopOptions) -> None:
@@ -205,9 +216,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--slots", type=int, default=SLOTS, help="checkouts at once")
     parser.add_argument("--startup", type=float, default=STARTUP_S, help="seconds until ready")
+    parser.add_argument("--slowdown", type=float, default=1.0, help="times as long as usual for a checkout")
     parser.add_argument("--log", type=Path, help="folder for the served log")
     given = parser.parse_args(arguments)
-    options = ShopOptions(given.port, given.host, given.slots, given.startup, given.log)
+    options = ShopOptions(given.port, given.host, given.slots, given.startup, given.slowdown, given.log)
     try:
         uvloop.run(serve_shop(options))
     except OSError as error:

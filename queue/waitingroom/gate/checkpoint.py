@@ -15,6 +15,7 @@ from waitingroom.gate.sessions import Sessions
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, sign_pass
+from waitingroom.store.client import SessionTimes
 from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 
 _RENEWED_REMEMBERED = 10_000
@@ -87,7 +88,8 @@ class Checkpoint:
             or fresh.device != admission.device
         ):
             renewed = admission.renewed(now_s, length)
-            self._sessions.renew(onsale.name, renewed.session, renewed.expires_at_s)
+            times = SessionTimes(renewed.expires_at_s, renewed.ends_at_s)
+            self._sessions.renew(onsale.name, renewed.session, times)
             fresh = Renewed(sign_pass(renewed, self._keyring), renewed.issued_at_s, renewed.device)
             self._renewed.put(admission.session, fresh)
             self.renewals += 1

@@ -20,6 +20,7 @@ class PassReader:
 
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
+        self._changes = keyring.changes
         self._passes: Memo[Pass] = Memo(_REMEMBERED)
         self._devices: Memo[str] = Memo(_REMEMBERED)
 
@@ -29,6 +30,9 @@ class PassReader:
         device = find_cookie(cookie, DEVICE_COOKIE)
         if not token or not device:
             return None
+        if self._keyring.changes != self._changes:
+            self._changes = self._keyring.changes
+            self._passes.clear()
         admission = self._passes.get(token) or self._verify(token, onsale)
         # What was verified for one onsale is remembered by its token alone, so the onsale is looked at each time.
         if admission is None or admission.onsale != onsale or not admission.is_current(now_s):

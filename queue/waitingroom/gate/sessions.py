@@ -14,7 +14,7 @@ import structlog
 from waitingroom.errors import StoreUnavailable
 from waitingroom.memo import Memo
 from waitingroom.room import Room
-from waitingroom.store.client import EndKind
+from waitingroom.store.client import EndKind, SessionTimes
 
 FLUSH_EVERY_S = 0.5
 _OVER_REMEMBERED = 50_000
@@ -27,13 +27,13 @@ class Sessions:
 
     def __init__(self, rooms: Mapping[str, Room]) -> None:
         self._rooms = rooms
-        self._renewed: defaultdict[str, dict[str, float]] = defaultdict(dict)
+        self._renewed: defaultdict[str, dict[str, SessionTimes]] = defaultdict(dict)
         self._ended: defaultdict[tuple[str, EndKind], set[str]] = defaultdict(set)
         self._over: Memo[bool] = Memo(_OVER_REMEMBERED)
 
-    def renew(self, onsale: str, session: str, ends_at_s: float) -> None:
-        """Note that a session goes on until `ends_at_s` (unix seconds)."""
-        self._renewed[onsale][session] = ends_at_s
+    def renew(self, onsale: str, session: str, times: SessionTimes) -> None:
+        """Note until when a session goes on, and its hard end as the pass tells it."""
+        self._renewed[onsale][session] = times
 
     def end(self, onsale: str, session: str, kind: EndKind = "complete") -> None:
         """Note that the shop has ended a session."""
@@ -46,7 +46,7 @@ class Sessions:
         for renewed in self._renewed.values():
             renewed.pop(session, None)
         for room in self._rooms.values():
-            room.forget_session(session)
+            room.sessions.forget(session)
         self._over.put(session, True)
 
     def is_over(self, session: str) -> bool:
@@ -62,7 +62,7 @@ class Sessions:
             if room is None:
                 continue
             try:
-                await room.end(sessions, kind)
+                await room.sessions.end(sessions, kind)
             except StoreUnavailable as error:
                 log.warning("sessions_kept", onsale=onsale, reason=str(error))
                 self._ended[onsale, kind] |= sessions
@@ -71,7 +71,7 @@ class Sessions:
             if room is None or not ends:
                 continue
             try:
-                for session, live in (await room.renew(ends)).items():
+                for session, live in (await room.sessions.renew(ends)).items():
                     if not live:
                         self._over.put(session, True)
             except StoreUnavailable as error:

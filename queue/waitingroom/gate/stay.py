@@ -5,6 +5,7 @@ from __future__ import annotations
 from waitingroom.gate.renewing import RENEW_AFTER_S
 from waitingroom.gate.sessions import Sessions
 from waitingroom.passes import SKEW_S, Pass
+from waitingroom.store.client import SessionTimes
 
 
 class Stay:
@@ -22,9 +23,11 @@ class Stay:
         if now_s - self._renewed_at_s < min(RENEW_AFTER_S, self._length_s / 3):
             return
         self._renewed_at_s = now_s
-        ends = min(now_s + self._length_s, self._admission.ends_at_s)
-        self._expires_at_s = max(self._expires_at_s, ends)
-        self._sessions.renew(self._admission.onsale, self._admission.session, ends)
+        times = SessionTimes(
+            min(now_s + self._length_s, self._admission.ends_at_s), self._admission.ends_at_s
+        )
+        self._expires_at_s = max(self._expires_at_s, times.expires_at_s)
+        self._sessions.renew(self._admission.onsale, self._admission.session, times)
 
     def is_over(self, now_s: float) -> bool:
         """Tell whether the session has ended, was ended or has run out."""

@@ -42,11 +42,22 @@ class ClaimOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The outcome of a claim at store time `at_s`; `expires_at_s` is the session's end, 0 where there is none."""
+    """The outcome of a claim at store time `at_s`: the session's end and its hard end, 0 where there is none.
+
+    The hard end counts from the first claim: claiming again moves neither.
+    """
 
     outcome: ClaimOutcome
-    expires_at_s: float
     at_s: float
+    expires_at_s: float = 0.0
+    ends_at_s: float = 0.0
+
+
+class SessionTimes(NamedTuple):
+    """When a session ends unless it is renewed, and its hard end (unix seconds)."""
+
+    expires_at_s: float
+    ends_at_s: float
 
 
 class Numbered(NamedTuple):
@@ -151,24 +162,27 @@ class OnsaleStore:
             *described(holder or Holder(epoch, position, 0, "", "", 0)),
             *earlier,
         ]
-        outcome, expires_us, at_us = await self._run("claim", arguments)
-        return Claim(ClaimOutcome(outcome), float(expires_us) / _US_PER_S, float(at_us) / _US_PER_S)
+        outcome, *times_us = await self._run("claim", arguments)
+        expires_s, ends_s, at_s = (float(time_us) / _US_PER_S for time_us in times_us)
+        return Claim(ClaimOutcome(outcome), at_s, expires_s, ends_s)
 
-    async def renew(self, sessions: Mapping[str, float]) -> dict[str, bool]:
-        """Move the ends (unix seconds) of live sessions; False for one that is not live any more.
+    async def renew(self, sessions: Mapping[str, SessionTimes]) -> dict[str, bool]:
+        """Move the ends of live sessions, never beyond their hard ends; False for one that is not live any more.
 
-        Raises:
-            StoreUnavailable: the store did not answer.
-        """
-        return await self._sessions("renew", _microseconds(sessions))
-
-    async def restore(self, sessions: Mapping[str, float]) -> None:
-        """Put back sessions (and their ends, unix seconds) which the store may have lost.
+        Soon after a loss of data, a session which the store does not know is put back.
 
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        await self._sessions("restore", _microseconds(sessions))
+        return await self._sessions("renew", _times(sessions))
+
+    async def restore(self, sessions: Mapping[str, SessionTimes]) -> None:
+        """Put back sessions which the store may have lost.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        await self._sessions("restore", _times(sessions))
 
     async def end(
         self, sessions: Sequence[str], kind: EndKind = "complete", *, keep_s: float = 3600.0
@@ -178,7 +192,8 @@ class OnsaleStore:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        return await self._sessions(kind, dict.fromkeys(sessions, str(int(keep_s * 1000))))
+        keep_ms = str(int(keep_s * 1000))
+        return await self._sessions(kind, {session: [keep_ms] for session in sessions})
 
     async def publish_draw(self, record: str) -> str:
         """Write the draw's record unless there is one, and return the one in force.
@@ -196,8 +211,9 @@ class OnsaleStore:
         """Note a draw that was published: where the store has lost it, it is put back with the next `advance`."""
         self._memory.see_draw(record, pool)
 
-    async def _sessions(self, verb: str, values: Mapping[str, str]) -> dict[str, bool]:
-        live = await self._run("sessions", [verb, *_flatten(values)])
+    async def _sessions(self, verb: str, values: Mapping[str, Sequence[str]]) -> dict[str, bool]:
+        arguments = [part for session, parts in values.items() for part in (session, *parts)]
+        live = await self._run("sessions", [verb, *arguments])
         return {session: bool(flag) for session, flag in zip(values, live, strict=True)}
 
     def _snapshot(self, flat: Sequence[str]) -> Snapshot:
@@ -237,5 +253,7 @@ def _flatten(fields: Mapping[str, str]) -> list[str]:
     return [part for pair in fields.items() for part in pair]
 
 
-def _microseconds(ends: Mapping[str, float]) -> dict[str, str]:
-    return {session: str(int(end_s * _US_PER_S)) for session, end_s in ends.items()}
+def _times(sessions: Mapping[str, SessionTimes]) -> dict[str, list[str]]:
+    return {
+        session: [str(int(time_s * _US_PER_S)) for time_s in times] for session, times in sessions.items()
+    }

@@ -26,7 +26,7 @@ class Operations:
     def __init__(self, rooms: Mapping[str, Room], keyring: Keyring, registry: CollectorRegistry) -> None:
         self._rooms = rooms
         self._registry = registry
-        self._keys = public_keys(keyring).as_dict(private=False)
+        self._keyring = keyring
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -56,7 +56,8 @@ class Operations:
 
     async def keys(self, request: web.Request) -> web.Response:
         """The public keys with which a shop checks passes by itself."""
-        return web.json_response(self._keys, headers={"Cache-Control": "public, max-age=300"})
+        published = public_keys(self._keyring).as_dict(private=False)
+        return web.json_response(published, headers={"Cache-Control": "public, max-age=300"})
 
 
 def make_room_app(

@@ -257,7 +257,7 @@ class BuyerHandlers:
         # The pass is dated by this host's clock, as gates check it by theirs; the length is what the store granted.
         now = int(time.time())
         length = max(1, int(claim.expires_at_s - claim.at_s))
-        ends = now + int(room.onsale.spec.session.max_s)
+        ends = now + max(1, int(claim.ends_at_s - claim.at_s))
         session = room.session_of(place)
         admission = Pass(session, room.name, device_hash(device), now, min(now + length, ends), ends)
         wanted = return_address(room.onsale.spec.shop, request.query.get(RETURN))

@@ -25,7 +25,7 @@ async def show_services(request: web.Request) -> web.Response:
     """All services, and the onsales beside them."""
     console = request.app[CONSOLE]
     scaler = console.scaler()
-    plan, now_s = scaler.crew.plan, scaler.clock.now_s()
+    plan, now_s = scaler.crew.plan, scaler.clock.monotonic_s()
     rows = [
         service_row(plan.rules[name], loop.status, outdated=name in plan.outdated, now_s=now_s)
         for name, loop in sorted(scaler.loops.items())
@@ -47,7 +47,7 @@ async def show_service(request: web.Request) -> web.Response:
     console = request.app[CONSOLE]
     rule, loop = console.rule(request.match_info["rule"])
     scaler = console.scaler()
-    plan, now_s, status = scaler.crew.plan, scaler.clock.now_s(), loop.status
+    plan, now_s, status = scaler.crew.plan, scaler.clock.monotonic_s(), loop.status
     pods, problem = await pods_of(loop)
     rounds = console.chronicle.rounds(rule.name)
     pool = rule.spec.target.name if is_pool(rule) else ""

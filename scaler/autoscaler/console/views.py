@@ -1,4 +1,4 @@
-"""What the pages show of rules: statuses put into the words of people who run services. Pure; times are wall-clock seconds."""
+"""What the pages show of rules: statuses put into the words of people who run services. Pure; `now_s` is monotonic."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def describe(rule: ScalingRule) -> str:
 
 def health(status: RuleStatus, *, outdated: bool, now_s: float) -> Said:
     """Say in a word how a service does; what is worst comes first."""
-    state, last_s = status.state, status.last_round_at_s
+    state, last_s = status.state, status.last_round_monotonic_s
     if last_s is None:
         return Said("Starting", "note", "no round has ended yet")
     if now_s - last_s > max(LATE_ROUNDS * status.interval_s, LATE_ROUNDS):
@@ -93,7 +93,7 @@ def health(status: RuleStatus, *, outdated: bool, now_s: float) -> Said:
             return Said("Cannot scale", "bad", condition.message)
         if condition.reason == "FailedGetMetrics":
             return Said("No data", "bad", condition.message)
-    if status.last_success_at_s != last_s and status.failures:
+    if status.last_success_at_s != status.last_round_at_s and status.failures:
         failure = status.failures[-1]
         return Said("Failing", "warning", f"{failure.step}: {failure.error}")
     if state is not None and state.ready < state.replicas:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kubernetes_asyncio.client import Configuration
+from kubernetes_asyncio.config import ConfigException
 from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from autoscaler.errors import ConfigurationError, Unreachable, brief
@@ -137,6 +138,8 @@ class KubeconfigAccess:
         try:
             merged = KubeConfigMerger(self._path).config
             return KubeConfigLoader(merged, active_context=self._context, config_base_path=None)
+        except ConfigException as error:
+            raise ConfigurationError(f"kubeconfig {self._path}: {brief(error)}") from error
         except Exception as error:  # it raises whatever the file's shape makes it stumble over
             told = f"{type(error).__name__}: {brief(error)}" if str(error) else type(error).__name__
             raise ConfigurationError(f"kubeconfig {self._path}: {told}") from error

@@ -21,6 +21,7 @@ from autoscaler.errors import Throttled, Unauthorized, Unreachable, brief
 from autoscaler.kubernetes.access import Access
 from autoscaler.kubernetes.answers import Json, decode, error_of, error_of_status
 from autoscaler.kubernetes.limiter import PATIENCE_S, Limiter
+from autoscaler.wording import said
 
 REQUEST_S = 10.0
 CONNECT_S = 5.0
@@ -190,9 +191,9 @@ class KubernetesClient:
             aiohttp.ClientSSLError
         ) as error:  # certificates are replaced, too: the next request reads their files anew
             await self.close()
-            raise _unreachable(error) from error
+            raise _unreachable(error, api.configuration.host) from error
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _unreachable(error) from error
+            raise _unreachable(error, api.configuration.host) from error
         except RuntimeError as error:  # aiohttp's word for a session that has been closed meanwhile
             raise Unreachable("API server: the connection was given up") from error
         except ValueError as error:  # a header that is none; its text would show the token
@@ -244,11 +245,9 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None
         raise _unreachable(error) from error
 
 
-def _unreachable(error: Exception) -> Unreachable:
-    told = (
-        "no answer in time" if isinstance(error, TimeoutError) else f"{type(error).__name__}: {brief(error)}"
-    )
-    return Unreachable(f"API server: {told}")
+def _unreachable(error: Exception, host: str | None = None) -> Unreachable:
+    server = "API server" if host is None else f"API server {host}"
+    return Unreachable(f"{server}: {said(error)}")
 
 
 def _lower(headers: Mapping[str, str]) -> dict[str, str]:

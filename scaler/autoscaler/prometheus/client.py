@@ -12,9 +12,7 @@ that says the query itself took too long is not asked again: that would only add
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import ssl
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -33,6 +31,7 @@ from autoscaler.prometheus.answers import (
     read_series,
 )
 from autoscaler.prometheus.credentials import Credentials, CredentialsUnreadable
+from autoscaler.wording import said
 from rulebook.observation import Missing
 
 INSTANT_LIMIT_BYTES: Final = 2**20
@@ -158,11 +157,11 @@ class PrometheusClient:
         except CredentialsUnreadable as error:
             raise _Failed(str(error)) from error
         except aiohttp.ClientSSLError as error:
-            raise _Failed(brief(f"{self._access.url}: TLS: {_said(error)}")) from error
+            raise _Failed(brief(f"{self._access.url}: TLS: {said(error)}")) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError) as error:
-            raise _Failed(brief(f"{self._access.url}: {_said(error)}"), 0.0) from error
+            raise _Failed(brief(f"{self._access.url}: {said(error)}"), 0.0) from error
         except aiohttp.ClientError as error:
-            raise _Failed(brief(f"{self._access.url}: {_said(error)}")) from error
+            raise _Failed(brief(f"{self._access.url}: {said(error)}")) from error
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": "tidegate", **dict(self._access.headers)}
@@ -206,15 +205,3 @@ async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | N
 def _retry_after_s(text: str) -> float:
     """Read Retry-After in seconds; dates, which nobody sends here, count as 0."""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0.0
-
-
-def _said(error: BaseException) -> str:
-    """Give the system's own words where there are any; aiohttp's repeat the address, and which TLS context was used."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return str(error.certificate_error)
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        if number and number > 0 and not isinstance(error.os_error, ssl.SSLError):
-            return os.strerror(number)
-        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
-    return str(error) or type(error).__name__

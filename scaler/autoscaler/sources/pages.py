@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from autoscaler.clock import Clock
 from autoscaler.errors import brief
 from autoscaler.sources.windows import Labels
+from autoscaler.wording import said
 
 PAGE_LIMIT_BYTES = 16 * 2**20
 OPENMETRICS = "application/openmetrics-text"
@@ -95,7 +96,7 @@ async def _fetch_page(
     except ValueError as error:
         return Unanswered(url, f"not a metrics page: {brief(error)}")
     except (aiohttp.ClientError, OSError) as error:
-        return Unanswered(url, brief(error))
+        return Unanswered(url, said(error))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

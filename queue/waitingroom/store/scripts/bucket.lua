@@ -2,7 +2,6 @@
 
 local LARGEST_TURN = 10000 -- of one call, which must not hold up the store; the next one takes the rest
 local RECOVERY_SHORTEST = 3 * SECOND
-local RECOVERY_LONGEST = 60 * SECOND
 
 -- Targets of the scaler, in the order written.
 local segments = {}
@@ -154,6 +153,7 @@ end
 
 local function live_sessions()
   redis.call('ZREMRANGEBYSCORE', key('sessions'), '-inf', NOW)
+  redis.call('ZREMRANGEBYSCORE', key('hardends'), '-inf', NOW)
   return redis.call('ZCARD', key('sessions'))
 end
 

@@ -1,8 +1,8 @@
 -- Exchanges a released place for a session, exactly once.
--- ARGV: epoch, position, session id, length of a session (us), its hard end (us from its begin), then the place as the buyer
+-- ARGV: epoch, position, session id, length of a session (us), its hard end (us from the first claim), then the place as the buyer
 -- shows it: epoch:number, generation, account ('' for none), device, issued (ms), and the sessions which it would have opened in
 -- earlier generations, the latest first.
--- Reply: outcome, end of the session (us) or 0, NOW. Outcomes: admitted, again (the same session, still live), ended (claimed
+-- Reply: outcome, end of the session (us) or 0, its hard end (us) or 0, NOW. Outcomes: admitted, again (the same session, still live), ended (claimed
 -- before, the session is over), waiting (not its turn), late (its window has passed; registered, served before new releases),
 -- moved (another device holds the place, or the account another place).
 if not load_room() then
@@ -11,6 +11,20 @@ end
 local epoch, position, session = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local length, longest = tonumber(ARGV[4]), tonumber(ARGV[5])
 local place, generation, account = ARGV[6], tonumber(ARGV[7]), ARGV[8]
+
+local function none(outcome)
+  return { outcome, '0', '0', text(NOW) }
+end
+
+local function again(expires)
+  local ends = tonumber(redis.call('ZSCORE', key('hardends'), session) or '')
+  if not ends then
+    -- A session that was opened before hard ends were kept.
+    ends = NOW + longest
+    keep_session(session, expires, ends)
+  end
+  return { 'again', text(expires), text(ends), text(NOW) }
+end
 
 local function enter()
   if room.codes_issued then
@@ -24,13 +38,13 @@ local function enter()
 end
 
 local function claim()
-  local expires = NOW + math.min(length, longest)
+  local expires, ends = NOW + math.min(length, longest), NOW + longest
   redis.call('SETBIT', key('claimed:' .. epoch), position - 1, 1)
-  redis.call('ZADD', key('sessions'), text(expires), session)
+  keep_session(session, expires, ends)
   set('outstanding', number('outstanding') - 1)
   set('claimed', number('claimed') + 1)
   enter()
-  return { 'admitted', text(expires), text(NOW) }
+  return { 'admitted', text(expires), text(ends), text(NOW) }
 end
 
 local function claim_late()
@@ -43,7 +57,7 @@ local function claim_late()
     served = redis.call('HGET', key('latecomer'), member)
   end
   if served ~= 's' then
-    return { 'late', '0', text(NOW) }
+    return none('late')
   end
   redis.call('HDEL', key('latecomer'), member)
   return claim()
@@ -55,8 +69,9 @@ local function inherit()
   for i = 11, #ARGV do
     local expires = tonumber(redis.call('ZSCORE', key('sessions'), ARGV[i]) or '0')
     if expires > NOW then
-      redis.call('ZREM', key('sessions'), ARGV[i])
-      redis.call('ZADD', key('sessions'), text(expires), session)
+      local ends = tonumber(redis.call('ZSCORE', key('hardends'), ARGV[i]) or '') or NOW + longest
+      drop_session(ARGV[i])
+      keep_session(session, expires, ends)
       local keep = math.ceil(longest / 1000) + 60000
       local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
       redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', ARGV[i], 'kind', 'revoke')
@@ -68,17 +83,13 @@ end
 
 local function outcome()
   if not holds(place, generation, account, ARGV[9], ARGV[10]) then
-    return { 'moved', '0', text(NOW) }
+    return none('moved')
   end
   inherit()
-  if redis.call('GETBIT', key('claimed:' .. epoch), position - 1) == 1 then
-    local expires = redis.call('ZSCORE', key('sessions'), session)
-    if expires and tonumber(expires) > NOW then
-      return { 'again', text(tonumber(expires)), text(NOW) }
-    end
-    return { 'ended', '0', text(NOW) }
-  end
   local expires = tonumber(redis.call('ZSCORE', key('sessions'), session) or '0')
+  if redis.call('GETBIT', key('claimed:' .. epoch), position - 1) == 1 then
+    return expires > NOW and again(expires) or none('ended')
+  end
   if expires > NOW then
     -- The store lost that this place was claimed, and the gate has restored its session.
     redis.call('SETBIT', key('claimed:' .. epoch), position - 1, 1)
@@ -86,10 +97,10 @@ local function outcome()
       set('outstanding', number('outstanding') - 1)
     end
     enter()
-    return { 'again', text(expires), text(NOW) }
+    return again(expires)
   end
   if position > number('released:' .. epoch) then
-    return { 'waiting', '0', text(NOW) }
+    return none('waiting')
   end
   if position > number('settled:' .. epoch) then
     return claim()

@@ -10,6 +10,7 @@
 --                   o(lder: put back after a loss, never refunded)
 -- claimed:E bitmap  bit position-1 is set once the place at that position of epoch E has been claimed
 -- sessions  zset    live sessions by the time (us) at which they end
+-- hardends  zset    the hard ends (us) of sessions, counted from the first claim, whatever is renewed
 -- late      list    'epoch:position' of late buyers who came back, in the order in which they did
 -- latecomer hash    'epoch:position' -> w(aiting in `late`) or s(erved, may claim)
 -- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
@@ -25,6 +26,7 @@
 -- devices:S hash    device nonce -> 'epoch:number' of those who joined in slot S of 60 s
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
+local RECOVERY_LONGEST = 60 * SECOND
 
 local clock = redis.call('TIME')
 local NOW = tonumber(clock[1]) * SECOND + tonumber(clock[2])
@@ -111,6 +113,23 @@ end
 -- The highest position of an epoch's line. A line that took in the pre-queue of older epochs is longer than its own numbers.
 local function line_end(epoch)
   return number('tail:' .. epoch) + number('shift:' .. epoch)
+end
+
+-- Opens a session, or lets one go on, until `expires` but never beyond its hard end, which is set once.
+local function keep_session(session, expires, ends)
+  local known = tonumber(redis.call('ZSCORE', key('hardends'), session) or '')
+  if known then
+    ends = math.min(known, ends)
+  end
+  if ends > NOW and ends ~= known then
+    redis.call('ZADD', key('hardends'), text(ends), session)
+  end
+  redis.call('ZADD', key('sessions'), 'GT', text(math.min(expires, ends)), session)
+end
+
+local function drop_session(session)
+  redis.call('ZREM', key('sessions'), session)
+  redis.call('ZREM', key('hardends'), session)
 end
 
 -- Tells every gate, for as long as a pass could still hold (ms), that a session is over.

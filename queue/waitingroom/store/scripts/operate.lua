@@ -97,7 +97,7 @@ local function end_session()
   local ends = tonumber(redis.call('ZSCORE', key('sessions'), session) or '0')
   if ends > NOW then
     live = 1
-    redis.call('ZREM', key('sessions'), session)
+    drop_session(session)
   end
   -- A session that we have lost may still have a pass, so that a revocation is always told.
   if live == 1 or verb == 'revoke' then

@@ -1,5 +1,6 @@
 -- What a script tells its caller, and what it publishes for the scaler.
-local SAMPLES = 6
+local PUBLISH_EVERY = SECOND / 2
+local SAMPLES = 11 -- of five seconds
 -- What operators set: known to every process, to be put back if the store loses it.
 local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us',
   'beacon' }
@@ -26,9 +27,9 @@ local function late_waiting()
   return redis.call('LLEN', key('late'))
 end
 
--- About once a second: a sample, and the means over those of the last seconds.
+-- About twice a second, so that the scaler hears soon of a rush: a sample, and the means over those of the last seconds.
 local function publish()
-  if NOW - number('published_us') < SECOND then
+  if NOW - number('published_us') < PUBLISH_EVERY then
     return
   end
   set('published_us', NOW)
