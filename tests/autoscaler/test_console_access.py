@@ -204,6 +204,38 @@ async def test_behind_a_proxy_the_cookie_is_for_https_and_the_origin_is_the_prox
         await stranger.http.close()
 
 
+async def test_behind_a_proxy_one_who_guesses_does_not_lock_the_others_out(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    settings = stage_settings(tmp_path, store_url)
+    console = replace(settings.console, url="https://ops.example.org")
+    async with running_stage(replace(settings, console=console)) as stage:
+        stranger = Operator(stage)
+        for forwarded, token, expected in (
+            *[(f"198.51.100.{number}, 203.0.113.9", "wrong", 401) for number in range(10)],
+            ("203.0.113.7, 203.0.113.9", TOKENS[Role.VIEWER], 429),
+            ("203.0.113.9, 203.0.113.7", TOKENS[Role.VIEWER], 303),
+        ):
+            headers = {"Origin": "https://ops.example.org", "X-Forwarded-For": forwarded}
+            async with await stranger.post("sign-in", headers, token=token) as answer:
+                assert answer.status == expected
+        await stranger.http.close()
+
+
+async def test_an_open_page_does_not_keep_the_scaler_from_stopping(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with asyncio.timeout(30):
+        async with running_stage(stage_settings(tmp_path, store_url)) as stage:
+            operator = Operator(stage)
+            async with await operator.sign_in(TOKENS[Role.VIEWER]) as answer:
+                assert answer.status == 303
+            stream = await operator.http.get(stage.console + "live")
+            assert (await stream.content.readline()).startswith(b"event: tick")
+        assert (await stream.content.read()).endswith(b"\n\n")
+        await operator.http.close()
+
+
 async def test_without_a_token_file_there_is_no_console(tmp_path: Path, store_url: str) -> None:
     settings = replace(stage_settings(tmp_path, store_url), console=None)
     async with running_stage(settings) as stage, stage.http.get("/console/") as answer:

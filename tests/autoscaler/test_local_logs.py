@@ -67,6 +67,17 @@ async def test_a_log_is_followed_also_when_it_is_cut_or_replaced(tmp_path: Path,
             assert await anext(lines) == "replaced"
 
 
+async def test_the_log_of_a_process_that_was_stopped_ends(tmp_path: Path, recorder: Recorder) -> None:
+    async with running_pool(tmp_path, recorder, replicas=1) as pool:
+        await until(lambda: pool.replicas[0].ready)
+        fleet = LocalFleet(pool)
+        (pod,) = await fleet.pods()
+        async with asyncio.timeout(30), aclosing(fleet.log(pod.name, 10, follow=True)) as lines:
+            assert (await anext(lines)).startswith("replica on port")
+            await pool.scale(0)
+            assert all("asked to end" in line for line in [line async for line in lines])
+
+
 async def test_only_logs_of_the_pools_own_processes_are_opened(tmp_path: Path, recorder: Recorder) -> None:
     (tmp_path / "secret.log").write_text("a secret\n")
     async with running_pool(tmp_path, recorder, replicas=1) as pool:

@@ -1,13 +1,16 @@
 """Overrides in the loop: they count from the next round on, outlive the process, and are taken back (P10)."""
 
 import pytest
+from rich.console import Console
 
 from autoscaler.errors import NotLeading, StoreUnavailable
 from autoscaler.keeping.rulememory import ASK_AGAIN_S
 from autoscaler.leadership.standing import Leadership
+from autoscaler.status import status_json
 from rulebook.override import Override, OverrideMode
 from tests.autoscaler.fakes import FakeKeeper, FakeTarget, ManualClock, Recorder, make_loop, make_rule, until
 from tests.autoscaler.test_rule_memory import BEHAVIOUR, Process
+from tidegate.scaler_status import ScalerStatus, render_table
 
 PAUSED = Override(OverrideMode.PAUSED, "kim", 5.0, reason="a look")
 
@@ -21,6 +24,13 @@ def process(clock: ManualClock, keeper: FakeKeeper, target: FakeTarget) -> Proce
     return Process(clock, keeper, target, make_rule(behavior=BEHAVIOUR))
 
 
+def shown(status: ScalerStatus) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(render_table(status))
+    return captured.get()
+
+
 async def test_a_paused_rule_scales_no_more_until_it_is_taken_back(
     clock: ManualClock, target: FakeTarget
 ) -> None:
@@ -32,6 +42,8 @@ async def test_a_paused_rule_scales_no_more_until_it_is_taken_back(
     assert one.loop.status.paused is True
     assert one.loop.status.decision is not None
     assert one.loop.status.decision.bound_by == "paused"
+    document = {"now": clock.now_s(), "rules": {"web": status_json(one.loop.status)}}
+    assert "paused by kim" in shown(ScalerStatus("http://127.0.0.1", document))
     await one.loop.override(None)
     assert await one.round(500.0) > 2
     assert one.loop.status.override is None

@@ -103,7 +103,11 @@ def see_other(address: str) -> web.Response:
 
 
 def client_of(request: web.Request) -> str:
-    """Who asks, as far as the connection tells."""
+    """Who asks, as far as the connection tells; or else the proxy which an operator has named, of whoever asked it last."""
+    if request.app[CONSOLE].settings.url is not None:
+        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if told:
+            return told[:64]
     return request.remote or "unknown"
 
 

@@ -28,6 +28,8 @@ class OnsaleView:
     arrivals_per_s: float | None
     claimed_per_s: float | None
     sessions: int | None
+    outstanding: int | None
+    """Released, and neither come nor counted as no-shows yet; they take up capacity."""
     capacity: int | None
     no_shows: int | None
     late: int | None
@@ -73,6 +75,7 @@ def onsale_view(answer: Mapping[str, Any]) -> OnsaleView:
         arrivals_per_s=_number(snapshot.get("arrivals_per_s")),
         claimed_per_s=_number(snapshot.get("claimed_per_s")),
         sessions=_whole(snapshot.get("sessions")),
+        outstanding=_whole(snapshot.get("outstanding")),
         capacity=_whole(snapshot.get("capacity")),
         no_shows=_whole(snapshot.get("no_shows")),
         late=_whole(snapshot.get("late")),

@@ -48,6 +48,8 @@ class LocalFleet:
                         yield clean_line(raw)
                     rest = rest[-CHUNK:]
                     continue
+                if not self._runs(pod):
+                    return
                 if await asyncio.to_thread(_has_moved, file, path):
                     file.close()
                     file = await asyncio.to_thread(_open, path)
@@ -60,10 +62,12 @@ class LocalFleet:
         self._pool.restart()
 
     def _path(self, pod: str) -> Path:
-        for replica in self._pool.replicas:
-            if replica.port is not None and self._name(replica) == pod:
-                return self._pool.logs / f"{pod}.log"
-        raise TargetError(f"{self._pool.name} has no process {pod[:80]}")
+        if not self._runs(pod):
+            raise TargetError(f"{self._pool.name} has no process {pod[:80]}")
+        return self._pool.logs / f"{pod}.log"
+
+    def _runs(self, pod: str) -> bool:
+        return any(replica.port is not None and self._name(replica) == pod for replica in self._pool.replicas)
 
     def _name(self, replica: Replica) -> str:
         return f"{self._pool.document.name}-{replica.port}"
