@@ -15,7 +15,7 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
-from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, run_service
+from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, read_url, run_service
 from tidegate.demo.errors import DemoError
 from tidegate.draw_cli import draw_app
 from tidegate.logs import configure_logs
@@ -179,14 +179,18 @@ def queue_serve(
         )
     if upstream and upstream_file:
         raise typer.BadParameter("give either --upstream or --upstream-file", param_hint="--upstream")
+    if (upstream or upstream_file) and not gate:
+        raise typer.BadParameter(
+            "needs --gate: where shall the gate before the shop listen?", param_hint="--upstream"
+        )
     settings = QueueSettings(
         onsales=onsales,
         store=store,
         keys=keys,
         listen=ListenAddress(*read_address(listen, "--listen")),
-        room_url=room_url,
+        room_url=read_url(room_url, "--room-url", path=False).rstrip("/"),
         gate=ListenAddress(*read_address(gate, "--gate")) if gate else None,
-        upstreams=tuple(upstream or ()),
+        upstreams=tuple(read_url(url, "--upstream") for url in upstream or ()),
         upstream_file=upstream_file,
         gate_limits=ProxyLimits(
             read_s=gate_read_timeout, total_s=gate_total_timeout, max_body_bytes=gate_max_body

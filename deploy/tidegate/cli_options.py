@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
+from rulebook.onsale import check_http_url
 from tidegate.addresses import parse_address
 
 INTERRUPTED = 130
@@ -48,3 +50,22 @@ def run_service(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any)
         return uvloop.run(service(settings))
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(INTERRUPTED) from None
+
+
+def read_url(text: str, option: str, *, path: bool = True) -> str:
+    """Read an http or https address, without query and fragment, and without a path unless `path`.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        parts = urlsplit(check_http_url(text))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} {error}", param_hint=option) from error
+    if parts.query or parts.fragment or "?" in text or "#" in text:
+        raise typer.BadParameter(f"{text!r} must have no query and no fragment", param_hint=option)
+    if not path and parts.path not in {"", "/"}:
+        raise typer.BadParameter(
+            f"{text!r} must have no path: the room is served at the root of its host", param_hint=option
+        )
+    return text

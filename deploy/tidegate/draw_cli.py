@@ -129,9 +129,10 @@ def _position(record: DrawRecord, epoch: int | None, number: int) -> int:
 
 async def _read(source: str, keys: Path | None) -> tuple[dict[str, Any], dict[str, Any]]:
     if not source.startswith(("http://", "https://")):
+        answer = _read_file(Path(source))
         if keys is None:
             raise DrawUnreadable("a saved answer needs --keys: which keys signed it?")
-        return _read_file(Path(source)), _read_file(keys)
+        return answer, _read_file(keys)
     import aiohttp
 
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
@@ -157,4 +158,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, TypeError) as error:
-        raise DrawUnreadable(f"{path}: {str(error)[:200]}") from error
+        reason = (
+            error.strerror
+            if isinstance(error, OSError)
+            else f"not the JSON that was expected: {str(error)[:200]}"
+        )
+        raise DrawUnreadable(f"{path}: {reason}") from error

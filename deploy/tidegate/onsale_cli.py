@@ -19,6 +19,7 @@ import typer.core
 from rich.console import Console
 from rich.table import Table
 
+from tidegate.cli_options import read_url
 from waitingroom.web.admin_tokens import Role, make_token
 
 _COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
@@ -110,7 +111,7 @@ def _options(
 ) -> None:
     """Options before the command: `tidegate onsale --json list`."""
     token = admin_token or os.environ.get("TIDEGATE_ADMIN_TOKEN") or ""
-    context.obj = Api(room_url.rstrip("/"), token.strip(), as_json)
+    context.obj = Api(read_url(room_url, "--room-url").rstrip("/"), token.strip(), as_json)
 
 
 @onsale_app.command("list")

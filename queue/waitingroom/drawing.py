@@ -37,6 +37,7 @@ class Drawing:
         self._keyring = keyring
         self._files = files
         self._text = ""
+        self._refused = ""
         if files is not None:
             self._recall(files.read(onsale.name))
 
@@ -113,7 +114,10 @@ class Drawing:
         try:
             record = verify_record(text, self._keyring.pass_keys)
         except InvalidToken as error:
-            log.error("draw_record_refused", onsale=self.onsale.name, reason=str(error))
+            if text != self._refused:
+                self._refused = text
+                advice = "was it signed by a key that is missing in this key folder?"
+                log.error("draw_record_refused", onsale=self.onsale.name, reason=str(error), advice=advice)
             return
         # From here on the store may lose it: we have it.
         self._store.remember_draw(text, record.pool)

@@ -64,6 +64,8 @@ def read_public_keys(key_set: Mapping[str, Any]) -> dict[str, OKPKey]:
 
 
 def _create_missing(folder: Path, onsales: Iterable[str]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise ConfigurationError(f"key folder {folder}: is a file; name a folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not any(folder.glob("place.*.key")):
         _write_new(folder / "place.1.key", _new_secret())

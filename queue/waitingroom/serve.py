@@ -78,6 +78,7 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         hall = Hall(settings, client)
         rooms, keyring = hall.rooms, hall.keyring
         sessions = Sessions(rooms)
+        stack.push_async_callback(sessions.flush)  # after the servers have finished what was under way
         guard = Guard(hall.onsales.values(), hall.hours)
         hall.on_change.append(lambda onsales: guard.replace(onsales.values()))
         checkpoint = Checkpoint(keyring, sessions)
@@ -153,7 +154,6 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         _in_background(stack, sessions.run())
         _in_background(stack, office.revocations.run())
         yield hall
-        await sessions.flush()
 
 
 async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstreams, aiohttp.ClientSession]:
@@ -211,7 +211,8 @@ async def _listen(
     try:
         await web.TCPSite(runner, address.host, address.port, reuse_port=shared or None).start()
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
+        named = error.errno is not None and error.errno > 0  # those of the resolver are negative
+        reason = os.strerror(error.errno or 0) if named else error.strerror or str(error)
         raise ConfigurationError(
             f"cannot listen on {address.host}:{address.port}: {reason}; choose another address"
         ) from error

@@ -146,7 +146,9 @@ async def test_another_autoscaler_is_shown_wherever_ops_look(kubernetes: Cluster
         'tidegate_scaler_condition{condition="AbleToScale",reason="AmbiguousTarget",rule="web"} 0.0'
         in metrics
     )
-    assert all(event["message"].startswith("HorizontalPodAutoscaler old scales") for event in events)
+    # On a busy machine the first round may have come too late for its deadline, which is an Event too.
+    told = [event["message"] for event in events if event["reason"] == "AmbiguousTarget"]
+    assert all(message.startswith("HorizontalPodAutoscaler old scales") for message in told)
     assert "another autoscaler" in table
     assert await kubernetes.replicas("web") == 2
 

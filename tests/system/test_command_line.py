@@ -99,6 +99,31 @@ def test_a_gate_needs_a_shop(tmp_path: Path) -> None:
     assert_mistake(serve(tmp_path, "--gate", "127.0.0.1:1"), "--upstream")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["--room-url", "nonsense"], ["--room-url", "'nonsense'", "https://"], id="no address"),
+        pytest.param(["--room-url", "https://q.example.org/a"], ["--room-url", "no path"], id="a path"),
+        pytest.param(["--room-url", "https://q.example.org?a"], ["--room-url", "no query"], id="a query"),
+        pytest.param(["--upstream", "http://127.0.0.1:1"], ["--upstream", "--gate"], id="a shop, no gate"),
+        pytest.param(
+            ["--gate", "127.0.0.1:2", "--upstream", "shop"],
+            ["--upstream", "'shop'"],
+            id="no address of a shop",
+        ),
+        pytest.param(["--keys", __file__], [__file__, "name a folder"], id="keys in a file"),
+        pytest.param(
+            ["--listen", "nobody.invalid:80"], ["nobody.invalid:80", "choose another"], id="no host"
+        ),
+    ],
+)
+def test_a_wrong_option_of_serve_is_named(tmp_path: Path, arguments: list[str], words: list[str]) -> None:
+    (tmp_path / "onsale.yaml").write_text(ONSALE)
+    done = serve(tmp_path, *arguments)
+    assert_mistake(done, *words)
+    assert "Unknown error" not in done.stderr
+
+
 def test_the_version_is_printed() -> None:
     done = tidegate("--version")
     assert done.returncode == 0

@@ -125,10 +125,14 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
         pytest.param(["show", "tulip"], Role.OPERATOR, 1, "no onsale of this name", id="no such onsale"),
         pytest.param(["show", "../audit"], Role.OPERATOR, 1, "", id="a path for a name"),
         pytest.param(["rate", "cactus", "99/s"], Role.OPERATOR, 1, "ceiling is 10/s", id="rate too high"),
-        pytest.param(["rate", "cactus", "fast"], Role.OPERATOR, 1, "rate: ", id="no rate"),
+        pytest.param(
+            ["rate", "cactus", "fast"], Role.OPERATOR, 1, "rate: must be a rate such as 12/s", id="no rate"
+        ),
         pytest.param(["resume", "cactus"], Role.VIEWER, 1, "role viewer may not", id="a viewer"),
         pytest.param(["list"], None, 1, "not known", id="unknown token"),
         pytest.param(["pause", "cactus"], Role.OPERATOR, 2, "--reason", id="no reason"),
+        pytest.param(["revoke", "cactus", "x"], Role.OPERATOR, 1, "a session's id", id="no session"),
+        pytest.param(["token", "bob", "--onsale", "Not It"], None, 2, "'Not It'", id="no name of an onsale"),
     ],
 )
 async def test_a_refusal_is_one_line(

@@ -35,6 +35,7 @@ class Upstreams:
         self._replicas: dict[str, Upstream] = {}
         self._file = file
         self._read: tuple[int, int] | None = None
+        self._unreadable = False
         self._replace(urls)
         if file is not None:
             self.reread()
@@ -58,11 +59,12 @@ class Upstreams:
                 return
             lines = self._file.read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            if self._read is not None:
+            if not self._unreadable:
                 log.warning("upstream_file_unreadable", file=str(self._file), reason=str(error))
+                self._unreadable = True
                 self._read = None
             return
-        self._read = stamp
+        self._read, self._unreadable = stamp, False
         self._replace(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
     async def watch(self) -> None:

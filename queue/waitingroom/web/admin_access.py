@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from waitingroom.errors import WaitingRoomError
 from waitingroom.store.operations import ChangeRefused
+from waitingroom.web.admin_documents import FORMS
 from waitingroom.web.admin_tokens import Role, TokenEntry, TokenFile
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import problem
@@ -137,8 +138,11 @@ async def read_body(request: web.Request, model: type[BodyModel]) -> BodyModel:
         return model.model_validate_json(await request.read() or b"{}")
     except ValidationError as error:
         problems = [
-            {"field": ".".join(str(part) for part in each["loc"]), "message": each["msg"]}
-            for each in error.errors(include_url=False, include_input=False, include_context=False)
+            {
+                "field": ".".join(str(part) for part in each["loc"]),
+                "message": FORMS.get(str(each.get("ctx", {}).get("pattern")), each["msg"]),
+            }
+            for each in error.errors(include_url=False, include_input=False)
         ]
         raise Refusal(
             HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -7,13 +7,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 # Shown to buyers or written to the log: no control characters, and not only blanks.
-Text = Annotated[
-    str, Field(min_length=1, max_length=300, pattern=r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")
-]
-RateText = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?/(s|m|h)$", examples=["12/s", "300/m"])]
+_TEXT_FORM = r"^[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+Text = Annotated[str, Field(min_length=1, max_length=300, pattern=_TEXT_FORM)]
+_RATE_FORM = r"^[0-9]{1,6}(\.[0-9]{1,6})?/(s|m|h)$"
+RateText = Annotated[str, Field(pattern=_RATE_FORM, examples=["12/s", "300/m"])]
 SESSION_FORM = r"^[A-Za-z0-9_-]{22}$"
 SessionId = Annotated[str, Field(pattern=SESSION_FORM)]
 OnsaleName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+FORMS = {
+    _TEXT_FORM: "must be one line of text that does not begin with a blank",
+    _RATE_FORM: "must be a rate such as 12/s or 300/m",
+    SESSION_FORM: "must be a session's id: 22 letters, digits, - and _",
+}
+"""What is meant, by the pattern which was not met."""
 
 
 class Body(BaseModel):

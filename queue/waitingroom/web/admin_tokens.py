@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from waitingroom.memo import Memo
 
 MAX_TOKEN_CHARS = 256
 _PREFIX = "tidegate_"
+_ONSALE_FORM = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _SCRYPT_MEMORY = 128 * 1024 * 1024
 _PROVEN_REMEMBERED = 64
 
@@ -82,8 +84,13 @@ def make_token(name: str, role: Role, onsales: Sequence[str] | None = None) -> N
     """Make a token of 256 random bits.
 
     Raises:
-        ConfigurationError: the name cannot be used.
+        ConfigurationError: the name, or that of an onsale, cannot be used.
     """
+    for onsale in onsales or ():
+        if not re.fullmatch(_ONSALE_FORM, onsale):
+            raise ConfigurationError(
+                f"onsale {onsale[:80]!r}: no name of an onsale: lower-case letters, digits and - only, up to 63"
+            )
     token = _PREFIX + secrets.token_urlsafe(32)
     digest = hashlib.sha256(token.encode()).hexdigest()
     try:
@@ -164,7 +171,10 @@ def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{path}: {where or 'file'}: {first['msg']}") from error
+        if not where:
+            advice = "must be a list of tokens, each a line that `tidegate onsale token NAME` prints"
+            raise ConfigurationError(f"{path}: {advice}") from error
+        raise ConfigurationError(f"{path}: {where}: {first['msg']}") from error
     names = [entry.name for entry in entries]
     for name in names:
         if names.count(name) > 1:

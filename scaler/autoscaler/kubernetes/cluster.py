@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from autoscaler.clock import Clock
@@ -38,6 +40,23 @@ def access_of(settings: ScalerSettings) -> Access:
         ConfigurationError: none is named, none is here, or what names it cannot be used.
     """
     return find_access(settings.kubeconfig, settings.context, service_account=settings.service_account)
+
+
+@asynccontextmanager
+async def open_own_client(
+    settings: ScalerSettings, clock: Clock, namespace: str | None
+) -> AsyncIterator[tuple[KubernetesClient, str]]:
+    """Speak to that cluster with a limit of one's own, which no scaling uses up; in a namespace, or in that of targets.
+
+    Raises:
+        ConfigurationError: no cluster is named, none is here, or what names it cannot be used.
+    """
+    access = access_of(settings)
+    client = KubernetesClient(access, clock)
+    try:
+        yield client, namespace or settings.namespace or access.namespace
+    finally:
+        await client.close()
 
 
 def make_cluster(settings: ScalerSettings, clock: Clock, instrument: Instrument) -> Cluster:

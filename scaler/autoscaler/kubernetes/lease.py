@@ -16,7 +16,7 @@ from autoscaler.clock import Clock
 from autoscaler.errors import Conflict, LeaseTaken, Missing, Unreachable
 from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import KubernetesClient
-from autoscaler.kubernetes.cluster import access_of
+from autoscaler.kubernetes.cluster import open_own_client
 from autoscaler.kubernetes.resources import Resource
 from autoscaler.leadership.lease import Lease
 from autoscaler.settings import ScalerSettings
@@ -90,13 +90,8 @@ async def open_lease(settings: ScalerSettings, clock: Clock) -> AsyncIterator[Ku
     Raises:
         ConfigurationError: no cluster is named, none is here, or what names it cannot be used.
     """
-    access = access_of(settings)
-    client = KubernetesClient(access, clock)
-    namespace = settings.lease_namespace or settings.namespace or access.namespace
-    try:
+    async with open_own_client(settings, clock, settings.lease_namespace) as (client, namespace):
         yield KubernetesLease(client, namespace, settings.lease_name)
-    finally:
-        await client.close()
 
 
 def spec_of(lease: Lease) -> Json:

@@ -21,7 +21,7 @@ from autoscaler.errors import Conflict, KubernetesError, Missing
 from autoscaler.keeping.keeper import Found, MemoryKey
 from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import KubernetesClient
-from autoscaler.kubernetes.cluster import access_of
+from autoscaler.kubernetes.cluster import open_own_client
 from autoscaler.kubernetes.resources import Resource
 from autoscaler.settings import ScalerSettings
 
@@ -172,13 +172,8 @@ async def open_memories(settings: ScalerSettings, clock: Clock) -> AsyncIterator
     Raises:
         ConfigurationError: no cluster is named, none is here, or what names it cannot be used.
     """
-    access = access_of(settings)
-    client = KubernetesClient(access, clock)
-    namespace = settings.memory_namespace or settings.namespace or access.namespace
-    try:
+    async with open_own_client(settings, clock, settings.memory_namespace) as (client, namespace):
         yield ConfigMapMemories(client, namespace, settings.memory_name, clock)
-    finally:
-        await client.close()
 
 
 def field_of(key: MemoryKey) -> str:

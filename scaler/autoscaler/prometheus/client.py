@@ -18,6 +18,7 @@ from typing import Final
 
 import aiohttp
 
+from autoscaler.bodies import read_bounded
 from autoscaler.clock import Clock
 from autoscaler.errors import ConfigurationError, brief
 from autoscaler.prometheus.access import PrometheusAccess
@@ -178,7 +179,7 @@ async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payloa
         _Failed: it holds no result.
     """
     status, good = response.status, response.status == 200
-    body = await _read(response, limit_bytes if good else ERROR_LIMIT_BYTES)
+    body = await read_bounded(response, limit_bytes if good else ERROR_LIMIT_BYTES)
     if body is None and good:
         raise _Failed(f"the answer is larger than {limit_bytes >> 20} MiB: have the query give one series")
     payload = decode(body or b"")
@@ -189,17 +190,6 @@ async def _payload(response: aiohttp.ClientResponse, limit_bytes: int) -> Payloa
     if payload is not None and payload.get("errorType") in _QUERY_TOOK_TOO_LONG:
         again_after_s = None
     raise _Failed(problem or "no answer", again_after_s)
-
-
-async def _read(response: aiohttp.ClientResponse, limit_bytes: int) -> bytes | None:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(2**16):
-        size += len(chunk)
-        if size > limit_bytes:
-            response.close()  # the rest is not wanted, nor is a connection that still carries it
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _retry_after_s(text: str) -> float:

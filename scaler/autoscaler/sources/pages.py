@@ -17,6 +17,7 @@ import aiohttp
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from autoscaler.bodies import read_bounded
 from autoscaler.clock import Clock
 from autoscaler.errors import brief
 from autoscaler.sources.windows import Labels
@@ -86,7 +87,7 @@ async def _fetch_page(
         ):
             if response.status != 200:
                 return Unanswered(url, f"HTTP {response.status}")
-            body = await _read(response)
+            body = await read_bounded(response, PAGE_LIMIT_BYTES)
             if body is None:
                 return Unanswered(url, f"page larger than {PAGE_LIMIT_BYTES >> 20} MiB")
             text = body.decode("utf-8", errors="replace")
@@ -97,16 +98,6 @@ async def _fetch_page(
         return Unanswered(url, f"not a metrics page: {brief(error)}")
     except (aiohttp.ClientError, OSError) as error:
         return Unanswered(url, said(error))
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_chunked(2**16):
-        size += len(chunk)
-        if size > PAGE_LIMIT_BYTES:
-            return None
-        chunks.append(chunk)
-    return b"".join(chunks)
 
 
 def _only(text: str, metrics: tuple[str, ...], *, openmetrics: bool) -> str:

@@ -72,10 +72,7 @@ local function inherit()
       local ends = tonumber(redis.call('ZSCORE', key('hardends'), ARGV[i]) or '') or NOW + longest
       drop_session(ARGV[i])
       keep_session(session, expires, ends)
-      local keep = math.ceil(longest / 1000) + 60000
-      local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
-      redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', ARGV[i], 'kind', 'revoke')
-      redis.call('PEXPIRE', key('revocations'), keep)
+      tell_ended(ARGV[i], 'revoke', math.ceil(longest / 1000) + 60000)
       return
     end
   end
