@@ -16,6 +16,7 @@ from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
 from rulebook.onsale import check_http_url
+from tidegate import console_options as console
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
@@ -93,6 +94,10 @@ def scaler_run(
     lease_name: lead.LeaseName = "tidegate-scaler",
     lease_namespace: lead.LeaseNamespace = None,
     lease_duration: lead.LeaseDuration = 15.0,
+    console_tokens: console.Tokens = None,
+    console_url: console.Url = None,
+    room_admin: console.RoomAdmin = None,
+    room_admin_token_file: console.RoomAdminTokenFile = None,
     log_format: LogForm = LogFormat.CONSOLE,
     log_level: LogDepth = LogLevel.INFO,
 ) -> None:
@@ -136,6 +141,7 @@ def scaler_run(
         lease_name=lease_name,
         lease_namespace=lease_namespace,
         lease_s=lease_duration,
+        console=console.console_of(console_tokens, console_url, room_admin, room_admin_token_file),
     )
     if not once:
         configure_logs(log_format, log_level)
