@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-failover bench screenshots lint format constraints clean
+.PHONY: help install demo test test-slow test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,18 @@ lint: install ## ruff, mypy (strict) and the import rules
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs-metrics: install ## write docs/metrics.md anew from what the code declares
+	@$(BIN)/python -m tidegate.metrics_reference docs/metrics.md
+
+RULES = deploy/prometheus/recording.yaml deploy/prometheus/alerts.yaml
+
+prometheus-rules: install ## write the operator's PrometheusRule anew from deploy/prometheus
+	@$(BIN)/python -m tidegate.prometheus_rules $(RULES) deploy/kubernetes/components/prometheus/rules.yaml
+
+image-requirements: install ## pick anew from constraints.txt what the image needs
+	@$(BIN)/python deploy/docker/requirements.py > deploy/docker/requirements.txt
+	@$(BIN)/python deploy/docker/requirements.py hatchling > deploy/docker/build-requirements.txt
 
 constraints: ## pin the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

@@ -6,6 +6,7 @@ Errors a person can mend come out as one line on standard error and exit status 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +16,19 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
-from tidegate.cli_options import INTERRUPTED, MISTAKE, JsonLogs, Store, read_address, read_url, run_service
+from tidegate.cli_options import (
+    INTERRUPTED,
+    MISTAKE,
+    LogDepth,
+    LogForm,
+    Store,
+    read_address,
+    read_url,
+    run_service,
+)
 from tidegate.demo.errors import DemoError
 from tidegate.draw_cli import draw_app
-from tidegate.logs import configure_logs
+from tidegate.logs import LogFormat, LogLevel, configure_logs
 from tidegate.onsale_cli import onsale_app
 from tidegate.rules_cli import rules_app
 from tidegate.scaler_cli import scaler_app
@@ -172,13 +182,16 @@ def queue_serve(
             "--insecure-cookies", help="Cookies without Secure, for plain http on a developer's machine."
         ),
     ] = False,
-    json_logs: JsonLogs = False,
+    log_format: LogForm = LogFormat.CONSOLE,
+    log_level: LogDepth = LogLevel.INFO,
 ) -> None:
     """Serve the waiting room, and with --gate a reverse proxy in front of the shop."""
     from waitingroom.gate.limits import ProxyLimits
     from waitingroom.gate.trust import LOOPBACK
+    from waitingroom.scoreboard import Scoreboard
     from waitingroom.serve import run_queue
     from waitingroom.settings import ListenAddress, QueueSettings
+    from waitingroom.sharing import Slot
     from waitingroom.workers import run_workers
 
     if gate and not upstream and not upstream_file:
@@ -213,20 +226,40 @@ def queue_serve(
         secure_cookies=not insecure_cookies,
         state=state,
     )
-    configure_logs(json=json_logs)
+    configure_logs(log_format, log_level)
     if workers == 1:
         run_service(run_queue, settings)
         return
 
-    def work() -> int:
+    board = Scoreboard(workers)
+
+    def work(number: int) -> int:
         try:
-            run_service(run_queue, settings)
+            run_service(partial(run_queue, slot=Slot(board, number)), settings)
         except WaitingRoomError as error:
             print(f"tidegate: {error}", file=sys.stderr)
             return MISTAKE
         return 0
 
     raise typer.Exit(run_workers(workers, work))
+
+
+@queue_app.command("keys")
+def queue_keys(
+    onsales: Annotated[
+        Path, typer.Option("--onsales", envvar="TIDEGATE_ONSALES", help="File or folder of Onsale documents.")
+    ],
+    keys: Annotated[
+        Path,
+        typer.Option("--keys", envvar="TIDEGATE_KEYS", help="Folder of key files, made if it is not there."),
+    ],
+) -> None:
+    """Make the key files which the documents need and the folder lacks; what is there is left alone. Prints their names."""
+    from waitingroom.hall import load_onsales
+    from waitingroom.keyfiles import load_keyring
+
+    load_keyring(keys, load_onsales(onsales))
+    print("\n".join(sorted(file.name for file in keys.iterdir() if not file.name.startswith("."))))
 
 
 @app.command("demo")
@@ -274,5 +307,5 @@ def demo(
         scenario=played,
         keep_data=keep_data,
     )
-    configure_logs(json=False, level="warning")
+    configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
     raise typer.Exit(run_service(run_demo, options))

@@ -11,11 +11,19 @@ import typer
 
 from rulebook.onsale import check_http_url
 from tidegate.addresses import parse_address
+from tidegate.logs import LogFormat, LogLevel
 
 INTERRUPTED = 130
 MISTAKE = 2
 
-JsonLogs = Annotated[bool, typer.Option("--json-logs", envvar="TIDEGATE_JSON_LOGS", help="Log JSON lines.")]
+LogForm = Annotated[
+    LogFormat,
+    typer.Option("--log-format", envvar="TIDEGATE_LOG_FORMAT", help="JSON lines, or lines for people."),
+]
+LogDepth = Annotated[
+    LogLevel,
+    typer.Option("--log-level", envvar="TIDEGATE_LOG_LEVEL", help="The least of what is logged."),
+]
 Store = Annotated[
     str,
     typer.Option(

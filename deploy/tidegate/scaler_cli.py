@@ -16,11 +16,12 @@ from rich.console import Console, RenderableType
 
 from rulebook.explain import explain
 from rulebook.onsale import check_http_url
+from tidegate import console_options as console
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
-from tidegate.cli_options import JsonLogs, Store, read_address, run_service
-from tidegate.logs import configure_logs
+from tidegate.cli_options import LogDepth, LogForm, Store, read_address, run_service
+from tidegate.logs import LogFormat, LogLevel, configure_logs
 from tidegate.scaler_status import (
     ScalerStatus,
     StatusError,
@@ -93,7 +94,12 @@ def scaler_run(
     lease_name: lead.LeaseName = "tidegate-scaler",
     lease_namespace: lead.LeaseNamespace = None,
     lease_duration: lead.LeaseDuration = 15.0,
-    json_logs: JsonLogs = False,
+    console_tokens: console.Tokens = None,
+    console_url: console.Url = None,
+    room_admin: console.RoomAdmin = None,
+    room_admin_token_file: console.RoomAdminTokenFile = None,
+    log_format: LogForm = LogFormat.CONSOLE,
+    log_level: LogDepth = LogLevel.INFO,
 ) -> None:
     """Run the scaler: read the signals, decide by the rules, scale the targets, tell the room its rate."""
     from autoscaler.service import run_once, run_scaler
@@ -135,12 +141,13 @@ def scaler_run(
         lease_name=lease_name,
         lease_namespace=lease_namespace,
         lease_s=lease_duration,
+        console=console.console_of(console_tokens, console_url, room_admin, room_admin_token_file),
     )
     if not once:
-        configure_logs(json=json_logs)
+        configure_logs(log_format, log_level)
         run_service(run_scaler, settings)
         return
-    configure_logs(json=json_logs, level="critical")  # what matters of it is in the outcome
+    configure_logs(log_format, LogLevel.CRITICAL)  # what matters of it is in the outcome
     outcome: Outcome = run_service(run_once, settings)
     print("\n\n".join(_once_text(status) for status in outcome.statuses))
     for refusal in outcome.refusals:

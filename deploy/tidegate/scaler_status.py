@@ -175,9 +175,9 @@ def _remarks(rule: Json, now_s: float) -> Iterator[str]:
     """Name in a word or two each what is out of the ordinary."""
     paused = rule.get("paused", False)
     if paused is not False:
-        yield "paused" if paused is True else f"paused at {paused}"
+        yield ("paused" if paused is True else f"paused at {paused}") + _by(rule, "paused", "pinned")
     if rule["dry_run"]:
-        yield "dry run"
+        yield "dry run" + _by(rule, "dryRun")
     if rule.get("outdated"):
         yield "last good form"
     yield from (
@@ -194,6 +194,12 @@ def _remarks(rule: Json, now_s: float) -> Iterator[str]:
         yield "another autoscaler"
     if rule.get("memory", {}).get("error"):
         yield "memory not kept"
+
+
+def _by(rule: Json, *modes: str) -> str:
+    """Name the operator whose word over the document this is, if it is one."""
+    override = rule.get("override")
+    return f" by {override['who']}" if override is not None and override["mode"] in modes else ""
 
 
 def _rule_lines(status: ScalerStatus, name: str) -> Iterator[str]:

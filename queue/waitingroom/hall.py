@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from waitingroom.counts import StoreCalls
 from waitingroom.drawfiles import DrawFiles
 from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError, StoreUnavailable
@@ -54,6 +55,7 @@ class Hall:
         onsales = load_onsales(settings.onsales)
         self.keyring: Keyring = load_keyring(settings.keys, onsales)
         self.rooms: dict[str, Room] = {}
+        self.store_calls = StoreCalls()
         self.on_change: list[Callable[[Mapping[str, Onsale]], None]] = []
         self._settings = settings
         self._client = client
@@ -173,7 +175,7 @@ class Hall:
             task.add_done_callback(self._preparing.discard)
 
     def _open(self, onsale: Onsale, invitations: Invitations | None) -> None:
-        store = OnsaleStore(self._client, onsale.name, room_settings(onsale))
+        store = OnsaleStore(self._client, onsale.name, room_settings(onsale), calls=self.store_calls)
         room = Room(
             onsale,
             store,

@@ -21,9 +21,13 @@ def retry_after_s(ahead: int, waiting: int, budget_per_s: float, salt: int) -> f
 
     `salt` (the place's number) spreads buyers of one arrival evenly over +-20 %, so that they don't come back together.
     """
-    near = budget_per_s * _NEAR_S
-    scale = math.log1p(max(waiting, ahead) / near) / budget_per_s
-    interval = scale * (ahead + near)
     # Fractions of multiples of the golden ratio are spread evenly for any run of numbers.
     spread = 1.0 + _JITTER * (2.0 * ((salt * _GOLDEN) % 1.0) - 1.0)
-    return max(MIN_INTERVAL_S, interval) * spread
+    return interval_s(ahead, waiting, budget_per_s) * spread
+
+
+def interval_s(ahead: int, waiting: int, budget_per_s: float) -> float:
+    """Return the seconds between two questions of those with `ahead` people in front, before they are spread."""
+    near = budget_per_s * _NEAR_S
+    scale = math.log1p(max(waiting, ahead) / near) / budget_per_s
+    return max(MIN_INTERVAL_S, scale * (ahead + near))

@@ -12,6 +12,7 @@ from dataclasses import replace
 import structlog
 
 from rulebook import Onsale
+from waitingroom.counts import Requests
 from waitingroom.drawfiles import DrawFiles
 from waitingroom.drawing import Drawing
 from waitingroom.drawrecord import DrawnPool
@@ -28,6 +29,7 @@ from waitingroom.memo import Memo
 from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.places import Place, session_id, sign_place, verify_place
+from waitingroom.polling import interval_s
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
@@ -62,6 +64,9 @@ class Room:
         self.hours = hours_of(onsale)
         self.eta: Eta = NO_ETA
         self.frames = Frames()
+        self.requests = Requests()
+        self.listeners = 0
+        """How many follow the frames here."""
         self._forecaster = Forecaster(_terms(onsale))
         self.invitations: Invitations | None = None
         """Who may join, where entry is by token: set by whoever opens the room."""
@@ -85,6 +90,12 @@ class Room:
     def stale(self) -> bool:
         """Tell whether the copy of the counters is older than it should be: the store does not answer."""
         return time.monotonic() - self._refreshed_at > STALE_AFTER_S
+
+    @property
+    def poll_interval_s(self) -> float | None:
+        """How long the last in line is told to wait before asking again; None while there is no copy yet."""
+        waiting = self.snapshot.waiting if self.snapshot is not None else None
+        return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
 
     @property
     def commitment(self) -> str | None:

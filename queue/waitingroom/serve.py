@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from rulebook.storeaddress import public_form
 from waitingroom.ending import end_tasks
@@ -31,6 +32,7 @@ from waitingroom.handovers import Handovers
 from waitingroom.metrics import room_registry
 from waitingroom.pages import Pages
 from waitingroom.settings import ListenAddress, QueueSettings
+from waitingroom.sharing import SharedCollector, Slot
 from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
@@ -46,8 +48,8 @@ _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate 
 log = structlog.get_logger(__name__)
 
 
-async def run_queue(settings: QueueSettings) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way.
+async def run_queue(settings: QueueSettings, slot: Slot | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way. `slot` is this worker's, where it is one of several.
 
     Raises:
         ConfigurationError: documents, keys, addresses or the store's URL cannot be used.
@@ -56,7 +58,7 @@ async def run_queue(settings: QueueSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with serving(settings) as hall:
+    async with serving(settings, slot) as hall:
         tune_collector()
         again = asyncio.Event()
         loop.add_signal_handler(signal.SIGHUP, again.set)
@@ -67,7 +69,7 @@ async def run_queue(settings: QueueSettings) -> None:
 
 
 @asynccontextmanager
-async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
+async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIterator[Hall]:
     """Have room and gate up for as long as the block lasts.
 
     Raises:
@@ -95,12 +97,13 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
 
         handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
         arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
-        registry = room_registry(rooms)
+        registry = room_registry(rooms, hall.store_calls)
+        shown = registry if slot is None else _shared(stack, registry, slot)
         moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
-            registry,
+            shown,
             handovers,
             pages=pages,
             secure_cookies=settings.secure_cookies,
@@ -159,6 +162,15 @@ async def serving(settings: QueueSettings) -> AsyncIterator[Hall]:
         _in_background(stack, sessions.run())
         _in_background(stack, office.revocations.run())
         yield hall
+
+
+def _shared(stack: AsyncExitStack, own: CollectorRegistry, slot: Slot) -> CollectorRegistry:
+    """Return a registry that shows the figures of all workers, as each keeps its own on the board from now on."""
+    collector = SharedCollector(own, slot)
+    _in_background(stack, collector.run())
+    shown = CollectorRegistry()
+    shown.register(collector)
+    return shown
 
 
 async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstreams, aiohttp.ClientSession]:

@@ -23,9 +23,10 @@ _MISTAKE = 2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def run_workers(count: int, work: Callable[[], int]) -> int:
+def run_workers(count: int, work: Callable[[int], int]) -> int:
     """Run `work` in `count` processes until SIGTERM or SIGINT; SIGHUP is passed on. Returns the exit status.
 
+    Each is told a number below `count`, which one that stands in for a dead one takes over.
     A worker that ends with status 2 has met a mistake in its settings: all are stopped, as another try would meet it too.
     Call it before any thread or event loop has been started: workers are forked.
     """
@@ -33,10 +34,10 @@ def run_workers(count: int, work: Callable[[], int]) -> int:
 
 
 class _Supervisor:
-    def __init__(self, count: int, work: Callable[[], int]) -> None:
+    def __init__(self, count: int, work: Callable[[int], int]) -> None:
         self._count = count
         self._work = work
-        self._workers: dict[int, float] = {}
+        self._workers: dict[int, tuple[int, float]] = {}
         self._stopping = False
         self._status = 0
 
@@ -44,13 +45,14 @@ class _Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._pass_on)
-        for _ in range(self._count):
-            self._start()
+        for worker in range(self._count):
+            self._start(worker)
         while self._workers:
             pid, status = os.waitpid(-1, 0)
-            started = self._workers.pop(pid, None)
-            if started is None or self._stopping:
+            ended = self._workers.pop(pid, None)
+            if ended is None or self._stopping:
                 continue
+            worker, started = ended
             code = os.waitstatus_to_exitcode(status)
             if code == _MISTAKE:
                 self._status = code
@@ -59,27 +61,27 @@ class _Supervisor:
             log.error("worker_ended", worker=pid, status=code)
             time.sleep(max(0.0, _RESTART_AFTER_S - (time.monotonic() - started)))
             if not self._stopping:
-                self._start()
+                self._start(worker)
         return self._status
 
-    def _start(self) -> None:
+    def _start(self, number: int) -> None:
         parent = os.getpid()
         # Held back until the parent knows the child, and the child is rid of the parent's handlers: else a signal is lost.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if pid:
-            self._workers[pid] = time.monotonic()
+            self._workers[pid] = (number, time.monotonic())
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
             return
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         status = 1
         try:
             if os.getppid() == parent:
-                status = self._work()
+                status = self._work(number)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -17,6 +17,7 @@ from rulebook.errors import RulebookError
 from rulebook.events import ScaleEvent
 from rulebook.memory import CrowdDeadline, Memory, SeenOnsale, TimedRecommendation
 from rulebook.observation import OnsaleTimes
+from rulebook.override import Override, read_override, write_override
 from rulebook.startup import Ordered, StartUps
 
 VERSION: Final = 1
@@ -39,12 +40,16 @@ class KeptTextError(RulebookError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is kept of a rule: `replicas` is the count last asked for, None where none was; `at_s` is when it was written."""
+    """What is kept of a rule: `replicas` is the count last asked for, None where none was; `at_s` is when it was written.
+
+    `override` is an operator's word over the document, until it is taken back.
+    """
 
     target: TargetKey
     replicas: int | None
     at_s: float
     memory: Memory
+    override: Override | None = None
 
 
 def write_kept(kept: Kept) -> str:
@@ -70,6 +75,7 @@ def write_kept(kept: Kept) -> str:
         "start": None if memory.at_start is None else [memory.at_start.replicas, memory.at_start.at_s],
         "starting": [[ordered.replicas, ordered.at_s] for ordered in memory.start_ups.starting],
         "took": list(memory.start_ups.took_s),
+        "override": write_override(kept.override),
     }
     return json.dumps(document, separators=(",", ":"), allow_nan=False)
 
@@ -150,6 +156,7 @@ def _read(document: Json) -> Kept:
         target=(group, kind, namespace, name),
         replicas=_count_or_none(document.get("replicas")),
         at_s=_time(document["at"]),
+        override=read_override(document.get("override")),
         memory=Memory(
             recommendations=tuple(
                 TimedRecommendation(_count(entry[0]), _time(entry[1]))

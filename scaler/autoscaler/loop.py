@@ -26,6 +26,7 @@ from autoscaler.status import RuleStatus
 from autoscaler.targets.base import Target
 from rulebook.decision import decide
 from rulebook.memory import Memory
+from rulebook.override import Override, overridden
 from rulebook.rule import ScalingRule
 
 FOLLOW_RETRY_S = 1.0
@@ -51,7 +52,9 @@ class RuleLoop:
     """Runs one rule and keeps its memory. `run` and `follow` run side by side, until `stop` or until they are cancelled."""
 
     def __init__(self, parts: LoopParts) -> None:
-        self._rule = parts.rule
+        self._rule = self._documented = parts.rule
+        self._overridden_by: Override | None = None
+        self._leadership = parts.leadership
         self._signals = parts.signals
         self._target = parts.target
         self._clock = parts.clock
@@ -83,7 +86,7 @@ class RuleLoop:
     @property
     def status(self) -> RuleStatus:
         """What is known now."""
-        return replace(self._journal.status, memory=self._memory.state)
+        return replace(self._journal.status, memory=self._memory.state, override=self._memory.override)
 
     @property
     def memory(self) -> Memory:
@@ -93,6 +96,21 @@ class RuleLoop:
     def change(self, rule: ScalingRule, signals: SignalReader) -> None:
         """Go by another form of the rule on the same target. The next round is the first of it, and comes at once."""
         self._changed = (rule, signals)
+        self._woken.set()
+
+    @property
+    def target(self) -> Target:
+        """What is scaled."""
+        return self._target
+
+    async def override(self, override: Override | None) -> None:
+        """Go by an operator's word over the document, or by the document again, from the next round on, which comes at once.
+
+        Raises:
+            NotLeading: that is for the scaler which leads.
+        """
+        self._leadership.check()
+        await self._memory.set_override(override)
         self._woken.set()
 
     def stop(self) -> None:
@@ -151,7 +169,10 @@ class RuleLoop:
 
     def _take_change(self) -> None:
         self._woken.clear()
-        if self._changed is None:
+        if self._changed is None and self._memory.override == self._overridden_by:
             return
-        (self._rule, self._signals), self._changed = self._changed, None
+        if self._changed is not None:
+            (self._documented, self._signals), self._changed = self._changed, None
+        self._overridden_by = self._memory.override
+        self._rule = overridden(self._documented, self._overridden_by)
         self._journal.take(self._rule)

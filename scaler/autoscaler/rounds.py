@@ -104,7 +104,8 @@ class Rounds:
             # Never the same number again: what others have just written is a fact to decide on.
             state, manual = await self._read_target()
         signals.remember(observation, decision, now_s)
-        journal.tell(RuleDecided(rule.name, decision, answers, now_s))
+        bounds = (rule.spec.replicas.min, rule.spec.replicas.max)
+        journal.tell(RuleDecided(rule.name, decision, answers, now_s, bounds))
         if scaled is None:
             self._memory.keep(decision.memory, state.replicas)
             journal.fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")

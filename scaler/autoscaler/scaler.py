@@ -24,7 +24,7 @@ from autoscaler.reload import Reloader
 from autoscaler.settings import ScalerSettings
 from autoscaler.sources.opening import Sources
 from autoscaler.sources.room import RoomSource
-from autoscaler.store.connection import open_client
+from autoscaler.store.connection import StoreClient, open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.target_writer import TargetWriter
 from autoscaler.targets.opening import Targets
@@ -38,6 +38,7 @@ class Scaler:
     clock: Clock
     reloader: Reloader
     leadership: Leadership
+    store: StoreClient
 
     @property
     def loops(self) -> Mapping[str, RuleLoop]:
@@ -113,7 +114,7 @@ async def open_scaler(
             await crew.evaluate()
         else:
             await stack.enter_async_context(reloader.watching())
-        yield Scaler(crew, clock, reloader, leadership)
+        yield Scaler(crew, clock, reloader, leadership, client)
 
 
 @asynccontextmanager

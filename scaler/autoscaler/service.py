@@ -16,6 +16,8 @@ import structlog
 from aiohttp import web
 
 from autoscaler.clock import SystemClock
+from autoscaler.console.app import add_console
+from autoscaler.console.history import Chronicle
 from autoscaler.errors import ConfigurationError
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
@@ -41,10 +43,13 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
     plan = make_plan(settings)
     clock = SystemClock()
     metrics = PrometheusInstrument()
-    instrument = Instruments((metrics, StructlogInstrument()))
+    chronicle = Chronicle(clock)
+    instrument = Instruments((metrics, StructlogInstrument(), chronicle))
     # Bound before anything is started: a busy port must not cost a round of starting and stopping replicas.
     with _bind(settings.host, settings.port) as listener, _stop_signals() as stop:
         app = make_app(lambda: open_scaler(settings, plan, instrument, clock), metrics.registry)
+        if settings.console is not None:
+            add_console(app, settings.console, chronicle, lambda: app[SCALER])
         runner = web.AppRunner(app, handle_signals=False, access_log=None)
 
         def read_again() -> None:

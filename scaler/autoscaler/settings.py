@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from autoscaler.console.settings import ConsoleSettings
 from autoscaler.errors import ConfigurationError
 from autoscaler.prometheus.access import PrometheusAccess
 
@@ -97,6 +98,9 @@ class ScalerSettings:
 
     kubernetes_burst: int = 30
     """Requests to the API server which may go at once."""
+
+    console: ConsoleSettings | None = None
+    """The operators' console, served where /status is; None where there is none."""
 
     def __post_init__(self) -> None:
         if not self.rules:

@@ -16,6 +16,7 @@ from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
 from rulebook.observation import Crowd, Expected, Missing, Value
+from rulebook.override import Override
 
 Json: TypeAlias = dict[str, Any]
 
@@ -30,6 +31,8 @@ class RuleStatus:
     dry_run: bool
     paused: bool | int = False
     """A number where the rule is paused at so many replicas."""
+    override: Override | None = None
+    """An operator's word over the document."""
     rounds: int = 0
     last_round_at_s: float | None = None
     last_round_monotonic_s: float | None = None
@@ -53,6 +56,7 @@ def status_json(status: RuleStatus) -> Json:
         "interval_s": status.interval_s,
         "dry_run": status.dry_run,
         "paused": status.paused,
+        "override": None if status.override is None else _override_json(status.override),
         "rounds": status.rounds,
         "last_round_at": status.last_round_at_s,
         "last_success_at": status.last_success_at_s,
@@ -191,6 +195,16 @@ def _decision_json(decision: Decision, at_s: float | None) -> Json:
         "steps": [
             {"name": step.name, "replicas": step.replicas, "detail": step.detail} for step in decision.steps
         ],
+    }
+
+
+def _override_json(override: Override) -> Json:
+    return {
+        "mode": override.mode.value,
+        "replicas": override.replicas,
+        "who": override.who,
+        "since": override.at_s,
+        "reason": override.reason,
     }
 
 

@@ -66,6 +66,11 @@ async def status_when(
             await asyncio.sleep(0.05)
 
 
+def seen_ready(status: dict[str, Any]) -> int:
+    """Return how many were ready when the last decision was made; what is ready now may be ahead of it."""
+    return status["decision"]["ready"] if status["decision"] else 0
+
+
 def able(status: dict[str, Any]) -> str:
     found = [one["reason"] for one in status["conditions"] if one["type"] == "AbleToScale"]
     return str(found[0]) if found else ""
@@ -80,7 +85,7 @@ async def test_a_deployment_is_scaled_by_a_rule(kubernetes: Cluster, tmp_path: P
         async with running_scaler(settings) as http:
             await kubernetes.until_ready("web", 5)
             status = await status_when(
-                http, lambda rule: rule["ready"] == 5 and able(rule) == "ReadyForNewScale"
+                http, lambda rule: seen_ready(rule) == 5 and able(rule) == "ReadyForNewScale"
             )
             async with http.get("/metrics") as response:
                 metrics = await response.text()
@@ -92,6 +97,8 @@ async def test_a_deployment_is_scaled_by_a_rule(kubernetes: Cluster, tmp_path: P
         in metrics
     )
     assert 'tidegate_scaler_ready_replicas{rule="web"} 5.0' in metrics
+    assert 'kubernetes_request_duration_seconds_count{code="200",verb="watch"}' in metrics
+    assert 'kubernetes_request_duration_seconds_count{code="200",verb="put"} 1.0' in metrics
 
 
 async def test_a_cluster_out_of_reach_is_waited_for(little: Cluster, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from autoscaler.scaler import Scaler, open_scaler
 from autoscaler.settings import ScalerSettings
 from rulebook.observation import Missing
 from tests.benchmarks.children import obey
-from tidegate.logs import configure_logs
+from tidegate.logs import LogFormat, LogLevel, configure_logs
 
 _PAGE_KB = 4
 
@@ -101,5 +101,5 @@ def _resident_kb() -> int:
 
 
 if __name__ == "__main__":
-    configure_logs(json=True, level="error")
+    configure_logs(LogFormat.JSON, LogLevel.ERROR)
     uvloop.run(work(json.loads(sys.argv[1])))

@@ -37,7 +37,8 @@ class ScalerProcess:
             "run",
             "--listen",
             self._address,
-            "--json-logs",
+            "--log-format",
+            "json",
         ]
         command += ["--logs", str(folder / name), *arguments]
         with self.log.open("wb") as log:

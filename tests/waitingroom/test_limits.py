@@ -119,7 +119,10 @@ async def test_every_answer_has_its_security_headers_and_a_request_id(
             async with buyer.get(here.room + path, headers={"X-Request-Id": "trace-1"}) as answer:
                 assert answer.headers["X-Content-Type-Options"] == "nosniff"
                 assert answer.headers["Referrer-Policy"] == "no-referrer"
-                assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+                policy = answer.headers["Content-Security-Policy"]
+                assert "frame-ancestors 'none'" in policy
+                assert "default-src 'none'" in policy or "default-src 'self'" in policy
+                assert "unsafe-" not in policy
                 assert answer.headers["Strict-Transport-Security"].startswith("max-age=")
                 assert answer.headers["X-Request-Id"] == "trace-1"
         async with buyer.delete(f"{here.room}/cactus/join") as answer:

@@ -287,7 +287,7 @@ def segment_text(target: Target) -> str:
     return segment.to_json()
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(2_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [50, pytest.param(2_000, marks=pytest.mark.slow)])
 def test_the_release_script_does_what_the_model_does(store_url: str, examples: int) -> None:
     run_state_machine_as_test(
         cast("type[ReleaseMachine]", lambda: ReleaseMachine(store_url)),

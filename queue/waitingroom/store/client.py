@@ -7,6 +7,7 @@ client library and of the network come out as `StoreUnavailable`.
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
+from waitingroom.counts import StoreCalls
 from waitingroom.errors import JoinRefused, StoreUnavailable
 from waitingroom.moves import Holder, Moves
 from waitingroom.snapshot import Snapshot, read_snapshot
@@ -72,11 +74,18 @@ class OnsaleStore:
     """One onsale's counters. `settings` are the room hash's fields as `roomsettings.room_settings` makes them.
 
     `process` names this process to the others; after a loss of data the store waits until each has told its live sessions.
+    `calls` is where this process counts its calls.
     """
 
     def __init__(
-        self, client: StoreClient, onsale: str, settings: Mapping[str, str], process: str = ""
+        self,
+        client: StoreClient,
+        onsale: str,
+        settings: Mapping[str, str],
+        process: str = "",
+        calls: StoreCalls | None = None,
     ) -> None:
+        self._calls = calls or StoreCalls()
         self._settings = dict(settings)
         self._process = process or secrets.token_hex(8)
         self._scripts = Scripts(client, f"{{{onsale}}}:room", onsale)
@@ -222,6 +231,7 @@ class OnsaleStore:
         return snapshot
 
     async def _run(self, name: str, arguments: Sequence[str]) -> Any:
+        began_s = time.perf_counter()
         try:
             try:
                 return await self._scripts.run(name, arguments)
@@ -232,11 +242,15 @@ class OnsaleStore:
             code, _, _ = str(error).partition(" ")
             if code in _REFUSALS:
                 raise JoinRefused(_REFUSALS[code]) from error
+            self._calls.fail(name, "refused")
             raise StoreUnavailable(f"store refused {name}: {str(error)[:200]}") from error
         except (RedisError, OSError, TimeoutError, UnknownServer) as error:
+            self._calls.fail(name, "unreachable")
             raise StoreUnavailable(
                 f"store unreachable: {type(error).__name__}: {str(error)[:200]}"
             ) from error
+        finally:
+            self._calls.took(name, time.perf_counter() - began_s)
 
     async def _enter(self) -> None:
         """Make ourselves known to a server which doesn't know our scripts or has no data: it may begin a new epoch."""

@@ -87,6 +87,7 @@ class BuyerHandlers:
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place."""
         room = self._room(request)
+        room.requests.page += 1
         cookie = request.headers.get("Cookie")
         device = find_device(cookie)
         place = self._find_place(room, cookie)
@@ -113,6 +114,7 @@ class BuyerHandlers:
     async def join(self, request: web.Request) -> web.StreamResponse:
         """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie."""
         room = self._room(request)
+        room.requests.join += 1
         if is_from_another_site(request) and wants_html(request):
             return self._back_to_page(request, room)
         carried = await read_join(request)
@@ -140,6 +142,7 @@ class BuyerHandlers:
     async def status(self, request: web.Request) -> web.StreamResponse:
         """Tell the buyer where they stand, from this process's copy of the counters."""
         room = self._room(request)
+        room.requests.status += 1
         cookie = request.headers.get("Cookie")
         place = self._find_place(room, cookie)
         if place is None:
@@ -157,6 +160,7 @@ class BuyerHandlers:
     async def enter(self, request: web.Request) -> web.StreamResponse:
         """Claim: exchange a released place for a pass, and go on to the shop."""
         room = self._room(request)
+        room.requests.enter += 1
         cookie = request.headers.get("Cookie")
         place = self._find_place(room, cookie)
         device = find_device(cookie)
@@ -194,6 +198,7 @@ class BuyerHandlers:
     async def state(self, request: web.Request) -> web.StreamResponse:
         """The onsale's public state."""
         room = self._room(request)
+        room.requests.state += 1
         if room.snapshot is None:
             raise StoreUnavailable("the room has not reached its store yet")
         return web.Response(

@@ -34,6 +34,7 @@ class DrawHandlers:
         room = self._rooms.get(request.match_info["onsale"])
         if room is None or not room.drawn:
             return _nothing_drawn(room)
+        room.requests.draw += 1
         return web.json_response(draw_document(room, room.snapshot), headers=_SHARED)
 
     async def show(self, request: web.Request) -> web.StreamResponse:

@@ -33,6 +33,8 @@ class EventHandlers:
             raise web.HTTPNotFound(text="no such onsale")
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
+        room.requests.events += 1
+        room.listeners += 1
         try:
             await response.write(f"retry: {_RETRY_MS}\n\n".encode())
             serial, frame = await room.frames.after(0)
@@ -41,6 +43,8 @@ class EventHandlers:
                 serial, frame = await room.frames.after(serial)
         except ConnectionResetError:
             pass  # the listener has gone
+        finally:
+            room.listeners -= 1
         return response
 
     async def send_away(self, app: web.Application) -> None:

@@ -81,6 +81,7 @@ class _QuickRoom:
 
     def __init__(self, room: Room, shield: Shield, *, secure_cookies: bool) -> None:
         self._room = room
+        self._requests = room.requests
         self._shield = shield
         self._text = SnapshotText(room)
         self._heads = Heads(shield.always + _JSON)
@@ -109,6 +110,7 @@ class _QuickRoom:
         standing = shown_standing(self._room, place, admitted=bool(find_cookie(cookie, self._pass)))
         members = buyer_members(place.number, place.epoch, standing) + self._text.text(snapshot)
         head = self._heads.start() + self._shield.own_lines(request)
+        self._requests.status += 1
         return WholeAnswer(f"{head}Content-Length: {len(members) + 2}\r\n\r\n{{{members}}}".encode("ascii"))
 
     async def join(self, request: web.BaseRequest) -> web.StreamResponse | None:
@@ -123,6 +125,7 @@ class _QuickRoom:
             or find_cookie(cookie, PLACE_COOKIE) is not None
         ):
             return None
+        self._requests.join += 1
         refused = self._shield.limit_joins(request)
         if refused is None:
             device = find_device(cookie) or new_device()

@@ -20,6 +20,8 @@ class RuleDecided:
     decision: Decision
     answers: Mapping[str, Answer]
     at_s: float
+    bounds: tuple[int, int] = (0, 0)
+    """The least and the most replicas that the rule's document allows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,15 @@ class QueryAnswered:
     took_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class ApiAnswered:
+    """The API server was asked; `code` is the HTTP status of its answer, or "none"."""
+
+    verb: str
+    code: str
+    took_s: float
+
+
 Event: TypeAlias = (
     RuleDecided
     | RuleScaled
@@ -248,6 +259,7 @@ Event: TypeAlias = (
     | LeadershipChanged
     | LeaseFailed
     | QueryAnswered
+    | ApiAnswered
 )
 
 

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
+    ApiAnswered,
     ConditionChanged,
     Event,
     LeadershipChanged,
@@ -28,106 +29,163 @@ from autoscaler.instrumentation.events import (
     StepFailed,
     WatchInterrupted,
 )
+from rulebook.families import Family
 from rulebook.observation import Crowd, Missing
 
+_PREFIX = "tidegate_scaler_"
 _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class PrometheusInstrument:
-    """Keeps the metrics of one scaler in a registry of its own."""
+    """Keeps the metrics of one scaler in a registry of its own; `families` says what they are."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.families: list[Family] = []
         self._of_rules: list[Gauge | Counter | Histogram] = []
         self._last_bound_by: dict[str, str] = {}
         self._last_reason: dict[tuple[str, str], str] = {}
+        gauge, counter = self._gauge, self._counter
+        rule, onsale = "rule", "onsale"
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            made = Gauge(f"tidegate_scaler_{name}", text, ("rule", *labels), registry=self.registry)
-            self._of_rules.append(made)
-            return made
-
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            made = Counter(f"tidegate_scaler_{name}", text, labels, registry=self.registry)
-            if "rule" in labels:
-                self._of_rules.append(made)
-            return made
-
-        self._value = gauge("signal_value", "Value that a signal was compared by, in its own unit.", "signal")
+        self._value = gauge(
+            "signal_value", "the signal's own", "Value that a signal was compared by.", rule, "signal"
+        )
+        self._aim = gauge(
+            "signal_target", "the signal's own", "What the value is compared with.", rule, "signal"
+        )
         self._backlog = gauge(
-            "crowd_backlog", "Buyers waiting, those whose claim is late included.", "signal"
+            "crowd_backlog", "buyers", "Buyers waiting, those whose claim is late included.", rule, "signal"
         )
-        self._arrivals = gauge("crowd_arrivals_per_second", "Buyers who join, a second.", "signal")
-        self._missing = counter("signal_missing", "Rounds without a value of this signal.", "rule", "signal")
-        self._recommended = gauge("recommended_replicas", "Replicas that one signal asks for.", "signal")
-        self._desired = gauge("desired_replicas", "Replicas decided on.")
-        self._current = gauge("current_replicas", "Replicas wanted of the target before the decision.")
-        self._ready = gauge("ready_replicas", "Replicas that are ready.")
-        self._bound_by = gauge("bound_by", "1 for the step that bound the last decision.", "step")
-        self._scaled = counter("scale_writes", "Changes of replica counts.", "rule", "direction")
-        self._manual = counter("manual_scales", "Changes of replica counts by others.", "rule", "direction")
-        self._conflicts = counter("scale_conflicts", "Writes refused as the target had changed.", "rule")
+        self._arrivals = gauge("crowd_arrivals_per_second", "buyers/s", "Buyers who join.", rule, "signal")
+        self._deadline = gauge(
+            "crowd_deadline_timestamp_seconds",
+            "unix time, s",
+            "When the backlog is to be empty; none while there is no backlog.",
+            rule,
+            "signal",
+        )
+        self._missing = counter(
+            "signal_missing", "rounds", "Rounds without a value of this signal.", rule, "signal"
+        )
+        self._blind = gauge("blind", "0 or 1", "1 while too much is missing to decide by.", rule)
+        self._fallback = gauge("fallback_active", "0 or 1", "1 while the rule's fallback has its say.", rule)
+        self._recommended = gauge(
+            "recommended_replicas", "replicas", "Replicas that one signal asks for.", rule, "signal"
+        )
+        self._desired = gauge("desired_replicas", "replicas", "Replicas decided on.", rule)
+        self._current = gauge(
+            "current_replicas", "replicas", "Replicas wanted of the target before the decision.", rule
+        )
+        self._ready = gauge("ready_replicas", "replicas", "Replicas that are ready.", rule)
+        self._least = gauge("min_replicas", "replicas", "Least replicas that the document allows.", rule)
+        self._most = gauge("max_replicas", "replicas", "Most replicas that the document allows.", rule)
+        self._bound_by = gauge(
+            "bound_by", "0 or 1", "1 for the step that bound the last decision.", rule, "step"
+        )
+        self._scaled = counter("scale_writes", "writes", "Changes of replica counts.", rule, "direction")
+        self._manual = counter(
+            "manual_scales", "changes", "Changes of replica counts by others.", rule, "direction"
+        )
+        self._conflicts = counter(
+            "scale_conflicts", "writes", "Writes refused as the target had changed.", rule
+        )
         self._condition = gauge(
-            "condition", "1 while a condition of the rule holds, 0 while not.", "condition", "reason"
+            "condition",
+            "0 or 1",
+            "1 while a condition of the rule holds, 0 while not.",
+            rule,
+            "condition",
+            "reason",
         )
-        self._interrupted = counter("watch_interruptions", "Watches that ended before their time.", "what")
+        self._interrupted = counter(
+            "watch_interruptions", "watches", "Watches that ended before their time.", "what"
+        )
         self._rate = gauge(
-            "admission_rate_per_second", "Buyers a second that the target in force admits.", "onsale"
+            "admission_rate_per_second", "buyers/s", "What the target in force admits.", rule, onsale
         )
         self._capacity = gauge(
-            "admission_capacity", "Live sessions that the target in force admits.", "onsale"
+            "admission_capacity", "sessions", "Live sessions that the target in force admits.", rule, onsale
+        )
+        self._factor = gauge(
+            "admission_factor",
+            "share",
+            "Share of the full rate that is admitted: below 1 while the shop is slow, or was lately.",
+            rule,
         )
         self._refused = counter(
-            "admission_refused", "Admission targets refused for a newer term.", "rule", "onsale"
+            "admission_refused", "writes", "Admission targets refused for a newer term.", rule, onsale
         )
-        self._success = gauge("last_success_timestamp_seconds", "When a round last ended without a failure.")
-        self._failed = counter("failures", "Steps that failed.", "rule", "step")
-        self._started = counter("pool_starts", "Processes started.", "pool")
-        self._crashed = counter("pool_crashes", "Processes that ended by themselves.", "pool")
+        self._success = gauge(
+            "last_success_timestamp_seconds",
+            "unix time, s",
+            "When a round last ended without a failure.",
+            rule,
+        )
+        self._failed = counter("failures", "steps", "Steps of rounds that failed.", rule, "step")
+        self._started = counter("pool_starts", "processes", "Processes started.", "pool")
+        self._crashed = counter("pool_crashes", "processes", "Processes that ended by themselves.", "pool")
         self._queries = counter(
-            "prometheus_queries", "Queries to Prometheus, by whether they gave a number.", "outcome"
+            "prometheus_queries",
+            "queries",
+            "Queries to Prometheus, by whether they gave a number.",
+            "outcome",
         )
-        self._query_duration = Histogram(
-            "tidegate_scaler_prometheus_query_duration_seconds",
+        self._query_duration = self._histogram(
+            "prometheus_query_duration_seconds",
             "Time a query to Prometheus takes, further attempts included.",
-            buckets=_DURATIONS_S,
-            registry=self.registry,
         )
-        self._duration = Histogram(
-            "tidegate_scaler_loop_duration_seconds",
-            "Time a round takes.",
-            ("rule",),
-            buckets=_DURATIONS_S,
-            registry=self.registry,
+        self._requests = self._histogram(
+            "kubernetes_request_duration_seconds",
+            "Time until the API server answers; `code` is the HTTP status, or none.",
+            "verb",
+            "code",
         )
-        self._of_rules.append(self._duration)
+        self._duration = self._histogram("loop_duration_seconds", "Time a round takes.", rule)
         self._outdated = gauge(
-            "rule_outdated", "1 for a rule whose document went bad, its last good form being in force."
+            "rule_outdated",
+            "0 or 1",
+            "1 for a rule whose document went bad, its last good form being in force.",
+            rule,
         )
-        self._refused_documents = Gauge(
-            "tidegate_scaler_documents_refused",
+        self._refused_documents = gauge(
+            "documents_refused",
+            "mistakes",
             "Mistakes in the documents which keep something of them from being in force.",
-            registry=self.registry,
         )
-        self._loaded = Gauge(
-            "tidegate_scaler_documents_loaded_timestamp_seconds",
-            "When the documents were last read.",
-            registry=self.registry,
+        self._loaded = gauge(
+            "documents_loaded_timestamp_seconds", "unix time, s", "When the documents were last read."
+        )
+        self._leading = gauge("leading", "0 or 1", "1 while this process leads and may act.")
+        self._term = gauge("leader_term", "changes", "Changes of leader, as the lease counts them.")
+        self._lease_failed = counter(
+            "lease_failures", "tries", "Tries to read or write the lease that failed."
         )
 
-        self._leading = Gauge(
-            "tidegate_scaler_leading", "1 while this process leads and may act.", registry=self.registry
-        )
-        self._term = Gauge(
-            "tidegate_scaler_leader_term",
-            "Changes of leader, as the lease counts them.",
-            registry=self.registry,
-        )
-        self._lease_failed = Counter(
-            "tidegate_scaler_lease_failures",
-            "Tries to read or write the lease that failed.",
-            registry=self.registry,
-        )
+    def _gauge(self, name: str, unit: str, text: str, *labels: str) -> Gauge:
+        family = self._declare(Family(_PREFIX + name, "gauge", text, unit, labels))
+        made = Gauge(family.name, text, labels, registry=self.registry)
+        if "rule" in labels:
+            self._of_rules.append(made)
+        return made
+
+    def _counter(self, name: str, unit: str, text: str, *labels: str) -> Counter:
+        family = self._declare(Family(_PREFIX + name, "counter", text, unit, labels))
+        made = Counter(family.name, text, labels, registry=self.registry)
+        if "rule" in labels:
+            self._of_rules.append(made)
+        return made
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        family = self._declare(Family(_PREFIX + name, "histogram", text, "s", labels))
+        made = Histogram(family.name, text, labels, buckets=_DURATIONS_S, registry=self.registry)
+        if "rule" in labels:
+            self._of_rules.append(made)
+        return made
+
+    def _declare(self, family: Family) -> Family:
+        self.families.append(family)
+        return family
 
     def record(self, event: Event) -> None:
         """Update the metrics which an event concerns."""
@@ -156,6 +214,8 @@ class PrometheusInstrument:
             case QueryAnswered():
                 self._queries.labels("number" if event.ok else "none").inc()
                 self._query_duration.observe(event.took_s)
+            case ApiAnswered():
+                self._requests.labels(event.verb, event.code).observe(event.took_s)
             case RulesLoaded():
                 self._record_documents(event)
             case RuleRemoved(rule=rule):
@@ -188,12 +248,20 @@ class PrometheusInstrument:
         self._desired.labels(rule).set(decision.desired)
         self._current.labels(rule).set(decision.current)
         self._ready.labels(rule).set(decision.ready)
+        self._least.labels(rule).set(event.bounds[0])
+        self._most.labels(rule).set(event.bounds[1])
+        self._blind.labels(rule).set(decision.memory.blind_since_s is not None)
+        self._fallback.labels(rule).set(any(step.name == "fallback" for step in decision.steps))
+        _show(self._factor, None if decision.admission is None else decision.memory.slow_factor, rule)
         _forget(self._bound_by, rule, self._last_bound_by.get(rule, ""))
         self._last_bound_by[rule] = decision.bound_by
         self._bound_by.labels(rule, decision.bound_by).set(1)
         for recommendation in decision.recommendations:
             _show(self._value, recommendation.value, rule, recommendation.signal)
             _show(self._recommended, recommendation.replicas, rule, recommendation.signal)
+            self._aim.labels(rule, recommendation.signal).set(recommendation.target)
+            deadline_s = decision.memory.deadline(recommendation.signal)
+            _show(self._deadline, deadline_s, rule, recommendation.signal)
         for signal, answer in event.answers.items():
             missing = self._missing.labels(rule, signal)
             if isinstance(answer.reading, Missing):

@@ -17,6 +17,7 @@ from autoscaler.errors import AutoscalerError, brief
 from autoscaler.keeping.keeper import Found, MemoryKey
 from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.memory import Memory, TimedRecommendation
+from rulebook.override import Override
 from rulebook.rule import ScalingRule
 
 STEP_S = 1.0
@@ -79,6 +80,9 @@ class RuleMemory:
         self.value = Memory()
         self.replicas: int | None = None
         """The count last asked for, as far as it is remembered."""
+        self.override: Override | None = None
+        """An operator's word over the document."""
+        self._overriding = False
         self.on_failure: Callable[[str], None] = lambda error: None
         """Told whenever the newest could not be kept."""
         self._interval_s = rule.spec.interval_s
@@ -126,6 +130,14 @@ class RuleMemory:
         if self._saver is not None:
             self._saver.mark(self)
 
+    async def set_override(self, override: Override | None) -> None:
+        """Go by an operator's word from now on, or take it back; it is kept at once, and `state` says if it could not be."""
+        self.override, self._overriding = override, True
+        if self._saver is not None:
+            self._saver.mark(self)
+            if self._recalled:
+                await self._saver.save_now(self, self.text())
+
     async def keep_ahead(self, value: Memory, replicas: int) -> None:
         """Have kept what is about to be true: a scale-down must be known to a successor even if we die in the middle of it."""
         if self._saver is not None and self._recalled:
@@ -145,7 +157,7 @@ class RuleMemory:
         self.on_failure(error)
 
     def _text(self, value: Memory, replicas: int | None) -> str:
-        return write_kept(Kept(self.key.target, replicas, self._clock.now_s(), value))
+        return write_kept(Kept(self.key.target, replicas, self._clock.now_s(), value, self.override))
 
     def _follow_clock(self) -> ClockStep | None:
         """Notice a correction of the system clock, and move what is remembered along: it neither ages nor is in the future."""
@@ -189,6 +201,8 @@ class RuleMemory:
         if kept.target != self.key.target:
             return "what was kept is about another target"
         now_s = self._clock.now_s()
+        if not self._overriding:  # an operator's newer word counts
+            self.override = kept.override
         # Hosts' clocks differ, and are corrected; how long ago it was is what counts.
         age_s = max(now_s - kept.at_s if found.age_s is None else found.age_s, 0.0)
         earlier = kept.memory.moved(now_s - age_s - kept.at_s)

@@ -18,6 +18,7 @@ from kubernetes_asyncio.client.api_client import ApiClient
 
 from autoscaler.clock import Clock
 from autoscaler.errors import Throttled, Unauthorized, Unreachable, brief
+from autoscaler.instrumentation.events import ApiAnswered, Instrument
 from autoscaler.kubernetes.access import Access
 from autoscaler.kubernetes.answers import Json, decode, error_of, error_of_status
 from autoscaler.kubernetes.limiter import PATIENCE_S, Limiter
@@ -27,6 +28,8 @@ REQUEST_S = 10.0
 CONNECT_S = 5.0
 WATCH_SLACK_S = 15.0
 """How long after its announced end a silent watch is given up: the connection is dead then."""
+STREAM_SILENCE_S = 3600.0
+"""A log of which nothing was heard for so long is given up; whoever looks asks anew."""
 TRIES = 3
 """Of one request which the server throttles, or whose credentials it does not take."""
 CREDENTIALS_S = 30.0
@@ -45,10 +48,17 @@ class ClientLimits:
 
 
 class KubernetesClient:
-    """Speaks to one API server. All of a process share one, and one limit."""
+    """Speaks to one API server. All of a process share one, and one limit. `instrument` hears of each answer."""
 
-    def __init__(self, access: Access, clock: Clock, limits: ClientLimits | None = None) -> None:
+    def __init__(
+        self,
+        access: Access,
+        clock: Clock,
+        limits: ClientLimits | None = None,
+        instrument: Instrument | None = None,
+    ) -> None:
         limits = limits or ClientLimits()
+        self._instrument = instrument
         self._access = access
         self._clock = clock
         self._limiter = Limiter(limits.per_s, limits.burst, clock)
@@ -135,6 +145,24 @@ class KubernetesClient:
                         raise error_of_status(event.get("object"))
                     yield event
 
+    async def stream(self, path: str, query: Query) -> AsyncGenerator[bytes, None]:
+        """Yield what the server sends, as it comes, until it ends: a log.
+
+        Raises:
+            KubernetesError: it was refused, or the connection broke.
+        """
+        await self._limiter.wait()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=STREAM_SILENCE_S)
+        response = await self._send("GET", path, query, None, "application/json", timeout, accept="*/*")
+        async with response:
+            if response.status != 200:
+                raise error_of(response.status, await _read(response), _lower(response.headers))
+            try:
+                async for chunk in response.content.iter_any():
+                    yield chunk
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise _unreachable(error) from error
+
     async def _may_help_to_retry(self, error: Exception) -> bool:
         if isinstance(error, Unauthorized):  # token or certificate may have been replaced a moment ago
             if self._api is not None and self._api.configuration.cert_file:
@@ -151,10 +179,31 @@ class KubernetesClient:
         body: Json | None,
         content_type: str,
         timeout: aiohttp.ClientTimeout,
+        accept: str = "application/json",
+    ) -> aiohttp.ClientResponse:
+        verb = "watch" if ("watch", "1") in query else method.lower()
+        started_s, code = self._clock.monotonic_s(), "none"
+        try:
+            response = await self._send_once(method, path, query, body, content_type, timeout, accept)
+            code = str(response.status)
+        finally:
+            if self._instrument is not None:
+                self._instrument.record(ApiAnswered(verb, code, self._clock.monotonic_s() - started_s))
+        return response
+
+    async def _send_once(
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Json | None,
+        content_type: str,
+        timeout: aiohttp.ClientTimeout,
+        accept: str,
     ) -> aiohttp.ClientResponse:
         api = await self._connect()
         await self._refresh(max_age_s=CREDENTIALS_S)
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type}
         try:
             response: aiohttp.ClientResponse = await api.call_api(
                 path,

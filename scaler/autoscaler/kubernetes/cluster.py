@@ -44,7 +44,7 @@ def access_of(settings: ScalerSettings) -> Access:
 
 @asynccontextmanager
 async def open_own_client(
-    settings: ScalerSettings, clock: Clock, namespace: str | None
+    settings: ScalerSettings, clock: Clock, namespace: str | None, instrument: Instrument | None = None
 ) -> AsyncIterator[tuple[KubernetesClient, str]]:
     """Speak to that cluster with a limit of one's own, which no scaling uses up; in a namespace, or in that of targets.
 
@@ -52,7 +52,7 @@ async def open_own_client(
         ConfigurationError: no cluster is named, none is here, or what names it cannot be used.
     """
     access = access_of(settings)
-    client = KubernetesClient(access, clock)
+    client = KubernetesClient(access, clock, instrument=instrument)
     try:
         yield client, namespace or settings.namespace or access.namespace
     finally:
@@ -67,7 +67,7 @@ def make_cluster(settings: ScalerSettings, clock: Clock, instrument: Instrument)
     """
     access = access_of(settings)
     limits = ClientLimits(settings.kubernetes_qps, settings.kubernetes_burst)
-    client = KubernetesClient(access, clock, limits)
+    client = KubernetesClient(access, clock, limits, instrument)
     copies = Copies(client, clock=clock, instrument=instrument)
     return Cluster(
         client=client,

@@ -14,6 +14,7 @@ from typing import Final
 
 from autoscaler.clock import Clock
 from autoscaler.errors import Conflict, LeaseTaken, Missing, Unreachable
+from autoscaler.instrumentation.events import Instrument
 from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import KubernetesClient
 from autoscaler.kubernetes.cluster import open_own_client
@@ -84,13 +85,16 @@ class KubernetesLease:
 
 
 @asynccontextmanager
-async def open_lease(settings: ScalerSettings, clock: Clock) -> AsyncIterator[KubernetesLease]:
+async def open_lease(
+    settings: ScalerSettings, clock: Clock, instrument: Instrument | None = None
+) -> AsyncIterator[KubernetesLease]:
     """Keep the lease which the settings name, in the cluster which they name.
 
     Raises:
         ConfigurationError: no cluster is named, none is here, or what names it cannot be used.
     """
-    async with open_own_client(settings, clock, settings.lease_namespace) as (client, namespace):
+    own = open_own_client(settings, clock, settings.lease_namespace, instrument)
+    async with own as (client, namespace):
         yield KubernetesLease(client, namespace, settings.lease_name)
 
 

@@ -43,7 +43,7 @@ async def open_leadership(
         if settings.leader is LeaseIn.KUBERNETES:
             from autoscaler.kubernetes.lease import open_lease  # half a second to import
 
-            keeper = await stack.enter_async_context(open_lease(settings, clock))
+            keeper = await stack.enter_async_context(open_lease(settings, clock, instrument))
         else:
             keeper = StoreLease(store, settings.lease_name)
         timings = Timings.of(settings.lease_s)

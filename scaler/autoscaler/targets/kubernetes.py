@@ -96,6 +96,21 @@ class KubernetesTarget:
         self._wanted = wanted
 
     @property
+    def cluster(self) -> Cluster:
+        """Where it is."""
+        return self._cluster
+
+    @property
+    def selector(self) -> str:
+        """Which pods are its; empty until it was read."""
+        return "" if self._scale is None else self._scale.selector
+
+    @property
+    def check(self) -> Callable[[], None] | None:
+        """Raises when nothing may be written (any more)."""
+        return self._check
+
+    @property
     def uid(self) -> str:
         """The object's uid; empty until it was seen."""
         workload = self._workload()

@@ -22,6 +22,8 @@ from autoscaler.targets.replica import PoolTimings, Replica, ReplicaContext
 from rulebook.pool import ProcessPool
 
 _NOT_RUNNING = float("inf")
+REPLACE_WITHIN_S = 60.0
+"""How long a rollout waits for a new replica to be ready; then it ends, and what serves goes on serving."""
 
 
 class LocalPool:
@@ -43,6 +45,8 @@ class LocalPool:
         self._timings = timings or PoolTimings()
         self._context: ReplicaContext | None = None
         self._wanted = 0
+        self._surge = 0
+        self._rollout: asyncio.Task[None] | None = None
         self._replicas: list[Replica] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._endpoints: tuple[str, ...] = ()
@@ -85,6 +89,9 @@ class LocalPool:
         if self._context is None:
             return
         self._wanted = 0
+        if self._rollout is not None:
+            self._rollout.cancel()
+            await asyncio.gather(self._rollout, return_exceptions=True)
         self._retire(self._replicas)
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -110,11 +117,78 @@ class LocalPool:
                 f"too few for {replicas} replicas"
             )
         self._wanted = replicas
-        while len(self._replicas) < replicas:
-            self._add(self._context)
-        by_age = sorted(self._replicas, key=lambda replica: replica.launch or _NOT_RUNNING)
-        self._retire(by_age[replicas:])
+        self._settle(self._context)
         self._announce()
+
+    @property
+    def document(self) -> ProcessPool:
+        """What it runs."""
+        return self._pool
+
+    @property
+    def replicas(self) -> tuple[Replica, ...]:
+        """Those that are not to end."""
+        return tuple(self._replicas)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what replicas print."""
+        return self._logs
+
+    @property
+    def rolling(self) -> bool:
+        """Whether a rollout is under way."""
+        return self._rollout is not None and not self._rollout.done()
+
+    def restart(self) -> None:
+        """Replace all replicas by new ones in the background, one after another, a new one first where a port is left for it.
+
+        Raises:
+            TargetError: it is under way already, or the pool does not run.
+        """
+        if self._context is None:
+            raise TargetError(f"{self.name} is not running")
+        if self.rolling:
+            raise TargetError(f"{self.name} is being restarted already")
+        self._rollout = asyncio.create_task(self._roll(self._context), name=f"rollout of {self.name}")
+
+    async def _roll(self, context: ReplicaContext) -> None:
+        try:
+            for old in self.replicas:
+                if old not in self._replicas:  # scaled away, or gone, meanwhile
+                    continue
+                self._surge = int(self._wanted < self._pool.spec.ports.count)
+                if not self._surge:
+                    self._retire([old])
+                known = set(self._replicas)
+                self._settle(context)
+                new = [replica for replica in self._replicas if replica not in known]
+                if not await self._are_ready(new):
+                    return
+                if old in self._replicas:
+                    self._retire([old])
+        finally:
+            self._surge = 0
+            if self._context is not None:
+                self._settle(context)
+
+    async def _are_ready(self, replicas: list[Replica]) -> bool:
+        """Wait until all of these serve that are still wanted; False when that takes too long."""
+        try:
+            async with asyncio.timeout(REPLACE_WITHIN_S):
+                while not all(replica.ready or replica not in self._replicas for replica in replicas):
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _settle(self, context: ReplicaContext) -> None:
+        """Start what is missing, and stop what is too much."""
+        count = self._wanted + self._surge
+        while len(self._replicas) < count:
+            self._add(context)
+        by_age = sorted(self._replicas, key=lambda replica: replica.launch or _NOT_RUNNING)
+        self._retire(by_age[count:])
 
     async def fence(self, term: int) -> None:
         """Do nothing: nobody but this process reaches its replicas."""

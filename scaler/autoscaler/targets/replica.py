@@ -74,6 +74,10 @@ class Replica:
         self.launch: int | None = None
         """Counts the pool's launches; None while no process runs."""
         self.url = ""
+        self.port: int | None = None
+        self.started_at_s = 0.0
+        self.restarts = 0
+        """How often it was started again after it had ended by itself."""
 
     @property
     def ready(self) -> bool:
@@ -117,7 +121,8 @@ class Replica:
             context.instrument.record(ReplicaNotStarted(context.pool.name, brief(error), restart_s))
             return 0.0
         try:
-            self.launch = next(context.launches)
+            self.restarts += 0 if self.started_at_s == 0.0 else 1
+            self.launch, self.port, self.started_at_s = next(context.launches), port, time.time()
             self.url = _base_url(context.pool.spec.host, port)
             context.instrument.record(ReplicaStarted(context.pool.name, self.url, process.pid))
             return await self._accompany(process, restart_s)

@@ -17,6 +17,7 @@ from tests.autoscaler.kubernetes_api.access import Access, User, service_account
 from tests.autoscaler.kubernetes_api.conversion import shown
 from tests.autoscaler.kubernetes_api.faults import Faults
 from tests.autoscaler.kubernetes_api.kinds import BUILT_IN, Registry, Resource
+from tests.autoscaler.kubernetes_api.logs import Logs
 from tests.autoscaler.kubernetes_api.objects import Objects, Options
 from tests.autoscaler.kubernetes_api.requests import Asked, is_true
 from tests.autoscaler.kubernetes_api.statuses import (
@@ -57,6 +58,7 @@ class Answers:
         self._address = address
         self.bookmark_every_s = BOOKMARK_EVERY_S
         self.watches: dict[int, web.Request] = {}
+        self.logs = Logs()
 
     def document(self, request: web.Request) -> web.Response:
         if request.path in ("/healthz", "/livez", "/readyz"):
@@ -68,12 +70,13 @@ class Answers:
 
     def find(self, wanted: Asked) -> Resource:
         resource = self._registry.find(wanted.group, wanted.version, wanted.resource)
-        known = {"": True, "status": False, "scale": False, "token": False}
+        known = {"": True, "status": False, "scale": False, "token": False, "log": False}
         if resource is not None:
             known |= {
                 "status": resource.status,
                 "scale": resource.scale is not None,
                 "token": resource.kind == "ServiceAccount",
+                "log": resource.kind == "Pod",
             }
         if resource is None or not known.get(wanted.subresource, False):
             raise path_not_found()
@@ -100,6 +103,8 @@ class Answers:
                 return await self._watch(request, resource, namespace, user)
             case "list", "":
                 return self._list(request, resource, namespace)
+            case "get", "log":
+                return await self.logs.answer(request, objects.get(resource, namespace, name))
             case "get", "scale":
                 return web.json_response(objects.scale(resource, namespace, name))
             case "get", ("" | "status"):

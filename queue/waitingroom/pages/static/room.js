@@ -269,9 +269,7 @@ function hearTheLine() {
 function cookiesAreOff() {
   now = { ...now, state: "outside" };
   show("waiting");
-  find("notice").classList.add("worry");
-  find("notice").hidden = false;
-  setText("notice", words.text("notice.cookies"));
+  sayNotice("notice.cookies");
 }
 
 function sayNotice(key) {
@@ -381,10 +379,8 @@ find("check")?.addEventListener("click", async () => {
 for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
 find("notify-line").hidden = !IN_LINE.includes(page.state);
-if (page.opens) {
-  // Times as the buyer's own clock has them.
-  setText("opens", words.moment(page.opens));
-}
+// Times as the buyer's own clock has them.
+if (page.opens) setText("opens", words.moment(page.opens));
 if (page.drawn) announcedFingerprint();
 setInterval(tick, 1000);
 tick();

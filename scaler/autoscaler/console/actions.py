@@ -1,0 +1,164 @@
+"""What operators do to services: the mode of a rule, and a restart. Each is written to the audit log, whatever came of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from autoscaler.console.audit import Entry
+from autoscaler.console.base import CONSOLE, ROOT, render, see_other
+from autoscaler.console.fleets import fleet_of
+from autoscaler.console.guard import FORM_KEY, signed_in
+from autoscaler.errors import AutoscalerError, brief
+from rulebook.override import MAX_REASON, Override, OverrideMode
+from rulebook.rule import ScalingRule
+
+AUTOMATIC: Final = "automatic"
+CONFIRMED: Final = "confirmed"
+
+
+class Refused(AutoscalerError):
+    """A form holds what cannot be done; the message says what to write instead. Nothing was done."""
+
+
+async def set_mode(request: web.Request) -> web.StreamResponse:
+    """Pause a rule, pin it, have it only say what it would do, or go by its document again."""
+    console = request.app[CONSOLE]
+    rule, loop = console.rule(request.match_info["rule"])
+    form, who = await texts(request), signed_in(request).entry.name
+    now_s = console.scaler().clock.now_s()
+    back = f"{ROOT}/services/{rule.name}"
+    try:
+        override = read_mode(form, rule, who, now_s)
+    except Refused as error:
+        return answer(request, back, "bad", f"Nothing was changed: {error}")
+    if override is not None and override.mode is OverrideMode.PINNED and CONFIRMED not in form:
+        state = loop.status.state
+        before = "an unknown number of" if state is None else str(state.replicas)
+        return ask_again(
+            request,
+            form,
+            title=f"Pin {rule.name} at {override.replicas}?",
+            text=f"It has {before} replicas now. It will stay at {override.replicas}, whatever its signals say, "
+            "until you set it to automatic again.",
+            button=f"Pin at {override.replicas}",
+            back=back,
+        )
+    said = "automatic" if override is None else _said(override)
+    return await carry_out(
+        request, f"set mode: {said}", rule.name, form.get("reason", ""), lambda _: loop.override(override),
+        done=f"{rule.name} is {said} now.", back=back,
+    )  # fmt: skip
+
+
+async def restart(request: web.Request) -> web.StreamResponse:
+    """Replace all pods of a service by new ones, a few at a time."""
+    console = request.app[CONSOLE]
+    rule, loop = console.rule(request.match_info["rule"])
+    form, back = await texts(request), f"{ROOT}/services/{rule.name}"
+    fleet = fleet_of(loop.target)
+    if fleet is None:
+        return answer(request, back, "bad", "This kind of target cannot be restarted from here.")
+    if CONFIRMED not in form:
+        return ask_again(
+            request,
+            form,
+            title=f"Restart {rule.name}?",
+            text=f"All pods of {loop.status.target} are replaced by new ones, one after another. Buyers inside may notice.",
+            button="Restart",
+            back=back,
+        )
+
+    async def begin(_: str) -> None:
+        console.scaler().leadership.check()
+        await fleet.restart()
+
+    return await carry_out(
+        request, "restart", rule.name, "", begin, done=f"{rule.name} is being restarted.", back=back
+    )
+
+
+def read_mode(form: Mapping[str, str], rule: ScalingRule, who: str, now_s: float) -> Override | None:
+    """Read the form of a mode; None takes an override back.
+
+    Raises:
+        Refused: it cannot be used.
+    """
+    wanted, reason = form.get("mode", ""), " ".join(form.get("reason", "").split())
+    if wanted == AUTOMATIC:
+        return None
+    if wanted not in set(OverrideMode):
+        raise Refused("choose a mode: automatic, paused, pinned or dry run")
+    if len(reason) > MAX_REASON:
+        raise Refused(f"the reason is longer than {MAX_REASON} characters")
+    mode, replicas = OverrideMode(wanted), None
+    if mode is OverrideMode.PINNED:
+        text, most = form.get("replicas", "").strip(), rule.spec.replicas.max
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= most):
+            raise Refused(f"pin at a number of replicas from 0 to {most}, the most that the rule allows")
+        replicas = int(text)
+    return Override(mode, who, now_s, replicas, reason)
+
+
+async def carry_out(
+    request: web.Request,
+    what: str,
+    about: str,
+    detail: str,
+    act: Callable[[str], Awaitable[object]],
+    *,
+    done: str,
+    back: str,
+) -> web.StreamResponse:
+    """Do something, write down that it was done or why not, and go back."""
+    console = request.app[CONSOLE]
+    request_id, outcome = f"console-{secrets.token_hex(6)}", ""
+    try:
+        await act(request_id)
+    except AutoscalerError as error:
+        outcome = brief(error)
+    entry = Entry(
+        at_s=console.scaler().clock.now_s(),
+        who=signed_in(request).entry.name,
+        what=what,
+        about=about,
+        detail=" ".join(detail.split())[:MAX_REASON],
+        outcome=outcome,
+        request_id=request_id,
+    )
+    await console.audit.note(entry)
+    if outcome:
+        return answer(request, back, "bad", f"Not done: {outcome}")
+    return answer(request, back, "good", done)
+
+
+def ask_again(
+    request: web.Request, form: Mapping[str, str], *, title: str, text: str, button: str, back: str
+) -> web.Response:
+    """Ask once more before something that hurts."""
+    fields = {name: value for name, value in form.items() if name not in (FORM_KEY, CONFIRMED)}
+    return render(request, "confirm.html", title=title, text=text, button=button, back=back, fields=fields)
+
+
+def answer(request: web.Request, back: str, grade: str, text: str) -> web.StreamResponse:
+    """Go back to a page, which shows what came of it."""
+    signed_in(request).notice = (grade, text)
+    return see_other(back)
+
+
+async def texts(request: web.Request) -> dict[str, str]:
+    """Return the text fields of a form."""
+    return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+
+
+def _said(override: Override) -> str:
+    match override.mode:
+        case OverrideMode.PAUSED:
+            return "paused"
+        case OverrideMode.PINNED:
+            return f"pinned at {override.replicas}"
+        case OverrideMode.DRY_RUN:
+            return "on a dry run"

@@ -1,0 +1,126 @@
+"""What all handlers of the console share: its parts, who asks, and how a page is made."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, Final
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from autoscaler.console.audit import Audit
+from autoscaler.console.history import Chronicle
+from autoscaler.console.onsale_history import OnsaleHistory
+from autoscaler.console.roomadmin import RoomAdmin
+from autoscaler.console.sessions import Attempts, Session, Sessions
+from autoscaler.console.settings import ConsoleSettings
+from autoscaler.console.tokens import TokenFile
+from autoscaler.console.views import ago, standing
+from autoscaler.loop import RuleLoop
+from autoscaler.scaler import Scaler
+from rulebook.rule import ScalingRule
+
+ROOT: Final = "/console"
+HTML_HEADERS: Final = {"Cache-Control": "no-store"}
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("autoscaler.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["ago"] = ago
+    environment.filters["clock"] = _clock_time
+    environment.filters["moment"] = _moment
+    return environment
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The parts of one console. `stopping` is set when open streams are to end."""
+
+    settings: ConsoleSettings
+    chronicle: Chronicle
+    scaler: Callable[[], Scaler]
+    tokens: TokenFile
+    audit: Audit
+    room: RoomAdmin | None
+    onsale_history: OnsaleHistory = field(default_factory=OnsaleHistory)
+    sessions: Sessions = field(default_factory=Sessions)
+    attempts: Attempts = field(default_factory=Attempts)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    environment: Environment = field(default_factory=_environment)
+
+    def rule(self, name: str) -> tuple[ScalingRule, RuleLoop]:
+        """Find a rule that is run here.
+
+        Raises:
+            HTTPNotFound: it is not.
+        """
+        scaler = self.scaler()
+        rule, loop = scaler.crew.plan.rules.get(name), scaler.loops.get(name)
+        if rule is None or loop is None:
+            raise web.HTTPNotFound(text="There is no such service here, or another scaler runs it.")
+        return rule, loop
+
+
+CONSOLE = web.AppKey("console", Console)
+SESSION = web.RequestKey("session", Session)
+
+
+def render(request: web.Request, template: str, *, code: int = 200, **values: Any) -> web.Response:
+    """Make a page."""
+    console = request.app[CONSOLE]
+    session: Session | None = request.get(SESSION)
+    scaler = console.scaler()
+    context: Mapping[str, Any] = {
+        "root": ROOT,
+        "session": session,
+        "who": "" if session is None else session.entry.name,
+        "may_act": session is not None and session.entry.may_act,
+        "form_key": "" if session is None else session.form_key,
+        "notice": None if session is None else session.take_notice(),
+        "has_room": console.room is not None,
+        "standing": standing(scaler.leadership),
+        "now_s": scaler.clock.now_s(),
+        "path": request.path,
+        **values,
+    }
+    text = console.environment.get_template(template).render(context)
+    return web.Response(text=text, status=code, content_type="text/html", headers=HTML_HEADERS)
+
+
+def see_other(address: str) -> web.Response:
+    """Send the browser on to a page."""
+    return web.Response(status=303, headers={"Location": address})
+
+
+def client_of(request: web.Request) -> str:
+    """Who asks, as far as the connection tells; or else the proxy which an operator has named, of whoever asked it last."""
+    if request.app[CONSOLE].settings.url is not None:
+        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if told:
+            return told[:64]
+    return request.remote or "unknown"
+
+
+def static_file(name: str) -> tuple[bytes, str]:
+    """Return one of our scripts or styles, and its type."""
+    kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+    content = files("autoscaler.console").joinpath("static", name).read_bytes()
+    return content, kinds[name.rpartition(".")[2]]
+
+
+def _clock_time(at_s: float) -> str:
+    return time.strftime("%H:%M:%S", time.gmtime(at_s))
+
+
+def _moment(at_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(at_s))

@@ -1,0 +1,128 @@
+"""What stands around every request of the console: who is signed in, whether a form is ours, and the headers of each answer.
+
+A change needs four things at once: a session's cookie, which browsers send with requests of our own pages only; an Origin that
+is ours; the session's form key; and a role that may act. The content policy allows our own files and nothing else: no inline
+script or style, no other host, no frame.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+from aiohttp import hdrs, web
+
+from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
+from autoscaler.console.sessions import Session
+from autoscaler.console.settings import ConsoleSettings
+
+COOKIE: Final = "tidegate_console"
+SIGN_IN: Final = f"{ROOT}/sign-in"
+SIGN_OUT: Final = f"{ROOT}/sign-out"
+FORM_KEY: Final = "form_key"
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let a request through, or say why not."""
+    try:
+        refusal = await _refusal(request)
+        return await handler(request) if refusal is None else refusal
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        return render(request, "error.html", code=error.status, title=error.reason, text=error.text or "")
+
+
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Add the headers of every answer."""
+    response.headers.update(_HEADERS)
+    if request.app[CONSOLE].settings.secure:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+
+
+def signed_in(request: web.Request) -> Session:
+    """Return who asks; only behind the guard."""
+    return request[SESSION]
+
+
+def set_cookie(response: web.Response, key: str, settings: ConsoleSettings) -> None:
+    """Give a browser its session."""
+    response.set_cookie(COOKIE, key, path=ROOT, httponly=True, samesite="Strict", secure=settings.secure)
+
+
+def clear_cookie(response: web.Response, settings: ConsoleSettings) -> None:
+    """Take it back."""
+    response.del_cookie(COOKIE, path=ROOT, httponly=True, samesite="Strict", secure=settings.secure)
+
+
+async def _refusal(request: web.Request) -> web.StreamResponse | None:
+    console = request.app[CONSOLE]
+    if request.path.startswith(f"{ROOT}/static/"):
+        return None
+    changes = request.method not in (hdrs.METH_GET, hdrs.METH_HEAD)
+    if changes and not is_ours(request, console.settings):
+        _log.warning(
+            "console form of others refused",
+            path=request.path,
+            origin=request.headers.get("Origin", "")[:200],
+        )
+        raise web.HTTPForbidden(text="This form was not sent from this console, so nothing was done.")
+    session = _session(request)
+    if session is not None:
+        request[SESSION] = session
+    if request.path == SIGN_IN:
+        return None
+    if session is None:
+        if changes or "text/html" not in request.headers.get("Accept", ""):
+            raise web.HTTPUnauthorized(text="Sign in first. Nothing was done.")
+        return see_other(f"{SIGN_IN}?next={quote(request.path_qs, safe='/')}")
+    if changes:
+        form = await request.post()
+        if not session.owns(form.get(FORM_KEY)):
+            _log.warning("console form without its key refused", path=request.path, who=session.entry.name)
+            raise web.HTTPForbidden(
+                text="This form is not from this session: reload the page. Nothing was done."
+            )
+        if request.path != SIGN_OUT and not session.entry.may_act:
+            _log.warning("console action of a viewer refused", path=request.path, who=session.entry.name)
+            raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
+    return None
+
+
+def is_ours(request: web.Request, settings: ConsoleSettings) -> bool:
+    """Tell whether a page of this console sent the request, by what browsers say of it and pages cannot forge."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site != "same-origin":
+        return False
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is None:
+        return False
+    return origin == (settings.origin or f"{request.scheme}://{request.host}")
+
+
+def _session(request: web.Request) -> Session | None:
+    console = request.app[CONSOLE]
+    key = request.cookies.get(COOKIE, "")
+    session = console.sessions.find(key, time.monotonic())
+    if session is not None and not console.tokens.still_holds(session.entry):
+        console.sessions.end(key)
+        return None
+    return session

@@ -1,0 +1,58 @@
+"""What an operator sets for the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from yarl import URL
+
+from autoscaler.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """Settings of the console, which is served where /status is. Without a token file there is none.
+
+    Raises:
+        ConfigurationError: an address is none, or half of what belongs together is missing.
+    """
+
+    tokens: Path
+    """The token file: who may sign in, and as what; the same form as the room's."""
+
+    url: str | None = None
+    """The address people reach it by, where a proxy stands before it; with https, cookies are for https only."""
+
+    room_admin: str | None = None
+    """The address of the room, for its admin API; None shows no onsales."""
+
+    room_admin_token_file: Path | None = None
+    """A file with the bearer token for it, an operator's if operators are to act on onsales."""
+
+    def __post_init__(self) -> None:
+        for name, address in (("console-url", self.url), ("room-admin", self.room_admin)):
+            if address is not None and not _is_address(address):
+                raise ConfigurationError(
+                    f"--{name} {address!r} is not an address like https://ops.example.org"
+                )
+        if (self.room_admin is None) != (self.room_admin_token_file is None):
+            raise ConfigurationError("--room-admin and --room-admin-token-file go together")
+
+    @property
+    def origin(self) -> str | None:
+        """The origin of `url`, as browsers write it."""
+        return None if self.url is None else str(URL(self.url).origin())
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies are for https only."""
+        return self.url is not None and self.url.startswith("https://")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = URL(text)
+        return url.scheme in ("http", "https") and bool(url.host) and url.user is None
+    except ValueError:
+        return False

@@ -1,0 +1,68 @@
+"""Signing in by a token, and out. A token is compared and forgotten; it is neither kept nor logged."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+from aiohttp import web
+
+from autoscaler.console.base import CONSOLE, ROOT, client_of, render, see_other
+from autoscaler.console.guard import COOKIE, SIGN_IN, clear_cookie, set_cookie
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
+
+
+async def show_sign_in(request: web.Request) -> web.Response:
+    """Ask for a token."""
+    return render(request, "sign_in.html", next=_safe(request.query.get("next")), problem="")
+
+
+async def sign_in(request: web.Request) -> web.StreamResponse:
+    """Begin a session, if the token is good."""
+    console, now_s = request.app[CONSOLE], time.monotonic()
+    client = client_of(request)
+    form = await request.post()
+    goal = _safe(form.get("next"))
+    wait_s = console.attempts.wait_s(client, now_s)
+    if wait_s > 0:
+        problem = f"Too many wrong tokens came from your address. Try again in {wait_s:.0f} seconds."
+        response = render(request, "sign_in.html", code=429, next=goal, problem=problem)
+        response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
+        return response
+    token = form.get("token")
+    # Counted before it is compared: many at once must not slip through while a slow comparison is under way.
+    console.attempts.failed(client, now_s)
+    entry = await console.tokens.find(token.strip()) if isinstance(token, str) else None
+    if entry is None:
+        _log.warning("console token refused", client=client)
+        return render(request, "sign_in.html", code=401, next=goal, problem="This token is not known here.")
+    console.attempts.succeeded(client)
+    if not entry.opens_console:
+        _log.warning("console role refused", client=client, who=entry.name)
+        problem = (
+            "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."
+        )
+        return render(request, "sign_in.html", code=403, next=goal, problem=problem)
+    console.sessions.end(request.cookies.get(COOKIE, ""))
+    response = see_other(goal)
+    set_cookie(response, console.sessions.begin(entry, now_s), console.settings)
+    _log.info("console signed in", who=entry.name, role=entry.role.value, client=client)
+    return response
+
+
+async def sign_out(request: web.Request) -> web.StreamResponse:
+    """End the session."""
+    console = request.app[CONSOLE]
+    console.sessions.end(request.cookies.get(COOKIE, ""))
+    response = see_other(SIGN_IN)
+    clear_cookie(response, console.settings)
+    return response
+
+
+def _safe(goal: object) -> str:
+    """Return where to go on: a page of the console, and nowhere else."""
+    home = f"{ROOT}/"
+    if not isinstance(goal, str) or not goal.startswith(home) or not goal.isascii() or not goal.isprintable():
+        return home
+    return home if "\\" in goal or goal.startswith(SIGN_IN) else goal

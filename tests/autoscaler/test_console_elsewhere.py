@@ -1,0 +1,75 @@
+"""The console of a scaler over a cluster, and of one that stands by."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from autoscaler.console.settings import ConsoleSettings
+from autoscaler.settings import LeaseIn
+from autoscaler.targets.kubernetes_fleet import RESTARTED_AT
+from tests.autoscaler.console_stage import running_stage, signed_in, stage_settings, token_file
+from tests.autoscaler.kubernetes_api.cluster import Cluster
+from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
+from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
+from tests.autoscaler.test_kubernetes_service import deployed, rule_text, status_when, write_rule
+
+__all__ = ["kubernetes", "little", "real"]
+
+
+async def test_the_pods_of_a_deployment_are_shown_printed_and_restarted(
+    little: Cluster, tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    await deployed(little)
+    async with serve_replicas(MetricsReplica("# TYPE busy gauge\nbusy 20\n")) as (url,):
+        settings = write_rule(tmp_path, rule_text(url), little.kubeconfig(await little.admin_token()))
+        console = ConsoleSettings(tokens=token_file(tmp_path))
+        settings = replace(settings, store_url=store_url, console=console)
+        async with running_stage(settings) as stage, signed_in(stage) as operator:
+            await status_when(stage.http, lambda rule: rule["ready"] == 2)
+            pods = [pod["metadata"]["name"] for pod in await little.pods("web")]
+            page = await operator.page("services/web")
+            assert all(f"Log of {pod}" in page for pod in pods)
+            assert little.server is not None
+            little.server.answers.logs.write(pods[0], b"<hello>\nworld\n")
+            log = await operator.page(f"services/web/log?pod={pods[0]}&q=HELLO")
+            assert "&lt;hello&gt;" in log
+            assert "world" not in log
+            stream = await operator.http.get(f"{stage.console}services/web/log/stream?pod={pods[0]}")
+            async with asyncio.timeout(30):
+                assert await stream.content.readline() == b"event: lines\n"
+                assert await stream.content.readline() == b'data: ["<hello>", "world"]\n'
+            stream.close()
+            await operator.act("services/web/restart", confirmed="yes")
+            template = (await little.get("web"))["spec"]["template"]
+            assert RESTARTED_AT in template["metadata"]["annotations"]
+            await little.server.stop()
+            assert "Connection refused" in await operator.page("services/web")
+            refused = await operator.act("services/web/restart", confirmed="yes")
+            assert "Not done: API server " in refused
+            assert "Connection refused" in refused
+            await little.server.start()
+
+
+async def test_the_console_of_one_that_stands_by_says_who_leads(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = (
+        replace(stage_settings(tmp_path / name, store_url), leader=LeaseIn.STORE) for name in ("one", "two")
+    )
+    async with running_stage(one) as leader:
+        async with asyncio.timeout(30):
+            while "web" not in (await (await leader.http.get("/status")).json())["rules"]:
+                await asyncio.sleep(0.05)
+        async with running_stage(two) as other, signed_in(other) as operator:
+            async with asyncio.timeout(30):
+                while "Standing by; nobody leads" in (page := await operator.page()):
+                    await asyncio.sleep(0.05)
+            assert "Standing by; " in page
+            form = {"form_key": await operator.key(), "mode": "paused"}
+            async with await operator.post("services/web/mode", **form) as answer:
+                assert answer.status == 404
+                assert "another scaler runs it" in await answer.text()

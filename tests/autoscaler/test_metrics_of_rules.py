@@ -1,0 +1,102 @@
+"""What the metrics tell of a rule: its bounds, what it lacks, how slow its shop is, and when its crowd should be served."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoscaler.instrumentation.events import ApiAnswered, LeadershipChanged, RuleDecided, RuleRemoved
+from autoscaler.instrumentation.prometheus import PrometheusInstrument
+from autoscaler.sources.base import Answer
+from rulebook.decision import decide
+from rulebook.memory import Memory
+from rulebook.observation import Crowd, Missing, Observation, Reading, Value
+from rulebook.rule import ScalingRule
+from tests.autoscaler.fakes import START_S, make_rule
+
+
+class Rounds:
+    """Decides round after round by one rule, and records it."""
+
+    def __init__(self, rule: ScalingRule) -> None:
+        self.metrics = PrometheusInstrument()
+        self._rule = rule
+        self._memory = Memory()
+        self._now_s = START_S
+
+    def decide(self, ready: int = 2, **readings: Reading) -> None:
+        observation = Observation(current=2, ready=ready, readings=readings)
+        decision = decide(self._rule, observation, self._memory, self._now_s)
+        self._memory = decision.memory
+        answers = {name: Answer(reading) for name, reading in readings.items()}
+        bounds = (self._rule.spec.replicas.min, self._rule.spec.replicas.max)
+        self.metrics.record(RuleDecided("web", decision, answers, self._now_s, bounds))
+        self._now_s += self._rule.spec.interval_s
+
+    def value(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"tidegate_scaler_{name}", {"rule": "web", **labels})
+
+    def busy(self, value: float) -> Value:
+        return Value(value, self._now_s)
+
+
+def test_bounds_and_what_a_signal_is_compared_with_are_told() -> None:
+    rounds = Rounds(make_rule())
+    rounds.decide(busy=rounds.busy(15.0))
+    assert (rounds.value("min_replicas"), rounds.value("max_replicas")) == (1, 10)
+    assert rounds.value("signal_value", signal="busy") == 15
+    assert rounds.value("signal_target", signal="busy") == 10
+    assert rounds.value("admission_factor") is None
+
+
+def test_a_rule_without_data_is_blind_and_then_on_its_fallback() -> None:
+    rounds = Rounds(make_rule(fallback={"after": 3, "replicas": 6, "mode": "atLeast"}))
+    rounds.decide(busy=rounds.busy(15.0))
+    assert (rounds.value("blind"), rounds.value("fallback_active")) == (0, 0)
+    rounds.decide(busy=Missing("gone"))
+    assert (rounds.value("blind"), rounds.value("fallback_active")) == (1, 0)
+    assert rounds.value("signal_value", signal="busy") is None
+    for _ in range(3):
+        rounds.decide(busy=Missing("gone"))
+    assert (rounds.value("blind"), rounds.value("fallback_active")) == (1, 1)
+    rounds.decide(busy=rounds.busy(15.0))
+    assert (rounds.value("blind"), rounds.value("fallback_active")) == (0, 0)
+
+
+def test_a_slow_shop_shows_as_a_factor() -> None:
+    admission: dict[str, Any] = {"onsale": "cactus", "perReadyReplica": 5.0}
+    rounds = Rounds(make_rule(admission={**admission, "slow": {"signal": "busy", "above": 50}}))
+    rounds.decide(busy=rounds.busy(15.0))
+    assert rounds.value("admission_factor") == 1
+    rounds.decide(busy=rounds.busy(90.0))
+    assert rounds.value("admission_factor") == 0.8
+
+
+def test_a_crowd_has_a_deadline_for_as_long_as_it_waits() -> None:
+    crowd = {"name": "crowd", "onsale": {"name": "cactus", "drainWithin": 600.0}, "perReplica": 5.0}
+    rounds = Rounds(make_rule(signals=[crowd]))
+    rounds.decide(crowd=Crowd(START_S, 3.0, 500))
+    assert rounds.value("crowd_deadline_timestamp_seconds", signal="crowd") == START_S + 600
+    assert rounds.value("crowd_backlog", signal="crowd") == 500
+    rounds.decide(crowd=Crowd(START_S + 15, 0.0, 0))
+    assert rounds.value("crowd_deadline_timestamp_seconds", signal="crowd") is None
+
+
+def test_series_of_a_rule_go_with_it_and_with_the_lease() -> None:
+    for gone in (RuleRemoved("web"), LeadershipChanged(False, False, "another", 3, "")):
+        rounds = Rounds(make_rule())
+        rounds.decide(busy=rounds.busy(15.0))
+        rounds.metrics.record(gone)
+        names = ("min_replicas", "max_replicas", "blind", "fallback_active", "desired_replicas")
+        assert [rounds.value(name) for name in names] == [None] * 5
+
+
+def test_answers_of_the_api_server_are_counted_by_verb_and_code() -> None:
+    metrics = PrometheusInstrument()
+    for code in ("200", "409", "409", "none"):
+        metrics.record(ApiAnswered("put", code, 0.02))
+    name = "tidegate_scaler_kubernetes_request_duration_seconds_count"
+    counted = {
+        code: metrics.registry.get_sample_value(name, {"verb": "put", "code": code})
+        for code in ("200", "409", "none")
+    }
+    assert counted == {"200": 1, "409": 2, "none": 1}

@@ -1,0 +1,146 @@
+"""Dockerfile and compose.yaml, as far as they can be checked without an engine: form, names, users, and what they need exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+from ruamel.yaml import YAML
+
+from tests.tools import need
+from tidegate.cli import app
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "deploy" / "docker"
+INSTRUCTIONS = {
+    *("ARG", "COPY", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "FROM"),
+    *("HEALTHCHECK", "LABEL", "RUN", "USER", "VOLUME", "WORKDIR"),
+}
+SERVICE_KEYS = {
+    *("build", "cap_drop", "command", "depends_on", "environment", "extra_hosts", "healthcheck", "image"),
+    *("networks", "ports", "profiles", "read_only", "restart", "security_opt", "stop_grace_period", "tmpfs"),
+    *("user", "volumes"),
+}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return the Dockerfile's instructions, lines joined."""
+    text = re.sub(r"^#.*\n", "", (DOCKER / "Dockerfile").read_text(), flags=re.MULTILINE)
+    lines = re.sub(r"\\\n\s*", "", text).splitlines()
+    return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line.strip()]
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((DOCKER / "compose.yaml").read_text())
+    return found
+
+
+def last_stage() -> list[tuple[str, str]]:
+    found = instructions()
+    start = max(index for index, (name, _) in enumerate(found) if name == "FROM")
+    return found[start:]
+
+
+def test_the_dockerfile_has_two_stages_and_only_known_instructions() -> None:
+    found = instructions()
+    assert {name for name, _ in found} <= INSTRUCTIONS
+    assert [value for name, value in found if name == "FROM"] == ["${BASE} AS build", "${BASE}"]
+    assert found[0] == ("ARG", "BASE=python:3.13-slim")
+
+
+def test_the_image_runs_as_nobody_in_particular_without_a_shell() -> None:
+    stage = dict(last_stage())
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", stage["USER"])
+    assert json.loads(stage["ENTRYPOINT"]) == ["tidegate"]
+    assert json.loads(stage["CMD"]) == ["--help"]
+    options, _, command = stage["HEALTHCHECK"].partition("CMD ")
+    assert "--timeout" in options
+    assert json.loads(command)[:2] == ["python", "-c"]
+    compile(json.loads(command)[2], "healthcheck", "exec")
+
+
+def test_what_is_copied_exists_and_is_sent_to_the_builder() -> None:
+    sent = {
+        line[1:] for line in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"
+    }
+    for name, value in instructions():
+        if name == "COPY" and not value.startswith("--from"):
+            for source in value.split()[:-1]:
+                assert (ROOT / source).exists(), source
+                assert source in sent, source
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("requirements.txt", "tidegate"), ("build-requirements.txt", "hatchling")]
+)
+def test_the_images_packages_are_picked_from_the_pins(name: str, package: str) -> None:
+    command = [sys.executable, str(DOCKER / "requirements.py"), package]
+    made = subprocess.run(command, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert (DOCKER / name).read_text() == made.stdout, "run `make image-requirements`"
+    pinned = (ROOT / "constraints.txt").read_text()
+    for block in re.split(r"\n(?=\S)", made.stdout.strip())[1:]:
+        assert block in pinned
+        assert "--hash=sha256:" in block
+    assert not re.search(r"^(pytest|mypy|ruff|playwright|envoy)", made.stdout, re.MULTILINE)
+
+
+def test_compose_has_only_known_keys_and_what_it_names_exists() -> None:
+    found = compose()
+    assert set(found) == {"name", "x-hardened", "services", "volumes", "networks"}
+    for name, service in found["services"].items():
+        assert set(service) <= SERVICE_KEYS, name
+        assert set(service["networks"]) <= set(found["networks"])
+        assert set(service.get("depends_on", {})) <= set(found["services"])
+        for volume in service["volumes"]:
+            source = volume.rsplit(":/", 1)[0]
+            assert source.startswith(("./", "../", "${")) or source in found["volumes"], volume
+            assert not source.startswith("../") or (DOCKER / source).exists(), volume
+    assert "ports" not in found["services"]["valkey"]
+    assert found["services"]["valkey"]["networks"] == ["inside"]
+    build = found["services"]["queue"]["build"]
+    assert (DOCKER / build["context"] / build["dockerfile"]).resolve() == DOCKER / "Dockerfile"
+
+
+def test_every_service_is_hardened_and_published_on_loopback_only() -> None:
+    for name, service in compose()["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), name
+
+
+def test_commands_and_variables_are_those_of_the_command_line() -> None:
+    root: Any = typer.main.get_command(app)
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    for name in ("queue", "scaler"):
+        service = compose()["services"][name]
+        group, command, *arguments = service["command"]
+        options = root.commands[group].commands[command].params
+        flags = {flag for option in options for flag in option.opts}
+        variables = {option.envvar for option in options if isinstance(option.envvar, str)}
+        assert {argument for argument in arguments if argument.startswith("--")} <= flags
+        assert set(service["environment"]) - {"TIDEGATE_HEALTH_PORT"} <= variables
+        assert {option.envvar for option in options if option.required} <= set(service["environment"])
+    for variable in re.findall(r"\$\{(\w+)", (DOCKER / "compose.yaml").read_text()):
+        assert f"`{variable}`" in page
+
+
+def test_prometheus_reads_its_configuration() -> None:
+    path = ROOT / "deploy" / "prometheus" / "prometheus.yaml"
+    result = subprocess.run([need("promtool"), "check", "config", str(path)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (queue, scaler) = YAML(typ="safe").load(path.read_text())["scrape_configs"]
+    services = compose()["services"]
+    for job, port in ((queue, "8080"), (scaler, "9190")):
+        ((target,),) = (each["targets"] for each in job["static_configs"])
+        service, _, asked = target.partition(":")
+        assert asked == port
+        assert any(published.endswith(f":{port}") for published in services[service]["ports"])

@@ -1,0 +1,189 @@
+"""Nothing secret reaches a log: a real room and scaler are driven at debug level, well and badly, and every line is searched."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+
+from tests.stores import TcpValkey, free_ports
+from tests.waitingroom.backoffice import TOKENS, token_file
+from tests.waitingroom.shopkeys import Shop, presale
+from waitingroom.web.admin_tokens import Role
+
+pytestmark = pytest.mark.slow
+
+STORE_PASSWORD = "store/pass word#4711"
+PROMETHEUS_PASSWORD = "prometheus-password-4712"
+HEADER_SECRET = "tenant-secret-4713"
+JSON = {"Accept": "application/json"}
+WITHIN_S = 60.0
+RULE = """\
+apiVersion: tidegate.dev/v1
+kind: ScalingRule
+metadata: {name: web}
+spec:
+  target: {apiVersion: apps/v1, kind: Deployment, namespace: shop, name: web}
+  replicas: {min: 1, max: 4}
+  interval: 500ms
+  signals:
+    - {name: load, prometheus: {query: up}, perReplica: 1}
+    - {name: crowd, onsale: {name: cactus, drainWithin: 5m}, perReplica: 5/s}
+  admission: {onsale: cactus, perReadyReplica: 5/s}
+"""
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{name: test, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: test, user: {token: kubernetes-token-4714}}]
+contexts: [{name: test, context: {cluster: test, user: test, namespace: shop}}]
+"""
+
+
+class Process:
+    """One command at debug level, its log in a file."""
+
+    def __init__(self, folder: Path, name: str, *arguments: str) -> None:
+        self.log = folder / f"{name}.log"
+        command = [
+            sys.executable,
+            "-m",
+            "tidegate",
+            *arguments,
+            "--log-level",
+            "debug",
+            "--log-format",
+            "json",
+        ]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+
+    def until(self, met: Callable[[], object]) -> None:
+        deadline = time.monotonic() + WITHIN_S
+        while not met():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def events(self) -> set[str]:
+        return {line["event"] for line in self.lines()}
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+
+def answers(url: str) -> int:
+    try:
+        return requests.get(url, headers=JSON, timeout=5).status_code
+    except requests.RequestException:
+        return 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as name:
+        yield Path(name)
+
+
+def test_no_secret_is_in_any_line(folder: Path) -> None:
+    shop, (room_port, gate_port, scaler_port, store_port) = Shop(), free_ports(4)
+    room, gate = f"http://127.0.0.1:{room_port}", f"http://127.0.0.1:{gate_port}"
+    sale = presale(admission={"rate": "100/s", "burst": 10}, protect=[{"path": "/seats"}], shop=gate)
+    shop.write(folder)
+    document = sale.model_dump(mode="json", by_alias=True, exclude_none=True)
+    (folder / "onsales" / "cactus.yaml").write_text(json.dumps(document))
+    (folder / "rule.yaml").write_text(RULE)
+    (folder / "kubeconfig").write_text(KUBECONFIG)
+    (folder / "prometheus-password").write_text(PROMETHEUS_PASSWORD)
+    store = TcpValkey(folder / "valkey", store_port, requirepass=STORE_PASSWORD)
+    address = f"redis://:{quote(STORE_PASSWORD, safe='')}@127.0.0.1:{store_port}/0"
+    secrets = {STORE_PASSWORD, quote(STORE_PASSWORD, safe=""), PROMETHEUS_PASSWORD, HEADER_SECRET}
+    secrets |= {"kubernetes-token-4714", base64.b64encode(f"tide:{PROMETHEUS_PASSWORD}".encode()).decode()}
+    with ExitStack() as stack:
+        store.start()
+        stack.callback(store.stop)
+        queue = Process(
+            folder, "queue", "queue", "serve", "--insecure-cookies", "--onsales", "onsales", "--keys", "keys",
+            "--store", address, "--room-url", room, "--listen", room[7:], "--admin-tokens", str(token_file(folder)),
+            "--gate", gate[7:], "--upstream", "http://127.0.0.1:1",
+        )  # fmt: skip
+        stack.callback(queue.end)
+        queue.until(lambda: answers(f"{room}/readyz") == 200)
+        secrets |= drive_the_room(shop, room, gate)
+        scaler = Process(
+            folder, "scaler", "scaler", "run", "--rules", "rule.yaml", "--store", address, "--kubeconfig", "kubeconfig",
+            "--listen", f"127.0.0.1:{scaler_port}", "--prometheus", "http://127.0.0.1:1", "--prometheus-username", "tide",
+            "--prometheus-password-file", "prometheus-password", "--prometheus-header", f"X-Tenant={HEADER_SECRET}",
+        )  # fmt: skip
+        stack.callback(scaler.end)
+        scaler.until(lambda: {"round ended", "step failed"} <= scaler.events())
+        store.stop()
+        queue.until(lambda: "store_unavailable" in queue.events())
+        assert answers(f"{room}/cactus/status") in (401, 404, 503)
+        rounds = len([line for line in scaler.lines() if line["event"] == "round ended"])
+        scaler.until(
+            lambda: len([line for line in scaler.lines() if line["event"] == "round ended"]) > rounds + 2
+        )
+    for path in (folder / "keys").iterdir():
+        secrets.add(path.read_text().strip())
+    assert all(len(secret) >= 8 for secret in secrets)
+    assert len(secrets) > 15
+    assert queue.events() >= {
+        "gate_refused",
+        "admin_token_refused",
+        "upstream_unreachable",
+        "onsale_changed",
+    }, queue.events()
+    for process in (queue, scaler):
+        lines = process.lines()
+        assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
+        text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + process.log.read_text()
+        assert [secret for secret in secrets if secret in text] == []
+
+
+def drive_the_room(shop: Shop, room: str, gate: str) -> set[str]:
+    """Go the ways of a buyer, of an operator and of people who try things; return all that must not be told."""
+    invitation, spoilt = shop.invite("ada@example.org"), shop.invite("eve@example.org", exp=1)
+    secrets = {invitation, spoilt, "ada@example.org", "eve@example.org", *TOKENS.values()}
+    phone, laptop = requests.Session(), requests.Session()
+    phone.headers.update(JSON)
+    laptop.headers.update(JSON)
+    assert phone.post(f"{room}/cactus/join", json={"token": spoilt}, timeout=10).status_code >= 400
+    assert phone.post(f"{room}/cactus/join", json={"token": invitation}, timeout=10).status_code == 200
+    secrets |= set(phone.cookies.values())
+    code = phone.post(f"{room}/cactus/code", timeout=10).json()["code"]
+    secrets |= {code, code.replace("-", "")}
+    laptop.get(f"{room}/cactus/", timeout=10)
+    assert laptop.post(f"{room}/cactus/move", json={"code": code}, timeout=10).status_code == 200
+    deadline = time.monotonic() + WITHIN_S
+    while (entered := laptop.post(f"{room}/cactus/enter", timeout=10)).status_code != 200:
+        assert time.monotonic() < deadline, entered.text
+        time.sleep(0.1)
+    secrets |= set(laptop.cookies.values())
+    laptop.get(f"{gate}/seats", timeout=10)  # let through; the shop does not answer
+    bad = {"Cookie": "tidegate_pass_cactus=not-a-pass-4715; tidegate_device=AAAA"}
+    requests.get(f"{gate}/seats", headers=bad, timeout=10)
+    requests.get(f"{gate}/.tidegate/enter?code=cactus.AAAAAAAAAAAAAAAAAAAAA4716", headers=JSON, timeout=10)
+    requests.get(f"{room}/gate/auth", headers={"X-Original-URL": "not an address 4717", **bad}, timeout=10)
+    for token in (TOKENS[Role.OPERATOR], "not-a-token-4718"):
+        bearer = {"Authorization": f"Bearer {token}", **JSON}
+        requests.post(
+            f"{room}/admin/v1/onsales/cactus/hold", json={"reason": "a break"}, headers=bearer, timeout=10
+        )
+    return secrets | {"not-a-pass-4715", "AAAAA4716", "not an address 4717", "not-a-token-4718"}

@@ -1,0 +1,46 @@
+"""Several workers, one port: whichever a scrape meets, it shows what all of them did."""
+
+import os
+import signal
+import time
+
+import requests
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.system.test_queue_workers import JSON, Queue, queue
+
+__all__ = ["queue"]
+
+STATUS = ("tidegate_queue_requests_total", "status")
+
+
+def scrape(queue: Queue) -> dict[tuple[str, ...], float]:
+    text = requests.get(f"{queue.address}/metrics", timeout=10).text
+    return {
+        (sample.name, *(value for name, value in sample.labels.items() if name != "onsale")): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def shown_everywhere(queue: Queue, asked: int) -> bool:
+    """Tell whether ten scrapes, each by a connection of its own, show so many statuses."""
+    return all(scrape(queue)[STATUS] == asked for _ in range(10))
+
+
+def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
+    cookies = requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=10).cookies
+    for _ in range(30):  # each by a connection of its own, so that both workers get some
+        answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
+        assert answer.status_code == 200
+    queue.wait_for(lambda: shown_everywhere(queue, 30))
+    assert scrape(queue)["tidegate_queue_joins_total",] == 1
+
+    before = queue.workers()
+    for victim in before:
+        os.kill(victim, signal.SIGKILL)
+    queue.wait_for(lambda: len(queue.workers() - before) == 2)
+    queue.wait_for(lambda: queue.get("/readyz") == 200)
+    deadline = time.monotonic() + 60
+    while not shown_everywhere(queue, 30):  # counters go on where those who died had come to
+        assert time.monotonic() < deadline, scrape(queue)
