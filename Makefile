@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-failover bench lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
+	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 
 lint: install ## ruff, mypy (strict) and the import rules
 	@$(BIN)/ruff check .

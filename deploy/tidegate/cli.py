@@ -152,6 +152,14 @@ def queue_serve(
             help="File of the admin API's tokens, see `tidegate onsale token`.",
         ),
     ] = None,
+    pages: Annotated[
+        Path | None,
+        typer.Option(
+            "--pages",
+            envvar="TIDEGATE_PAGES",
+            help="Folder of your own looks, templates and texts for the buyers' page.",
+        ),
+    ] = None,
     join_rate: Annotated[
         float, typer.Option("--join-rate", min=0, help="Joins/s of one client address; 0 for no limit.")
     ] = 20.0,
@@ -210,6 +218,7 @@ def queue_serve(
         ),
         trusted_proxies=tuple(trusted_proxy or LOOPBACK),
         admin_tokens=admin_tokens,
+        pages=pages,
         join_rate_per_s=join_rate,
         join_burst=join_burst,
         poll_budget_per_s=poll_budget,

@@ -11,7 +11,8 @@ import json
 from waitingroom.eta import Eta
 from waitingroom.snapshot import Snapshot
 
-HEARTBEAT = b": still here\n\n"
+HEARTBEAT = b"event: alive\ndata: 1\n\n"
+"""A sign of life which a page can see: comments are kept from it."""
 HEARTBEAT_EVERY_S = 15.0
 
 
@@ -37,6 +38,10 @@ class Frames:
             snapshot.hold,
             snapshot.rate_per_s,
             bool(snapshot.draw_record),
+            snapshot.phase,
+            snapshot.message,
+            snapshot.soldout,
+            snapshot.opens_at_s,
             eta.slowdown_json,
         )
         if shown == self._shown:
@@ -74,6 +79,10 @@ def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
             "rate_per_s": snapshot.rate_per_s,
             "released_per_s": snapshot.released_per_s,
             "hold": snapshot.hold,
+            "phase": snapshot.phase,
+            "message": snapshot.message,
+            "soldout": snapshot.soldout,
+            "opens": snapshot.opens_at_s,
             "drawn": bool(snapshot.draw_record),
             # A listener works out the own range: between the knots (people ahead) both ends are straight lines.
             "eta": {

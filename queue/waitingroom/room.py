@@ -36,6 +36,7 @@ from waitingroom.standing import Standing, locate, stand
 from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore, SessionTimes
 from waitingroom.store.holders import Enrolment
 from waitingroom.tags import account_tag, code_tag, device_tag, new_code
+from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
 _PLACES_REMEMBERED = 100_000
@@ -81,6 +82,7 @@ class Room:
         self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
         self._configured = False
+        self._turns = Turns(onsale.spec.admission.claim_within_s)
         self.sessions = LiveSessions(store, lambda: self.onsale.spec.session.max_s)
         """The sessions which this process knows to be live."""
 
@@ -137,6 +139,7 @@ class Room:
             kept = {"order": spec.order, "draw": spec.draw}
             onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update=kept)})
         self.onsale = onsale
+        self._turns.claim_within_s = onsale.spec.admission.claim_within_s
         self.hours = hours_of(onsale, self.snapshot)
         if self._drawing is not None:
             self._drawing.onsale = onsale
@@ -267,8 +270,14 @@ class Room:
             self._draw,
             drawn=self.drawn,
             poll_budget_per_s=self._poll_budget_per_s,
+            turns=self._turns,
             eta=self.eta,
         )
+
+    def line_of(self, place: Place) -> int | None:
+        """Return the epoch in whose line a place stands; None where it is not known yet."""
+        found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+        return found[0].epoch if found else None
 
     def session_of(self, place: Place) -> str:
         """Return the id of the session which this place opens."""
@@ -348,6 +357,7 @@ class Room:
             snapshot = await self._drawing.follow(snapshot)
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
+            self._turns.note(snapshot)
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
             self.frames.publish(snapshot, self.eta)

@@ -30,6 +30,7 @@ from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
 from waitingroom.handovers import Handovers
 from waitingroom.metrics import room_registry
+from waitingroom.pages import Pages
 from waitingroom.settings import ListenAddress, QueueSettings
 from waitingroom.sharing import SharedCollector, Slot
 from waitingroom.store.connect import StoreClient, connect
@@ -38,6 +39,7 @@ from waitingroom.web.back_office import install_back_office
 from waitingroom.web.gate_api import GateApi
 from waitingroom.web.limits import Clients
 from waitingroom.web.moving import MovingHandlers
+from waitingroom.web.pagedesk import explain_problems
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
@@ -74,6 +76,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         ConfigurationError: as `run_queue`.
     """
     trusted = TrustedProxies(settings.trusted_proxies)
+    pages = Pages(settings.pages)
     async with AsyncExitStack() as stack:
         client = _connect(settings.store)
         stack.push_async_callback(client.aclose)
@@ -102,6 +105,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
             keyring,
             shown,
             handovers,
+            pages=pages,
             secure_cookies=settings.secure_cookies,
             more_routes=[
                 *arrival.routes(),
@@ -111,6 +115,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
             ],
         )
         office = install_back_office(app, rooms, client, sessions, trusted, settings)
+        app.middlewares.insert(0, explain_problems)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
         hall.on_change.append(lambda onsales: lane.follow())
         await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)

@@ -33,6 +33,7 @@ class QueueSettings:
         gate_limits: how long the reverse-proxy gate waits, and how much it takes.
         trusted_proxies: addresses and networks (CIDR) of the proxies which may speak for buyers.
         admin_tokens: file of the admin API's hashed tokens; None for no admin API.
+        pages: folder of a brand's own parts of the buyers' page; None for ours alone.
         join_rate_per_s: joins per second that one client address may make, after a burst of `join_burst`; 0 for no limit.
         poll_budget_per_s: status requests per second that all waiting buyers of an onsale may make together.
         refresh_every_s: how often this process releases and takes a new copy of the counters.
@@ -52,6 +53,7 @@ class QueueSettings:
     gate_limits: ProxyLimits = field(default_factory=ProxyLimits)
     trusted_proxies: tuple[str, ...] = LOOPBACK
     admin_tokens: Path | None = None
+    pages: Path | None = None
     join_rate_per_s: float = 20.0
     join_burst: int = 200
     poll_budget_per_s: float = 1000.0

@@ -87,6 +87,15 @@ class Snapshot:
         return self.tail - self.waiting
 
     @property
+    def phase(self) -> str:
+        """Name where the onsale is: prequeue, open, held or closed."""
+        if self.closes_at_s is not None and self.at_s >= self.closes_at_s:
+            return "closed"
+        if self.opens_at_s is not None and self.at_s < self.opens_at_s:
+            return "prequeue"
+        return "held" if self.hold else "open"
+
+    @property
     def awaits_beacon(self) -> bool:
         """Tell whether the draw waits for the value of its beacon."""
         return bool(self.pool and self.beacon_source and not self.beacon and not self.draw_record)

@@ -13,6 +13,7 @@ from waitingroom.eta import NO_ETA, Eta
 from waitingroom.places import Place
 from waitingroom.polling import retry_after_s
 from waitingroom.snapshot import Line, Snapshot
+from waitingroom.turns import Turns
 
 _LATE_RETRY_S = 3.0
 
@@ -32,6 +33,8 @@ class State(StrEnum):
 class Standing(NamedTuple):
     """One buyer's answer. `position` and `ahead` are None where none is known yet; times in seconds.
 
+    `claim_by_s` is the store's time until which a buyer whose turn has come may enter; None where it is not known.
+
     A tuple, as one is made for each question, and making a frozen dataclass takes twice the time.
     """
 
@@ -40,6 +43,7 @@ class Standing(NamedTuple):
     ahead: int | None
     eta_s: tuple[float, float] | None
     retry_after_s: float
+    claim_by_s: float | None = None
 
 
 def locate(
@@ -69,8 +73,12 @@ def stand(
     drawn: bool,
     poll_budget_per_s: float,
     eta: Eta = NO_ETA,
+    turns: Turns | None = None,
 ) -> Standing:
-    """Tell where `place` stands in `snapshot`, and by `eta`, which was made of it, for how long."""
+    """Tell where `place` stands in `snapshot`, and by `eta`, which was made of it, for how long.
+
+    `turns` knows since when those who may enter may do so.
+    """
     salt = place.number
     found = locate(place, snapshot, draw, drawn=drawn)
     position = found[1] if found else None
@@ -78,7 +86,8 @@ def stand(
         if found[1] <= found[0].settled:
             return Standing(State.LATE, position, 0, None, _LATE_RETRY_S)
         retry = retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
-        return Standing(State.RELEASED, position, 0, None, retry)
+        claim_by_s = turns.claim_by_s(found[0].epoch, found[1]) if turns is not None else None
+        return Standing(State.RELEASED, position, 0, None, retry, claim_by_s)
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
         return Standing(State.CLOSED, position, None, None, 60.0)
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:

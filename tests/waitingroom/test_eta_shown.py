@@ -52,7 +52,7 @@ async def test_status_state_events_and_page_tell_the_wait(
         assert frame["eta_reason"] is None
         async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:
             text = await page.text()
-        assert f"{low / 60:.1f} to " in text
+        assert f">{low // 60:.0f} to " in text
 
 
 async def test_a_line_that_slows_down_says_why(tmp_path: Path, store_url: str, client: Redis) -> None:
@@ -68,6 +68,6 @@ async def test_a_line_that_slows_down_says_why(tmp_path: Path, store_url: str, c
         assert reason["code"] == "operator"
         assert reason["rate_per_s"] < reason["usual_per_s"]
         async with buyer.get(f"{here.room}/cactus/", headers=HTML) as page:
-            assert reason["text"] in await page.text()
+            assert "The shop lets fewer people in. Buyers let in per minute: " in await page.text()
         async with buyer.get(f"{here.room}/cactus/state") as answer:
             assert (await answer.json())["eta_reason"]["code"] == "operator"

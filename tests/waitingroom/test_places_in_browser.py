@@ -58,10 +58,10 @@ async def test_a_member_joins_by_the_link_and_takes_the_place_along(
         await laptop.get_by_role("button", name="Move my place to this device").click()
         await shows_number(laptop, 1)
         await expect(phone.locator("#headline")).to_have_text(
-            "Your place was moved to another device.", timeout=PATIENCE_MS
+            "Your place was moved to another device", timeout=PATIENCE_MS
         )
         stranger = await device(running, f"{here.room}/cactus/?token=nonsense")
-        await expect(stranger.locator("#refusal")).to_contain_text("This link is damaged")
+        await expect(stranger.locator("#lead")).to_contain_text("This link is damaged")
         assert stranger.url == f"{here.room}/cactus/?refused=malformed"
 
 
@@ -74,16 +74,16 @@ async def test_a_code_brings_the_place_to_another_device(
         await shows_number(phone, 1)
         laptop = await device(running, f"{here.room}/cactus/")
         await shows_number(laptop, 2)
-        await phone.get_by_text("Another device").click()
+        await phone.get_by_text("Use another device").click()
         await phone.get_by_role("button", name="Get a code to move my place").click()
         code = await phone.locator("#code").text_content()
         assert code
         assert re.fullmatch(r"\w{5}-\w{5}", code)
-        await laptop.get_by_text("Another device").click()
+        await laptop.get_by_text("Use another device").click()
         await laptop.get_by_label("Code from your other device").fill(code)
         await laptop.get_by_role("button", name="Bring my place here").click()
         await shows_number(laptop, 1)
         await phone.get_by_role("link", name="Back to the line").click()
-        await expect(phone.locator("#headline")).to_have_text("Your place was moved to another device.")
-        await phone.get_by_role("button", name="Join anew").click()
+        await expect(phone.locator("#headline")).to_have_text("Your place was moved to another device")
+        await phone.get_by_role("button", name="Join again").click()
         await shows_number(phone, 3)

@@ -1,78 +1,154 @@
-"""The buyer's page: server-rendered, works without JavaScript, refreshed by a small module where there is JavaScript."""
+"""The buyer's page: server-rendered, works without JavaScript, kept up to date by a small module where there is JavaScript."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
 
-from rulebook import Onsale
-from waitingroom.snapshot import Snapshot
-from waitingroom.standing import Standing
+from waitingroom.errors import ConfigurationError
+from waitingroom.pages import wording
+from waitingroom.pages.assets import FOLDER as STATIC
+from waitingroom.pages.assets import Assets
+from waitingroom.pages.brand import STYLE, TEMPLATES, check_brand, check_ids
+from waitingroom.pages.languages import Language, load_languages
+from waitingroom.pages.samples import sample_views
+from waitingroom.pages.wording import DrawShown, PageView
 
-STATIC_FOLDER = Path(str(resources.files("waitingroom.pages") / "static"))
-_TEMPLATES = Path(str(resources.files("waitingroom.pages") / "templates"))
+__all__ = ["DrawShown", "NoticeView", "PageView", "Pages"]
 
-
-@dataclass(frozen=True, slots=True)
-class PageView:
-    """What one rendering of the page shows."""
-
-    onsale: Onsale
-    snapshot: Snapshot | None
-    standing: Standing | None
-    number: int | None
-    stale: bool
-    query: str = ""
-    slowdown: str = ""
-    draw_note: str = ""
-    outside: str = "outside"
-    """Why there is no standing: outside (may join), uninvited (needs a token), or moved (another device holds the place)."""
-    message: str = ""
+REFRESH_CHOICES = (30, 60, 120, 300, 0)
+"""How often, in seconds, a page without scripts may be loaded again; from the first to ten times as long, or never."""
+_GROUPS = {
+    "in_line": wording.IN_LINE,
+    "opening": wording.OPENING,
+    "turn": wording.TURN,
+    "join": wording.JOIN,
+    "waiting": wording.IN_LINE | {"early", "late", "next", "released"},
+    "movable": wording.PLACED - {"admitted"},
+}
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """A page which says one thing: with a code to show, or with the way on which `reason` leaves."""
+    """A page which says one thing: with a code to show, or with the way on which `reason` leaves; `back` to the line."""
 
     onsale: str
     title: str
     text: str
     reason: str = ""
     code: str = ""
+    back: bool = True
 
 
 class Pages:
-    """Renders the page; templates are compiled once."""
+    """Renders the page in each language; templates are compiled, and texts and files read, once."""
 
     security_headers = {  # noqa: RUF012 - a constant of the class
+        # A form's way may lead on to the shop, and from there to wherever the shop sends buyers.
         "Content-Security-Policy": (
             "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
-            "form-action 'self' *; base-uri 'none'; frame-ancestors 'none'"
+            "font-src 'self'; form-action 'self' *; base-uri 'none'; frame-ancestors 'none'"
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
 
-    def __init__(self) -> None:
+    def __init__(self, brand: Path | None = None) -> None:
+        """Load the page; `brand` is an operator's folder which replaces parts of it.
+
+        Raises:
+            ConfigurationError: the brand's folder cannot be used.
+        """
+        if brand is not None:
+            check_brand(brand)
+        within = {name: brand / name for name in ("templates", "static", "locales")} if brand else {}
+        theirs = {name: path for name, path in within.items() if path.is_dir()}
+        self.languages = load_languages(theirs.get("locales"))
+        self.assets = Assets([STATIC, *([theirs["static"]] if "static" in theirs else [])])
         environment = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=select_autoescape(default=True, default_for_string=True),
+            loader=FileSystemLoader([*([theirs["templates"]] if "templates" in theirs else []), TEMPLATES]),
+            autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._template = environment.get_template("room.html")
-        self._notice = environment.get_template("notice.html")
+        environment.filters["query"] = lambda changed, kept: urlencode([*kept, *changed])
+        environment.globals |= {
+            "assets": self.assets.address,
+            "branded": STYLE in self.assets.names(),
+            "groups": _GROUPS,
+            "refresh_choices": REFRESH_CHOICES,
+        }
+        try:
+            self._template = environment.get_template("room.html")
+            self._notice = environment.get_template("notice.html")
+            if brand is not None:
+                self._try_out(brand)
+        except TemplateSyntaxError as error:
+            raise ConfigurationError(f"pages {error.filename}:{error.lineno}: {error.message}") from error
+        except TemplateError as error:
+            raise ConfigurationError(f"pages {brand}: a template cannot be rendered: {error}") from error
 
     def render(self, view: PageView) -> bytes:
         """Return the page as UTF-8."""
-        titles = view.onsale.spec.title
-        title = titles.get("en") or next(iter(titles.values()), view.onsale.name)
-        return self._template.render(view=view, title=title, onsale=view.onsale.name).encode()
+        return self._render(view).encode()
 
-    def render_notice(self, notice: NoticeView) -> bytes:
+    def render_notice(self, notice: NoticeView, words: Language) -> bytes:
         """Return a page which says one thing, as UTF-8."""
-        return self._notice.render(notice=notice, onsale=notice.onsale).encode()
+        text = self._notice.render(notice=notice, onsale=notice.onsale, words=words, languages=(), kept=())
+        return text.encode()
+
+    def _render(self, view: PageView) -> str:
+        title = wording.title_of(view.onsale, view.language)
+        return self._template.render(
+            view=view,
+            state=view.state,
+            said=wording.word(view),
+            words=view.language,
+            languages=list(self.languages),
+            kept=view.kept,
+            title=title,
+            onsale=view.onsale.name,
+            data=_script_data(view, title),
+        )
+
+    def _try_out(self, brand: Path) -> None:
+        """Render every state in every language."""
+        for language in self.languages:
+            for view in sample_views(language):
+                page = self._render(view)
+                if view.state != "uninvited":
+                    check_ids(page, str(brand / "templates"))
+            self.render_notice(
+                NoticeView("sample", "Title", "Text", reason="code", code="AAAAA-BBBBB"), language
+            )
+
+
+def _script_data(view: PageView, title: str) -> dict[str, Any]:
+    """Return what the page's script begins with."""
+    standing, snapshot, draw = view.standing, view.snapshot, view.draw
+    return {
+        "onsale": view.onsale.name,
+        "title": title,
+        "language": view.language.code,
+        "query": view.query,
+        "state": view.state,
+        "number": view.number,
+        "epoch": view.epoch,
+        "line_epoch": view.line_epoch,
+        "position": standing.position if standing else None,
+        "ahead": standing.ahead if standing else None,
+        "start": view.start,
+        "retry_after": standing.retry_after_s if standing else None,
+        "claim_by": standing.claim_by_s if standing else None,
+        "claim_within": view.onsale.spec.admission.claim_within_s,
+        "opens": view.opens_at_s,
+        "as_of": snapshot.at_s if snapshot else None,
+        "drawn": draw is not None,
+        "fingerprint": draw.fingerprint if draw else "",
+        "texts": view.language.script_texts(wording.SCRIPT_TEXTS),
+    }

@@ -21,7 +21,6 @@ from waitingroom.web import admin_documents as documents
 from waitingroom.web.admin_access import OPERATORS, READERS, SHOPS, Access, Caller, Refusal, read_body
 from waitingroom.web.admin_actions import ACTIONS
 from waitingroom.web.admin_preflight import preflight
-from waitingroom.web.answers import phase
 
 PREFIX = "/admin/v1"
 SESSION_VERBS = ("complete", "abandon", "revoke")
@@ -72,7 +71,7 @@ class AdminHandlers:
         return _answer(
             documents.OnsaleDetail(
                 name=room.name,
-                phase=phase(snapshot) if snapshot else None,
+                phase=snapshot.phase if snapshot else None,
                 stale=room.stale,
                 snapshot=asdict(snapshot) if snapshot else None,
                 overrides=await self._of(room).overrides(),
@@ -151,7 +150,7 @@ def _summary(room: Room) -> documents.OnsaleSummary:
     )
     if snapshot is not None:
         counters = {name: getattr(snapshot, name) for name in counters if name != "phase"}
-        counters["phase"] = phase(snapshot)
+        counters["phase"] = snapshot.phase
     return documents.OnsaleSummary(name=room.name, stale=room.stale, **counters)
 
 

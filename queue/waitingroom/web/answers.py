@@ -23,22 +23,27 @@ def status_fields(room: Room, snapshot: Snapshot, number: int, epoch: int, stand
 def buyer_members(number: int, epoch: int, standing: Standing) -> str:
     """Return the members which differ from buyer to buyer; each ends with a comma."""
     eta = standing.eta_s
+    claim_by = "" if standing.claim_by_s is None else f'"claim_by":{standing.claim_by_s:.3f},'
     return (
         f'"state":"{standing.state}","number":{number},"epoch":{epoch},'
         f'"position":{_number(standing.position)},"ahead":{_number(standing.ahead)},'
         f'"eta_s":{"null" if eta is None else f"[{eta[0]:.0f},{eta[1]:.0f}]"},'
-        f'"retry_after":{standing.retry_after_s:.2f},'
+        f'"retry_after":{standing.retry_after_s:.2f},{claim_by}'
     )
 
 
 def snapshot_members(room: Room, snapshot: Snapshot, *, stale: bool) -> str:
     """Return the members which are the same for all buyers who are answered from one snapshot."""
-    # The one free text among the members: what an operator says of a hold.
-    reason = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
-    draw = f',"draw":{_record(snapshot)}' if room.drawn else ""
+    # The free texts among the members: what operators say.
+    more = f',"reason":{json.dumps(snapshot.hold)}' if snapshot.hold else ""
+    more += f',"message":{json.dumps(snapshot.message)}' if snapshot.message else ""
+    more += ',"soldout":true' if snapshot.soldout else ""
+    more += "" if snapshot.opens_at_s is None else f',"opens":{snapshot.opens_at_s:.3f}'
+    more += f',"draw":{_record(snapshot)}' if room.drawn else ""
     return (
         f'"onsale":"{room.name}","as_of":{snapshot.at_s:.6f},"stale":{"true" if stale else "false"},'
-        f'"rate_per_s":{snapshot.rate_per_s:.3f},"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{draw}{reason}'
+        f'"rate_per_s":{snapshot.rate_per_s:.3f},"released_per_s":{snapshot.released_per_s:.3f},'
+        f'"waiting":{snapshot.waiting},"eta_reason":{room.eta.slowdown_json}{more}'
     )
 
 
@@ -69,7 +74,7 @@ def state_document(room: Room, snapshot: Snapshot) -> str:
         {
             "onsale": room.name,
             "title": dict(room.onsale.spec.title),
-            "phase": phase(snapshot),
+            "phase": snapshot.phase,
             "as_of": snapshot.at_s,
             "stale": room.stale,
             "epoch": snapshot.epoch,
@@ -112,15 +117,6 @@ def draw_document(room: Room, snapshot: Snapshot | None) -> dict[str, Any]:
         "note": WITH_BEACON if beacon else WITHOUT_BEACON,
         "record": (snapshot.draw_record if snapshot else "") or None,
     }
-
-
-def phase(snapshot: Snapshot) -> str:
-    """Name where the onsale is: prequeue, open, held or closed."""
-    if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
-        return "closed"
-    if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
-        return "prequeue"
-    return "held" if snapshot.hold else "open"
 
 
 def _record(snapshot: Snapshot) -> str:

@@ -9,13 +9,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 
 from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
-from waitingroom.pages import STATIC_FOLDER, Pages
+from waitingroom.pages import Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers, answer_errors
 from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
-from waitingroom.web.refusals import PAGES
+from waitingroom.web.pagedesk import PAGES
 
 _MAX_BODY_BYTES = 16_384
 
@@ -66,15 +66,16 @@ def make_room_app(
     registry: CollectorRegistry,
     handovers: Handovers,
     *,
+    pages: Pages,
     secure_cookies: bool,
     more_routes: Iterable[web.RouteDef] = (),
 ) -> web.Application:
     """Assemble the application; `more_routes` come before the buyers'."""
     app = web.Application(middlewares=[answer_errors], client_max_size=_MAX_BODY_BYTES)
-    pages = app[PAGES] = Pages()
+    app[PAGES] = pages
     app.add_routes(Operations(rooms, keyring, registry).routes())
     app.add_routes(more_routes)
-    app.router.add_static("/static", STATIC_FOLDER)
+    app.add_routes(pages.assets.routes())
     events = EventHandlers(rooms)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)

@@ -29,8 +29,9 @@ class EtaReason(Document):
 
 
 class Status(Document):
-    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of` in the store's.
+    """Where a buyer stands; null for what is not known yet. Times in seconds, `as_of`, `opens` and `claim_by` in the store's.
 
+    `reason` is what operators say of a hold, `message` what they say else; `claim_by` is until when to enter in this turn.
     `draw` is the signed record, in lines that are drawn; a client which keeps it can give it back after a loss.
     `eta_s` is a range from `as_of` on: most waits end within it. `eta_reason` is there while the line is slower than usual.
     """
@@ -46,7 +47,13 @@ class Status(Document):
     as_of: float
     stale: bool
     rate_per_s: float
+    released_per_s: float
     waiting: int
+    reason: str | None = None
+    message: str | None = None
+    soldout: bool = False
+    opens: float | None = None
+    claim_by: float | None = None
     eta_reason: EtaReason | None
     draw: str | None = None
 

@@ -21,13 +21,13 @@ from waitingroom.errors import (
 from waitingroom.gate.returning import return_address
 from waitingroom.handovers import Handovers
 from waitingroom.keyring import Keyring
-from waitingroom.pages import Pages, PageView
+from waitingroom.pages import Pages
 from waitingroom.passes import Pass, device_hash, sign_pass
 from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.standing import Standing, State
 from waitingroom.store.client import Claim, ClaimOutcome
-from waitingroom.web.answers import WITH_BEACON, WITHOUT_BEACON, state_document, status_fields
+from waitingroom.web.answers import state_document, status_fields
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
@@ -42,15 +42,14 @@ from waitingroom.web.cookies import (
 )
 from waitingroom.web.entry import REFUSED, TOKEN, EntryDesk, has_token, read_join
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
-from waitingroom.web.refusals import ENTRY_TEXTS, answer_refusal
+from waitingroom.web.pagedesk import ENDED, NEXT, REFRESH, RETURN, PageDesk, chosen_refresh, kept_query
+from waitingroom.web.refusals import answer_refusal
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
 _ADMITTED_RETRY_S = 30.0
 _ENTERABLE = frozenset({State.RELEASED, State.LATE})
 _NOTHING = JoinBody()
-RETURN = "return"
-"""In the address: the path in the shop to which the buyer wants to go. Checked when it is used."""
 COOKIE_CHECK = "cookies"
 """In the address of the page: the device cookie has just been set, so it must be there."""
 
@@ -70,7 +69,7 @@ class BuyerHandlers:
         self._rooms = rooms
         self._handovers = handovers
         self._keyring = keyring
-        self._pages = pages
+        self._desk = PageDesk(pages, secure_cookies=secure_cookies)
         self._secure = secure_cookies
         self._entry = EntryDesk(secure_cookies=secure_cookies)
 
@@ -96,30 +95,18 @@ class BuyerHandlers:
         by_token = room.onsale.spec.entry == "token"
         if by_token and TOKEN in request.query:
             if place is None or moved:
-                return await self._entry.take_token(request, room, _kept_query(request))
+                return await self._entry.take_token(request, room, kept_query(request))
             return self._back_to_page(request, room)
         uninvited = by_token and place is None and not has_token(request)
-        if place is None and room.walk_in_now and not uninvited:
+        if place is None and room.walk_in_now and not uninvited and ENDED not in request.query:
             return await self._walk_in(request, room, device)
-        standing = room.standing(place) if place and not moved else None
-        if standing is not None and self._find_session(room, cookie):
-            standing = Standing(State.ADMITTED, standing.position, 0, None, standing.retry_after_s)
-        view = PageView(
-            room.onsale,
-            room.snapshot,
-            standing,
-            place.number if place else None,
-            stale=room.stale,
-            query=str(URL("").with_query(_kept_query(request))),
-            slowdown=room.eta.slowdown.text if room.eta.slowdown else "",
-            draw_note=(WITH_BEACON if room.onsale.spec.draw else WITHOUT_BEACON) if room.drawn else "",
-            outside="moved" if moved else "uninvited" if uninvited else "outside",
-            message=ENTRY_TEXTS.get(request.query.get(REFUSED, ""), ENTRY_TEXTS["missing"]),
+        admitted = self._find_session(room, cookie) is not None
+        standing = shown_standing(room, place, admitted=admitted) if place and not moved else None
+        outside = (
+            "moved" if moved else "uninvited" if uninvited else "ended" if ENDED in request.query else ""
         )
-        response = web.Response(
-            body=self._pages.render(view), content_type="text/html", charset="utf-8", headers=_NO_STORE
-        )
-        response.headers.update(self._pages.security_headers)
+        refused = request.query.get(REFUSED, "missing")
+        response = self._desk.answer(request, room, place, standing, outside or "outside", refused)
         if device is None:
             self._set_device(response, new_device())
         return response
@@ -142,6 +129,9 @@ class BuyerHandlers:
             token, place = await self._give_place(request, room, device, carried)
         if wants_html(request):
             response = self._back_to_page(request, room)
+            chosen = (await request.post()).get(REFRESH)
+            if isinstance(chosen, str):
+                self._desk.keep_refresh(response, room, chosen_refresh(request, chosen))
         else:
             body = f'{{"place":"{token}",{self._status_fields(room, place)}}}'
             response = web.Response(body=body, content_type="application/json", headers=_NO_STORE)
@@ -157,7 +147,10 @@ class BuyerHandlers:
         place = self._find_place(room, cookie)
         if place is None:
             return problem(
-                HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
+                HTTPStatus.NOT_FOUND,
+                "No place",
+                "This device holds no place in this line; join first.",
+                reason="no_place",
             )
         if room.is_moved(place):
             raise MoveRefused("moved")
@@ -175,13 +168,16 @@ class BuyerHandlers:
             return await self._walk_in(request, room, device)
         if place is None or device is None or device.encode() != place.device:
             return problem(
-                HTTPStatus.NOT_FOUND, "No place", "This device holds no place in this line; join first."
+                HTTPStatus.NOT_FOUND,
+                "No place",
+                "This device holds no place in this line; join first.",
+                reason="no_place",
             )
         claim = await room.claim(place)
         if claim.outcome in {ClaimOutcome.ADMITTED, ClaimOutcome.AGAIN}:
             return await self._admit(request, room, place, device, claim)
         if wants_html(request):
-            response = self._back_to_page(request, room)
+            response = self._back_to_page(request, room, **_AFTERWARDS.get(claim.outcome, {}))
         elif claim.outcome is ClaimOutcome.MOVED:
             raise MoveRefused("moved")
         else:
@@ -221,7 +217,7 @@ class BuyerHandlers:
                 detail = (
                     "This shop is entered through its waiting room, which needs cookies to keep your place."
                 )
-                return problem(HTTPStatus.FORBIDDEN, "Cookies are off", detail)
+                return problem(HTTPStatus.FORBIDDEN, "Cookies are off", detail, reason="cookies")
             response = self._back_to_page(request, room, **{COOKIE_CHECK: "1"})
             self._set_device(response, new_device())
             return response
@@ -248,7 +244,7 @@ class BuyerHandlers:
         return await room.join(device)
 
     def _back_to_page(self, request: web.Request, room: Room, **query: str) -> web.Response:
-        location = URL(f"/{room.name}/").with_query({**_kept_query(request), **query})
+        location = URL(f"/{room.name}/").with_query({**kept_query(request), **query})
         return web.Response(status=HTTPStatus.SEE_OTHER, headers={**_NO_STORE, "Location": str(location)})
 
     def _set_place(self, response: web.Response, room: Room, token: str) -> None:
@@ -314,12 +310,6 @@ class BuyerHandlers:
         return set_cookie(name, value, path=path, max_age_s=max_age_s, secure=self._secure)
 
 
-def _kept_query(request: web.Request) -> dict[str, str]:
-    """Return what goes with a buyer from page to page: where in the shop they wanted to go, as they said it."""
-    wanted = request.query.get(RETURN)
-    return {RETURN: wanted} if wanted else {}
-
-
 def shown_standing(room: Room, place: Place, *, admitted: bool) -> Standing:
     """Return what the buyer is shown; `admitted` is one whose browser holds a pass.
 
@@ -332,6 +322,8 @@ def shown_standing(room: Room, place: Place, *, admitted: bool) -> Standing:
     return standing
 
 
+_AFTERWARDS = {ClaimOutcome.LATE: {NEXT: "1"}, ClaimOutcome.ENDED: {ENDED: "1"}}
+"""What the page is told of a claim that let nobody in."""
 _REASONS = {
     ClaimOutcome.WAITING: "Others are before you.",
     ClaimOutcome.LATE: "The time to enter had passed; your place is kept and you are next in turn.",

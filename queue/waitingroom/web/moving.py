@@ -10,7 +10,6 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from waitingroom.errors import InvalidToken, MoveRefused
-from waitingroom.pages import NoticeView
 from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.web.answers import status_fields
@@ -26,7 +25,7 @@ from waitingroom.web.cookies import (
 )
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
-from waitingroom.web.refusals import notice_page
+from waitingroom.web.pagedesk import PAGES, language_of, notice_answer
 
 CODES_PER_S, CODES_BURST = 1 / 10, 20
 """Codes that one client may get."""
@@ -57,18 +56,18 @@ class MovingHandlers:
         place = _held_place(request, room)
         if place is None:
             detail = "This device holds no place in this line; get the code where your place is."
-            return problem(HTTPStatus.NOT_FOUND, "No place", detail)
+            return problem(HTTPStatus.NOT_FOUND, "No place", detail, reason="no_place")
         client = self._client(request)
         wait_s = self._issued.take(client, time.monotonic()) if client else 0.0
         if wait_s > 0.0:
             return _too_many("Too many codes", wait_s)
         code, good_s = await room.issue_code(place)
         if wants_html(request):
-            text = (
-                "Open this sale's page on the other device and type the code there. "
-                f"It is good once, for {good_s / 60:.0f} minutes. This device then loses the place."
+            words = language_of(request, request.app[PAGES])
+            text = words.count("code.text", max(1, round(good_s / 60)))
+            return notice_answer(
+                request, title=words.text("code.title"), text=text, reason="issued", code=code
             )
-            return notice_page(request, NoticeView(room.name, "Move your place", text, code=code))
         body = IssuedCode(onsale=room.name, code=code, expires_in=int(good_s)).model_dump_json()
         return web.Response(body=body, content_type="application/json", headers=_NO_STORE)
 

@@ -1,0 +1,54 @@
+"""One browser and one store for all tests of the page: they run in one event loop, which is the session's."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import Browser
+from redis.asyncio import Redis
+
+from tests.stores import Valkey
+from tests.waitingroom.pages.browsing import chromium
+from waitingroom.store.connect import connect
+
+
+@pytest.fixture(scope="session")
+def store_url() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shop() -> AsyncIterator[str]:
+    """The address of a shop."""
+
+    async def welcome(request: web.Request) -> web.Response:
+        return web.Response(text="the shop")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", welcome)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/cactus"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(store_url: str) -> AsyncIterator[Redis]:
+    client = connect(store_url)
+    await client.flushall()
+    yield client
+    await client.aclose()

@@ -1,0 +1,238 @@
+"""Everybody can use the page: axe-core finds nothing, the keyboard operates all, nothing jumps, news is read out calmly."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+from redis.asyncio import Redis
+
+from tests.waitingroom.living import living
+from tests.waitingroom.pages.browsing import (
+    DESK,
+    PHONE,
+    SHUT,
+    crowd,
+    device,
+    let_in,
+    open_page,
+    operate,
+    shows,
+    state_is,
+    until_true,
+    violations,
+)
+from tests.waitingroom.samples import onsale
+from waitingroom.pages import NoticeView, Pages
+from waitingroom.pages.samples import sample_views
+from waitingroom.pages.wording import PAGE_STATES
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+PAGES = Pages()
+
+
+async def render(page: Page, here_room: str, body: bytes) -> None:
+    """Show a rendered page as the room would send it, with the room's own files."""
+    headers = {**PAGES.security_headers, "Content-Type": "text/html; charset=utf-8"}
+    await page.route("**/sample/", lambda route: route.fulfill(body=body, headers=headers))
+    await page.goto(f"{here_room}/sample/")
+    await page.unroute("**/sample/")
+
+
+@pytest.mark.parametrize(
+    ("code", "scheme", "viewport"),
+    [
+        pytest.param("en", "light", PHONE, id="English, light, 320 px"),
+        pytest.param("ar", "dark", PHONE, id="Arabic, dark, 320 px"),
+        pytest.param("de", "dark", DESK, id="German, dark, 1280 px"),
+        pytest.param("fr", "light", PHONE, id="French, light, 320 px", marks=pytest.mark.slow),
+        pytest.param("nl", "light", PHONE, id="Dutch, light, 320 px", marks=pytest.mark.slow),
+    ],
+)
+async def test_axe_finds_nothing_and_nothing_runs_off_the_side_in_any_state(
+    tmp_path: Path,
+    store_url: str,
+    client: Redis,
+    browser: Browser,
+    code: str,
+    scheme: str,
+    viewport: dict[str, int],
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        # Without its script each state stays as it was rendered; what is for browsers without scripts is shown as well.
+        context = await device(browser, color_scheme=scheme, viewport=viewport)
+        await context.route("**/room.js", lambda route: route.abort())
+        page = await context.new_page()
+        language = PAGES.languages[code]
+        seen = []
+        for view in sample_views(language):
+            await render(
+                page, here.room, PAGES.render(view).replace(b'<meta http-equiv="refresh" content="30">', b"")
+            )
+            await page.evaluate(
+                "document.querySelectorAll('details').forEach((each) => { each.open = true; })"
+            )
+            assert await violations(page) == [], view.state
+            assert await page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], (
+                view.state
+            )
+            seen.append(view.state)
+        assert seen == list(PAGE_STATES)
+        for reason in ("held", "code", "issued"):
+            notice = NoticeView("sample", "A title", "A text.", reason=reason, code="ABCDE-FGHJK")
+            await render(page, here.room, PAGES.render_notice(notice, language))
+            assert await violations(page) == [], reason
+
+
+async def test_axe_finds_nothing_on_a_page_that_lives(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        assert await violations(page) == []
+        await operate(client, here, hold="a reason", message="a message")
+        await state_is(page, "held")
+        assert await violations(page) == []
+        await operate(client, here, hold="")
+        await let_in(client, here, 51)
+        await state_is(page, "released")
+        await expect(page.locator("#left")).to_be_visible()
+        assert await violations(page) == []
+
+
+async def test_the_keyboard_alone_operates_everything(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, shop: str
+) -> None:
+    async with living(tmp_path, store_url, onsale(shop=shop, admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        page = await open_page(browser, f"{here.room}/cactus/", permissions=["notifications"])
+        await state_is(page, "waiting")
+        reached = []
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            reached.append(
+                await page.evaluate("document.activeElement.id || document.activeElement.innerText")
+            )
+            if reached[-1] == "notify":
+                outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline == "solid"
+                await page.keyboard.press("Enter")
+                await expect(page.locator("#notify")).to_have_attribute("aria-pressed", "true")
+            if reached[-1] == "Use another device":
+                await page.keyboard.press("Enter")
+            if reached[-1] == "Nederlands":
+                break
+        assert [each for each in reached if each in {"notify", "Refresh now", "typed"}] == [
+            "notify",
+            "Refresh now",
+            "typed",
+        ]
+        await let_in(client, here, 6)
+        await state_is(page, "released")
+        await page.locator("body").evaluate("() => document.activeElement.blur()")
+        for _ in range(40):
+            if await page.evaluate("document.activeElement.innerText") == "Enter the shop":
+                break
+            await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(shop)
+
+
+async def test_focus_stays_where_it_is(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    focused = "document.activeElement.id"
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.locator("#notify").focus()
+        await let_in(client, here, 20)
+        await shows(page, "ahead", "30")
+        assert await page.evaluate(focused) == "notify"
+        await let_in(client, here, 51)
+        await state_is(page, "released")
+        # The button has served its purpose and goes: the headline takes the focus, and is read out.
+        assert await page.evaluate(focused) == "headline"
+
+
+async def test_focus_in_what_goes_away_moves_to_the_headline(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.locator("#notify").focus()
+        await operate(client, here, soldout="1")
+        await state_is(page, "soldout")
+        assert await page.evaluate("document.activeElement.id") == "headline"
+
+
+async def test_nothing_jumps_while_the_line_moves(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 1050)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.evaluate(
+            """() => { window.shifts = [];
+            new PerformanceObserver((list) => shifts.push(...list.getEntries().map((each) => each.value)))
+                .observe({ type: "layout-shift", buffered: false }); }"""
+        )
+        for released in (51, 500, 1001, 1041, 1049):
+            await let_in(client, here, released)
+            await shows(page, "ahead", f"{1050 - released:,}")
+        await page.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+        assert await page.evaluate("shifts") == []
+
+
+async def test_news_is_read_out_at_most_every_fifteen_seconds(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 1000)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.clock.install()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.evaluate(
+            """() => { window.spoken = [];
+            new MutationObserver(() => spoken.push([Date.now(), document.getElementById("announcer").textContent]))
+                .observe(document.getElementById("announcer"), { childList: true, characterData: true, subtree: true }); }"""
+        )
+        assert await page.locator("#announcer").get_attribute("aria-live") == "polite"
+        for released in range(100, 1000, 100):
+            await let_in(client, here, released)
+            await shows(page, "ahead", f"{1000 - released}")
+            await page.clock.run_for(4000)
+        await page.clock.run_for(20_000)
+
+        async def last_is_said() -> bool:
+            said = await page.evaluate("spoken.at(-1)?.[1] ?? ''")
+            return str(said).startswith("100 people ahead of you.")
+
+        await until_true(last_is_said)
+        times = [at for at, _ in await page.evaluate("spoken")]
+        assert len(times) >= 3
+        assert all(later - earlier >= 15_000 for earlier, later in pairwise(times))
+
+
+@pytest.mark.parametrize(
+    "reduced", [pytest.param("reduce", id="reduced"), pytest.param("no-preference", id="as usual")]
+)
+async def test_reduced_motion_is_respected(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, reduced: str
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        page = await open_page(browser, f"{here.room}/cactus/", reduced_motion=reduced)
+        moving = await page.evaluate(
+            "[...document.querySelectorAll('*')].filter((each) => getComputedStyle(each).transitionDuration !== '0s').length"
+        )
+        assert moving == 0 or reduced == "no-preference"

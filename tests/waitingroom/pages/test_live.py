@@ -1,0 +1,242 @@
+"""The page keeps itself up to date: by frames, by asking where those don't come, over lost connections, in several tabs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+from redis.asyncio import Redis
+from yarl import URL
+
+from tests.relays import listening, relay_to
+from tests.waitingroom.living import Living, living
+from tests.waitingroom.pages.browsing import (
+    FAST,
+    PATIENCE_MS,
+    SHUT,
+    crowd,
+    device,
+    let_in,
+    open_page,
+    operate,
+    shows,
+    snapshot,
+    state_is,
+    until,
+)
+from tests.waitingroom.samples import onsale
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def count_requests(page: Page, path: str) -> list[str]:
+    """Note the requests of a page for a path from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.endswith(path) else None)
+    return asked
+
+
+class Cable:
+    """A way to the room that can be cut, and mended at the same port."""
+
+    def __init__(self, here: Living) -> None:
+        self._to = int(URL(here.room).port or 0)
+        self.whole = True
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand a connection on, unless the cable is cut."""
+        if not self.whole:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(relay_to(lambda: self._to)(reader, writer))  # type: ignore[arg-type]
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        await asyncio.wait([task])
+
+    def cut(self) -> None:
+        """End all connections, and take no new ones."""
+        self.whole = False
+        for task in self._open:
+            task.cancel()
+
+
+@asynccontextmanager
+async def cable(here: Living) -> AsyncIterator[tuple[Cable, str]]:
+    """Have a cable to the room; yields it with the address at its end."""
+    way = Cable(here)
+    async with listening(way.carry) as port:
+        yield way, f"http://127.0.0.1:{port}"
+
+
+async def test_frames_move_the_figures_without_a_question(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 500)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await shows(page, "ahead", "500")
+        await page.wait_for_timeout(0)
+        asked = count_requests(page, "/status")
+        for released in (100, 200, 300):
+            await let_in(client, here, released)
+            await shows(page, "ahead", str(500 - released))
+        assert len(asked) <= 1
+
+
+async def test_a_stream_cut_in_the_middle_is_told_and_goes_on(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, cable(here) as (way, address):
+        await crowd(client, here, 500)
+        page = await open_page(browser, f"{address}/cactus/")
+        await shows(page, "ahead", "500")
+        way.cut()
+        await shows(page, "notice", "The connection is lost. Your place is safe; we keep trying.")
+        await state_is(page, "waiting")
+        await shows(page, "number", "501")
+        await let_in(client, here, 100)
+        way.whole = True
+        await shows(page, "ahead", "400")
+        await shows(page, "notice", "Your place is kept on this device: you may refresh or close this page.")
+        await let_in(client, here, 501)
+        await state_is(page, "released")
+
+
+async def test_without_a_stream_the_page_asks(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=503, body="no streams here")
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        context = await device(browser)
+        await context.route("**/events", refuse)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "50")
+        await let_in(client, here, 20)
+        await shows(page, "ahead", "30")
+        await let_in(client, here, 51)
+        await state_is(page, "released")
+
+
+async def test_two_tabs_share_one_stream_and_one_place(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        context = await device(browser)
+        asked: list[str] = []
+        context.on("request", lambda request: asked.append(request.url) if "/events" in request.url else None)
+        first = await context.new_page()
+        await first.goto(f"{here.room}/cactus/")
+        await shows(first, "number", "51")
+        second = await context.new_page()
+        await second.goto(f"{here.room}/cactus/")
+        await shows(second, "number", "51")
+        await let_in(client, here, 20)
+        for tab in (first, second):
+            await shows(tab, "ahead", "30")
+        assert len(asked) == 1
+        # The tab that listened goes: the other one takes over.
+        await first.close()
+        await let_in(client, here, 40)
+        await shows(second, "ahead", "10")
+        await until(lambda: len(asked) == 2)
+        assert snapshot(here).tail == 51
+
+
+async def test_a_refresh_keeps_place_and_progress(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 100)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await shows(page, "ahead", "100")
+        await let_in(client, here, 25)
+        await shows(page, "ahead", "75")
+        for _ in range(3):
+            await page.get_by_role("button", name="Refresh now").click()
+            await shows(page, "ahead", "75")
+            await shows(page, "number", "101")
+            way = await page.locator("#progress").evaluate("bar => bar.value / bar.max")
+            assert way == pytest.approx(0.25)
+        assert snapshot(here).tail == 101
+
+
+async def test_the_opening_draws_and_says_positions(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    sale = onsale(opens_in_s=5, order="draw", admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        await crowd(client, here, 9)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        await shows(page, "position", "known at the opening")
+        await expect(page.locator("#position")).to_have_text("known at the opening", timeout=PATIENCE_MS)
+        await expect(page.locator("body")).to_have_attribute("data-state", "waiting", timeout=PATIENCE_MS)
+        await expect(page.locator("#position")).not_to_have_text("known at the opening")
+
+
+async def test_a_busy_room_is_asked_again_until_there_is_a_place(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    busy = True
+
+    async def answer(route: Route) -> None:
+        if busy:
+            body = '{"title": "Too many joins", "retry_after": 0.2}'
+            await route.fulfill(status=429, body=body, content_type="application/problem+json")
+        else:
+            await route.continue_()
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        context = await device(browser)
+        await context.route("**/join", answer)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "headline", "Getting you a place")
+        await expect(page.locator("#notice")).to_contain_text("Many are joining", timeout=PATIENCE_MS)
+        busy = False
+        await shows(page, "number", "6")
+
+
+async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        context = await device(browser, permissions=["notifications"])
+        await context.add_init_script(
+            "window.told = []; window.tones = 0;"
+            "window.Notification = class { constructor(title, more) { told.push([title, more.body]); }"
+            " static permission = 'granted'; static requestPermission = async () => 'granted'; };"
+            "const start = OscillatorNode.prototype.start;"
+            "OscillatorNode.prototype.start = function (at) { tones += 1; return start.call(this, at); };"
+        )
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.get_by_role("button", name="Tell me when it is my turn").click()
+        await expect(page.locator("#notified")).to_contain_text("see a notification", timeout=PATIENCE_MS)
+        await let_in(client, here, 6)
+        await state_is(page, "released")
+        assert await page.evaluate("told") == [["It is your turn", "Cactus: enter the shop now."]]
+        assert await page.evaluate("tones") == 3
+
+
+async def test_a_sold_out_room_without_a_store_still_says_so_to_those_who_wait(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=FAST)) as here:
+        await operate(client, here, hold="setting up")
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "held")
+        await operate(client, here, soldout="1")
+        await state_is(page, "soldout")
+        await expect(page.locator("#actions")).to_be_hidden()
