@@ -63,7 +63,8 @@ async def picture(
                 locale=locale,
                 color_scheme=scheme,
             )
-            await until(lambda: snapshot(here).arrivals_per_s < 3, within_s=300)
+            await until(lambda: snapshot(here).arrivals_per_s > 3)
+            await until(lambda: snapshot(here).arrivals_per_s < 1, within_s=300)
             if then is not None:
                 await page.locator("#number").wait_for()
                 await then(client, here)
@@ -92,7 +93,8 @@ async def advance(client: Redis, here: Living) -> None:
     """Let a third in, and a message be shown."""
     await let_in(client, here, 1500)
     # The jump looks like a rush; what is shown is the steady line after it.
-    await until(lambda: snapshot(here).released_per_s < 8, within_s=300)
+    await until(lambda: snapshot(here).released_per_s > 20)
+    await until(lambda: snapshot(here).released_per_s < 6, within_s=300)
     await operate(client, here, message="Day tickets for Saturday are sold out.")
     await until(lambda: here.rooms["cactus"].eta.knots)
 

@@ -23,8 +23,7 @@ let now = {
 let place = { number: page.number, epoch: page.epoch, lineEpoch: page.line_epoch, position: page.position };
 let start = page.start;
 let offset_s = page.as_of === null ? 0 : page.as_of - Date.now() / 1000;
-let failures = 0;
-let timer = 0;
+let failures = 0;, timer = 0;
 let feed = null;
 let joined = false;
 let armed = null;
@@ -269,9 +268,7 @@ function hearTheLine() {
 function cookiesAreOff() {
   now = { ...now, state: "outside" };
   show("waiting");
-  find("notice").classList.add("worry");
-  find("notice").hidden = false;
-  setText("notice", words.text("notice.cookies"));
+  sayNotice("notice.cookies");
 }
 
 function sayNotice(key) {
@@ -381,10 +378,8 @@ find("check")?.addEventListener("click", async () => {
 for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
 find("notify-line").hidden = !IN_LINE.includes(page.state);
-if (page.opens) {
-  // Times as the buyer's own clock has them.
-  setText("opens", words.moment(page.opens));
-}
+// Times as the buyer's own clock has them.
+if (page.opens) setText("opens", words.moment(page.opens));
 if (page.drawn) announcedFingerprint();
 setInterval(tick, 1000);
 tick();
