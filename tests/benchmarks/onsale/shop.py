@@ -181,7 +181,10 @@ class Shop:
         self.requests += 1
         self.violations += latency_s > self.terms.slo_s
         self.latencies.append((now_s, latency_s))
-        self._dispatch(now_s)
+        self.now_s = now_s
+        if self._line and not replica.leaving:
+            # Where there is a line nobody else is free.
+            self._serve(self._line.popleft(), replica, now_s)
         request.done(now_s)
 
     def _account(self, now_s: float) -> None:
