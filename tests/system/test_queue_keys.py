@@ -34,4 +34,4 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "keys").write_text("a file, and no folder")
     refused = keys(tmp_path)
     assert refused.returncode == 2
-    assert f"key folder {tmp_path / 'keys'}: File exists" in refused.stderr
+    assert f"key folder {tmp_path / 'keys'}: is a file; name a folder" in refused.stderr

@@ -67,6 +67,7 @@ class Shop:
         self._line: deque[_Request] = deque()
         self._requests: dict[int, tuple[_Request, Replica]] = {}
         self._accounted_s = begins_s
+        self._some_leave = False
 
     @property
     def ordered(self) -> int:
@@ -113,7 +114,7 @@ class Shop:
         staying = [replica for replica in self.replicas if not replica.leaving]
         staying.sort(key=lambda replica: replica.ready_s)
         for replica in staying[max(wanted, 0) :]:
-            replica.leaving = True
+            replica.leaving = self._some_leave = True
         self._account(now_s)
 
     def kill(self, now_s: float) -> None:
@@ -121,7 +122,7 @@ class Shop:
         victim = next(
             replica for replica in self.replicas if not replica.leaving and replica.ready_s <= now_s
         )
-        victim.alive, victim.leaving = False, True
+        victim.alive, victim.leaving, self._some_leave = False, True, True
         for number in list(victim.serving):
             request, _ = self._requests.pop(number)
             victim.serving.discard(number)
@@ -150,16 +151,14 @@ class Shop:
         """Give waiting requests to free workers, the emptiest replica first."""
         self.now_s = now_s
         while self._line:
-            free = [
-                replica
-                for replica in self.replicas
-                if not replica.leaving
-                and replica.ready_s <= now_s
-                and len(replica.serving) < self.terms.workers
-            ]
-            if not free:
+            emptiest, least = None, self.terms.workers
+            for replica in self.replicas:
+                busy = len(replica.serving)
+                if busy < least and not replica.leaving and replica.ready_s <= now_s:
+                    emptiest, least = replica, busy
+            if emptiest is None:
                 return
-            self._serve(self._line.popleft(), min(free, key=lambda replica: len(replica.serving)), now_s)
+            self._serve(self._line.popleft(), emptiest, now_s)
 
     def _serve(self, request: _Request, replica: Replica, now_s: float) -> None:
         self._count += 1
@@ -182,14 +181,17 @@ class Shop:
         self.requests += 1
         self.violations += latency_s > self.terms.slo_s
         self.latencies.append((now_s, latency_s))
-        self._dispatch(now_s)
+        self.now_s = now_s
+        if self._line and not replica.leaving:
+            # Where there is a line nobody else is free.
+            self._serve(self._line.popleft(), replica, now_s)
         request.done(now_s)
 
     def _account(self, now_s: float) -> None:
         """Count replica-seconds: each from its order until it has answered its last request."""
         self.now_s = now_s
-        there = [replica for replica in self.replicas if not replica.leaving or replica.serving]
-        self.replica_seconds += len(there) * (now_s - self._accounted_s)
+        if self._some_leave:
+            self.replicas = [replica for replica in self.replicas if not replica.leaving or replica.serving]
+            self._some_leave = any(replica.leaving for replica in self.replicas)
+        self.replica_seconds += len(self.replicas) * (now_s - self._accounted_s)
         self._accounted_s = now_s
-        if len(there) < len(self.replicas):
-            self.replicas = there
