@@ -13,7 +13,7 @@ const TURN = ["released", "late", "next", "admitted"];
 const OVER = ["closed", "soldout"];
 const WITHOUT_PLACE = ["outside", "early", "ended", "moved", "uninvited"];
 const ANNOUNCE_EVERY_MS = 15_000;
-const CHECK_EVERY_S = 60;
+const CHECK_EVERY_S = 20;
 const json = { headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store" };
 
 let now = {
@@ -248,7 +248,7 @@ async function poll() {
     const status = await response.json();
     failures = 0;
     takeStatus(status);
-    if (OVER.includes(now.state)) { ask(CHECK_EVERY_S * (1 + Math.random())); return; }
+    if (OVER.includes(now.state)) { ask(3 * CHECK_EVERY_S * (1 + Math.random())); return; }
     // While frames come they say what is new; the status is asked for where they cannot know it.
     const framesSay = isAlive() && ["waiting", "held"].includes(now.state);
     ask(framesSay ? Math.max(status.retry_after, CHECK_EVERY_S * (0.8 + 0.4 * Math.random())) : status.retry_after);
