@@ -34,7 +34,7 @@ def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
         answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
         assert answer.status_code == 200, answer.text
     queue.wait_for(lambda: shown_everywhere(queue, 30))
-    assert scrape(queue)["tidegate_queue_joins_total",] == 1
+    queue.wait_for(lambda: scrape(queue)["tidegate_queue_joins_total",] == 1)
 
     before = queue.workers()
     for victim in before:
