@@ -68,6 +68,16 @@ async def picture(
             if then is not None:
                 await page.locator("#number").wait_for()
                 await then(client, here)
+            if state == "waiting":
+                # As if the buyer had come when half as many again were ahead.
+                place = f"{snapshot(here).epoch}.{people + 1}"
+                start = {
+                    "name": "tidegate_start",
+                    "value": f"{place}.{people * 3 // 2}",
+                    "url": f"{here.room}/cactus",
+                }
+                await page.context.add_cookies([start])
+                await page.reload()
             await state_is(page, state)
             await shoot(page, name)
             await page.context.close()
@@ -90,11 +100,8 @@ async def sell_out(client: Redis, here: Living) -> None:
 
 
 async def advance(client: Redis, here: Living) -> None:
-    """Let a third in, and a message be shown."""
-    await let_in(client, here, 1500)
-    # The jump looks like a rush; what is shown is the steady line after it.
-    await until(lambda: snapshot(here).released_per_s > 20)
-    await until(lambda: snapshot(here).released_per_s < 6, within_s=300)
+    """Show a message, once the line moves steadily."""
+    await until(lambda: snapshot(here).released_per_s > 4.5, within_s=300)
     await operate(client, here, message="Day tickets for Saturday are sold out.")
     await until(lambda: here.rooms["cactus"].eta.knots)
 
@@ -110,7 +117,7 @@ async def main() -> None:
             async with chromium() as browser:
                 url = server.url
                 await picture(browser, url, "prequeue", prequeue, "prequeue", people=4710)
-                await picture(browser, url, "waiting", waiting, "waiting", people=4710, then=advance)
+                await picture(browser, url, "waiting", waiting, "waiting", people=3200, then=advance)
                 await picture(
                     browser,
                     url,

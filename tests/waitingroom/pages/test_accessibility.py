@@ -44,7 +44,7 @@ async def render(page: Page, here_room: str, body: bytes) -> None:
     [
         pytest.param("en", "light", PHONE, id="English, light, 320 px"),
         pytest.param("ar", "dark", PHONE, id="Arabic, dark, 320 px"),
-        pytest.param("de", "dark", DESK, id="German, dark, 1280 px"),
+        pytest.param("de", "dark", DESK, id="German, dark, 1280 px", marks=pytest.mark.slow),
         pytest.param("fr", "light", PHONE, id="French, light, 320 px", marks=pytest.mark.slow),
         pytest.param("nl", "light", PHONE, id="Dutch, light, 320 px", marks=pytest.mark.slow),
     ],

@@ -23,7 +23,7 @@ let now = {
 let place = { number: page.number, epoch: page.epoch, lineEpoch: page.line_epoch, position: page.position };
 let start = page.start;
 let offset_s = page.as_of === null ? 0 : page.as_of - Date.now() / 1000;
-let failures = 0;, timer = 0;
+let failures = 0, timer = 0;
 let feed = null;
 let joined = false;
 let armed = null;
