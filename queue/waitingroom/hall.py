@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -77,6 +78,12 @@ class Hall:
         """Tell when an onsale guards its shop, as its counters know."""
         room = self.rooms.get(onsale.name)
         return hours_of(onsale) if room is None else room.hours
+
+    async def look(self, within_s: float) -> None:
+        """Take a first copy of all counters, for the first buyers to find one; a store that is away is not waited for longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await asyncio.gather(*(room.move() for room in self.rooms.values()), return_exceptions=True)
 
     def start(self) -> None:
         """Begin to release and refresh."""

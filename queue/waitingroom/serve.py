@@ -43,6 +43,7 @@ from waitingroom.web.pagedesk import explain_problems
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
+_FIRST_LOOK_S = 2.0
 _MAX_LINE_BYTES = 32_768  # above what nginx takes, as its question to the gate repeats the buyer's cookies
 
 log = structlog.get_logger(__name__)
@@ -118,6 +119,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         app.middlewares.insert(0, explain_problems)
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
         hall.on_change.append(lambda onsales: lane.follow())
+        await hall.look(_FIRST_LOOK_S)
         await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)

@@ -71,7 +71,7 @@ def queue() -> Iterator[Queue]:
         store.start()
         queue = Queue(Path(folder), store.url, workers=2)
         try:
-            queue.wait_for(lambda: queue.get("/readyz") == 200)
+            queue.wait_for(lambda: all(queue.get("/readyz") == 200 for _ in range(12)))
             yield queue
         finally:
             queue.process.kill()

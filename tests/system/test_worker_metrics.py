@@ -32,15 +32,15 @@ def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
     cookies = requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=10).cookies
     for _ in range(30):  # each by a connection of its own, so that both workers get some
         answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
-        assert answer.status_code == 200
+        assert answer.status_code == 200, answer.text
     queue.wait_for(lambda: shown_everywhere(queue, 30))
-    assert scrape(queue)["tidegate_queue_joins_total",] == 1
+    queue.wait_for(lambda: scrape(queue)["tidegate_queue_joins_total",] == 1)
 
     before = queue.workers()
     for victim in before:
         os.kill(victim, signal.SIGKILL)
     queue.wait_for(lambda: len(queue.workers() - before) == 2)
-    queue.wait_for(lambda: queue.get("/readyz") == 200)
+    queue.wait_for(lambda: all(queue.get("/readyz") == 200 for _ in range(12)))
     deadline = time.monotonic() + 60
     while not shown_everywhere(queue, 30):  # counters go on where those who died had come to
         assert time.monotonic() < deadline, scrape(queue)
