@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,10 @@ test: install lint ## the linters and the test suite
 	@$(BIN)/python -m pytest -m "not slow and not failover" $(ARGS)
 
 test-slow: install ## the suites that take long
-	@$(BIN)/python -m pytest -m slow $(ARGS)
+	@$(BIN)/python -m pytest -m "slow and not scenarios" $(ARGS)
+
+test-scenarios: install ## the demo's scenarios with real processes: about six minutes
+	@$(BIN)/python -m pytest -m scenarios $(ARGS)
 
 test-failover: install ## Sentinel failovers with real servers: a minute or more
 	@$(BIN)/python -m pytest -m failover $(ARGS)

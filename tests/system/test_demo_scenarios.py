@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.test_demo_run import a_demo, processes_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.scenarios]
 
 PROMISES = (
     "unserved",

@@ -218,7 +218,7 @@ class HoldersMachine(RuleBasedStateMachine):
         self.stores[0].set_clock(self.now_us)
 
 
-@pytest.mark.parametrize("examples", [20, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [20, pytest.param(400, marks=pytest.mark.slow)])
 def test_places_are_held_as_the_model_says(store_url: str, examples: int) -> None:
     run_state_machine_as_test(
         cast("type[HoldersMachine]", lambda: HoldersMachine(store_url)),
