@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench chaos soak screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,12 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with real processes: a quarter of an hour; ARGS="--list"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
