@@ -155,8 +155,8 @@ class Site:
         """Wait until the store has noticed that it cannot write its log."""
 
         async def refuses() -> bool:
-            about: str = await self.ask_store("INFO", "persistence")
-            return "aof_last_write_status:err" in str(about)
+            about: dict[str, object] = await self.ask_store("INFO", "persistence")
+            return about["aof_last_write_status"] == "err"
 
         await self.until(refuses)
 

@@ -1,4 +1,4 @@
-"""Connections to the store that are reset, under the event loop of production: the store is out of reach, and no more than that."""
+"""Connections to the store that are reset, under the event loop of production: the store is out of reach, no more."""
 
 from __future__ import annotations
 
