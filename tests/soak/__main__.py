@@ -22,7 +22,7 @@ from tests.benchmarks.figures import Figure
 from tests.chaos.crowd import Crowd, send_crowd
 from tests.chaos.runningsite import GATE, ROOM, SCALERS, STORE, Site, running_site
 from tests.chaos.sale import FULL_RATE_PER_S, evidence_of, site_documents
-from tests.soak.drift import FILES_LIMIT_PER_MIN, MEMORY_LIMIT_KIB_PER_MIN, Drift, Sample, drifts
+from tests.soak.drift import FILES_LIMIT_PER_MIN, WORKER, Drift, Sample, drifts
 from tidegate.demo.figures import Evidence, double_claims, lost_places
 from tidegate.demo.ordering import order_violations
 from tidegate.demo.overadmission import over_admitted
@@ -69,7 +69,7 @@ def _look(site: Site) -> Iterator[Sample]:
     for name in _JUDGED:
         pids = [(name, site.pid(name))]
         if name in (ROOM, GATE):
-            pids += [(f"{name} worker {number}", pid) for number, pid in enumerate(site.workers(name), 1)]
+            pids += [(f"{name} {WORKER} {number}", pid) for number, pid in enumerate(site.workers(name), 1)]
         for process, pid in pids:
             pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
             files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
@@ -88,7 +88,7 @@ def figures(found: Sequence[Drift], evidence: Evidence, opens_s: float) -> list[
                 drift.memory_kib_per_min,
                 "KiB/min",
                 **about,
-                baseline=MEMORY_LIMIT_KIB_PER_MIN,
+                baseline=drift.memory_limit_kib_per_min,
             ),
             Figure("soak_files", drift.files, "files", **about),
             Figure(

@@ -47,12 +47,21 @@ def test_a_process_that_grew_until_it_had_what_it_needs_is_not_blamed() -> None:
 
 
 def test_each_process_is_looked_at_by_itself() -> None:
-    grows = seen("room worker 1", lambda minute: minute * 10 * MIB, lambda minute: 30)
+    grows = seen("room worker 1", lambda minute: minute * 2 * MIB, lambda minute: 30)
     stays = seen("room worker 2", lambda minute: 80 * MIB, lambda minute: 30)
     assert [(drift.process, drift.held) for drift in drifts([*grows, *stays])] == [
         ("room worker 1", False),
         ("room worker 2", True),
     ]
+
+
+def test_a_worker_may_remember_the_buyers_who_come() -> None:
+    grows = {
+        name: seen(name, lambda minute: (80 + minute * 0.9) * MIB, lambda minute: 30)
+        for name in ("room worker 1", "scaler-1")
+    }
+    held = {drift.process: drift.held for samples in grows.values() for drift in drifts(samples)}
+    assert held == {"room worker 1": True, "scaler-1": False}
 
 
 def test_nothing_seen_is_no_drift() -> None:
@@ -63,5 +72,5 @@ def test_a_figure_names_its_process_and_its_limit() -> None:
     found = drifts(seen("room", lambda minute: 80 * MIB, lambda minute: 30))
     printed = {figure.name: figure for figure in figures(found, Evidence([], [], [], []), 0.0)}
     growth = printed["soak_memory_growth"]
-    assert (growth.of, growth.unit, growth.baseline) == ("room", "KiB/min", 512.0)
+    assert (growth.of, growth.unit, growth.baseline) == ("room", "KiB/min", 128.0)
     assert printed["soak_lost_places"].value == 0
