@@ -153,6 +153,7 @@ def test_every_link_to_the_runbook_leads_to_the_section_that_it_names() -> None:
         for link in panel.get("links", ())
     }
     assert linked
+    linked.remove(("Runbook", "/d/tidegate-runbook"))
     for title, url in linked:
         assert title == f"Runbook: {sections[url]}"
     text = "\n".join(panel["options"]["content"] for panel in panels(by_uid["tidegate-runbook"]))
@@ -184,6 +185,16 @@ def test_no_query_asks_for_a_metric_that_there_is_not(path: Path) -> None:
     for each in asked(path):
         assert each.metrics, each
         assert each.metrics <= known, each
+
+
+@each_file
+def test_a_large_figure_is_of_this_moment_and_says_when_there_is_none(path: Path) -> None:
+    for panel in panels(read(path)):
+        if panel["type"] == "stat":
+            assert all(target["instant"] and not target["range"] for target in panel["targets"]), panel[
+                "title"
+            ]
+            assert panel["fieldConfig"]["defaults"]["noValue"] == "none", panel["title"]
 
 
 def test_names_of_metrics_are_found_in_every_form() -> None:

@@ -24,6 +24,7 @@ from grafana.boards.panels import (
 UID = "tidegate-scaling"
 _OF_SIGNALS = f'{RULE}, signal=~"$signal"'
 _AGE = ((None, "green"), (60, "yellow"), (300, "red"))
+_STEPS = {"max": "orange", "hold": "red", "fail": "red", "fallback": "red", "paused": "purple"}
 _SLOWNESS = ((None, "red"), (0.5, "yellow"), (1, "green"))
 
 
@@ -86,6 +87,7 @@ def _now(sheet: Sheet) -> None:
             Query(f"max by (step) (tidegate_scaler_bound_by{{{RULE}}}) == 1", "{{step}}"),
             unit=COUNT,
             name=True,
+            colors=_STEPS,
         ),
     )
     sheet.add(
@@ -161,7 +163,7 @@ def _decision(sheet: Sheet) -> None:
         ),
         states(
             Query(f"max by (step) (tidegate_scaler_bound_by{{{RULE}}})", "{{step}}"),
-            colors={"max": "orange", "hold": "red", "fail": "red", "fallback": "red", "paused": "purple"},
+            colors=_STEPS,
             width=8,
             height=8,
         ),
