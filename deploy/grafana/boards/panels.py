@@ -28,7 +28,7 @@ from grafana.boards.frame import SOURCE
 GRID_WIDTH = 24
 STAT_HEIGHT, GRAPH_HEIGHT, STATES_HEIGHT = 4, 8, 6
 
-BUYERS, COUNT, PER_S, SECONDS, SHARE = "locale", "none", "suffix: /s", "s", "percentunit"
+BUYERS, COUNT, PER_S, SECONDS, SHARE = "locale", "none", "suffix:/s", "s", "percentunit"
 """Units as Grafana names them."""
 
 Panel: TypeAlias = stat.Panel | timeseries.Panel | statetimeline.Panel
