@@ -7,7 +7,7 @@ ARGS   ?=
 SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules dashboards image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ RULES = deploy/prometheus/recording.yaml deploy/prometheus/alerts.yaml
 
 prometheus-rules: install ## write the operator's PrometheusRule anew from deploy/prometheus
 	@$(BIN)/python -m tidegate.prometheus_rules $(RULES) deploy/kubernetes/components/prometheus/rules.yaml
+
+dashboards: install ## write the Grafana dashboards anew
+	@$(BIN)/python -m grafana.boards deploy/grafana/dashboards
 
 image-requirements: install ## pick anew from constraints.txt what the image needs
 	@$(BIN)/python deploy/docker/requirements.py > deploy/docker/requirements.txt
