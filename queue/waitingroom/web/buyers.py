@@ -44,6 +44,7 @@ from waitingroom.web.entry import REFUSED, TOKEN, EntryDesk, has_token, read_joi
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
 from waitingroom.web.pagedesk import ENDED, NEXT, REFRESH, RETURN, PageDesk, chosen_refresh, kept_query
 from waitingroom.web.refusals import answer_refusal
+from waitingroom.web.security import SHIELD
 
 _NO_STORE = {"Cache-Control": "no-store"}
 _STORE_RETRY_S = 2.0
@@ -221,6 +222,9 @@ class BuyerHandlers:
             response = self._back_to_page(request, room, **{COOKIE_CHECK: "1"})
             self._set_device(response, new_device())
             return response
+        refused = request.app[SHIELD].limit_joins(request)
+        if refused is not None:
+            return refused
         token, place = await self._give_place(request, room, device)
         # The claim releases what is due first, so this place too if a token is there.
         claim = await room.claim(place)
