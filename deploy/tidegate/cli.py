@@ -19,6 +19,7 @@ from tidegate import __version__
 from tidegate.cli_options import (
     INTERRUPTED,
     MISTAKE,
+    AllowOpenStore,
     LogDepth,
     LogForm,
     Store,
@@ -112,6 +113,7 @@ def queue_serve(
         ),
     ] = None,
     store: Store = "redis://127.0.0.1:6379/0",
+    allow_open_store: AllowOpenStore = False,
     listen: Annotated[
         str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
     ] = "127.0.0.1:8080",
@@ -224,6 +226,7 @@ def queue_serve(
         poll_budget_per_s=poll_budget,
         workers=workers,
         secure_cookies=not insecure_cookies,
+        allow_open_store=allow_open_store,
         state=state,
     )
     configure_logs(log_format, log_level)
