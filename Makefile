@@ -7,7 +7,7 @@ ARGS   ?=
 SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules dashboards image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules dashboards image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,8 +54,8 @@ format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs-metrics: install ## write docs/metrics.md anew from what the code declares
-	@$(BIN)/python -m tidegate.metrics_reference docs/metrics.md
+docs: install ## write the reference pages and schemas anew from what the code declares
+	@$(BIN)/python -m tidegate.reference
 
 RULES = deploy/prometheus/recording.yaml deploy/prometheus/alerts.yaml
 
