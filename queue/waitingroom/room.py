@@ -172,9 +172,9 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
-        await self._accept(await self._store.advance(self.sessions.told_epoch))
-        if self.snapshot is not None:
-            await self.sessions.tell(self.snapshot)
+        snapshot = await self._store.advance(self.sessions.told_epoch)
+        await self._accept(snapshot)
+        await self.sessions.tell(snapshot)
         await self._restore_holders()
 
     async def join(self, device: str) -> tuple[str, Place]:
@@ -363,6 +363,10 @@ class Room:
         self._refreshed_at = time.monotonic()
         if self._drawing is not None:
             snapshot = await self._drawing.follow(snapshot)
+        if self.snapshot is not None and snapshot.settling and snapshot.epoch > self.snapshot.epoch:
+            # Another process may have called buyers further back than this one knows. What was true before stays true: it is told
+            # with the time that it was true at, until everybody has put back what they know.
+            return
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
             self._turns.note(snapshot)

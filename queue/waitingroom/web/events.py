@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from waitingroom.room import Room
+from waitingroom.web.limits import Clients, Streams, too_many_streams
 
 _RETRY_MS = 3000
+MOST_STREAMS = 500
+"""Of one client address, which may be a whole campus'; a page that gets none asks for its status from time to time."""
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -19,8 +22,9 @@ _HEADERS = {
 class EventHandlers:
     """Streams the frames of each onsale for as long as a listener stays."""
 
-    def __init__(self, rooms: Mapping[str, Room]) -> None:
+    def __init__(self, rooms: Mapping[str, Room], clients: Clients) -> None:
         self._rooms = rooms
+        self._streams = Streams(clients, MOST_STREAMS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -31,6 +35,10 @@ class EventHandlers:
         room = self._rooms.get(request.match_info["onsale"])
         if room is None:
             raise web.HTTPNotFound(text="no such onsale")
+        with self._streams.one_more(request) as may:
+            return await self._stream(request, room) if may else too_many_streams()
+
+    async def _stream(self, request: web.Request, room: Room) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         room.requests.events += 1
