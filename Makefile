@@ -7,7 +7,7 @@ ARGS   ?=
 SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules dashboards image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules dashboards image-requirements fuzz audit docs-metrics constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,15 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: install ## look the pinned packages up among the known weaknesses (asks the network; no part of CI)
+	@$(PYTHON) -m venv out/audit
+	@out/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@out/audit/bin/pip-audit --require-hashes --disable-pip -r constraints.txt $(ARGS)
 
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
