@@ -7,7 +7,7 @@ ARGS   ?=
 SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules dashboards image-requirements fuzz audit docs-metrics constraints clean
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# /{print $$1}' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,12 @@ audit: install ## look the pinned packages up among the known weaknesses (asks t
 	@$(PYTHON) -m venv out/audit
 	@out/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 	@out/audit/bin/pip-audit --require-hashes --disable-pip -r constraints.txt $(ARGS)
+
+chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with real processes: a quarter of an hour; ARGS="--list"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
