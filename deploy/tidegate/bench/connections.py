@@ -31,7 +31,7 @@ class Connections:
         self.answered = answered
         self.failed = failed
         self.under_way = 0
-        self._free: list[_Connection] = []
+        self._free: deque[_Connection] = deque()
         self._all: list[_Connection] = []
         self._waiting: deque[tuple[Question, bytes]] = deque()
 
@@ -41,13 +41,14 @@ class Connections:
         for _ in range(count):
             _, connection = await loop.create_connection(lambda: _Connection(self), host, port)
             self._all.append(connection)
-        self._free = list(self._all)
+        self._free = deque(self._all)
 
     def send(self, question: Question, request: bytes) -> None:
         """Send a request as soon as a connection is free."""
         self.under_way += 1
         if self._free:
-            self._free.pop().send(question, request)
+            # In turn: the room closes a connection on which nothing was ever asked.
+            self._free.popleft().send(question, request)
         else:
             self._waiting.append((question, request))
 

@@ -8,8 +8,11 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from waitingroom.room import Room
 from waitingroom.web.audience import Audience
+from waitingroom.web.limits import Clients, Streams, too_many_streams
 
 _RETRY_MS = 3000
+MOST_STREAMS = 500
+"""Of one client address, which may be a whole campus'; a page that gets none asks for its status from time to time."""
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -20,9 +23,10 @@ _HEADERS = {
 class EventHandlers:
     """Streams the frames of each onsale for as long as a listener stays."""
 
-    def __init__(self, rooms: Mapping[str, Room]) -> None:
+    def __init__(self, rooms: Mapping[str, Room], clients: Clients) -> None:
         self._rooms = rooms
         self._audiences: dict[str, Audience] = {}
+        self._streams = Streams(clients, MOST_STREAMS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -33,6 +37,10 @@ class EventHandlers:
         room = self._rooms.get(request.match_info["onsale"])
         if room is None:
             raise web.HTTPNotFound(text="no such onsale")
+        with self._streams.one_more(request) as may:
+            return await self._stream(request, room) if may else too_many_streams()
+
+    async def _stream(self, request: web.Request, room: Room) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
         if request.method == hdrs.METH_HEAD:
