@@ -16,6 +16,8 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
+from tidegate.bench.errors import BenchError
+from tidegate.bench_cli import bench_app
 from tidegate.cli_options import (
     INTERRUPTED,
     MISTAKE,
@@ -49,6 +51,7 @@ app.add_typer(scaler_app, name="scaler")
 app.add_typer(rules_app, name="rules")
 app.add_typer(draw_app, name="draw")
 app.add_typer(onsale_app, name="onsale")
+app.add_typer(bench_app, name="bench")
 app.add_typer(store_app, name="store")
 
 
@@ -64,7 +67,7 @@ def main() -> None:
     except DocumentsRefused as error:  # all of them, as `rules lint` tells them
         print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         sys.exit(MISTAKE)
-    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError, BenchError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)
