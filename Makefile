@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench sizing screenshots lint format docs prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
+	@$(BIN)/python -m tests.benchmarks.sizing --write $(ARGS)
 
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -115,11 +116,16 @@ async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
 
 
 async def serve(options: Mapping[str, Any]) -> None:
-    """Serve until the input ends; `cpu` asks for the processor time used so far."""
+    """Serve until the input ends; `cpu` asks for the processor time used so far, `memory` for the bytes in use."""
     kinds = {"room": room, "checkpoint": checkpoint, "bare": bare, "sorted-set": sorted_set}
     async with kinds[options["kind"]](options):
         tune_collector()
-        await obey({"cpu": time.process_time})
+        await obey({"cpu": time.process_time, "memory": _resident_bytes})
+
+
+def _resident_bytes() -> int:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":
