@@ -16,9 +16,12 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
+from tidegate.bench.errors import BenchError
+from tidegate.bench_cli import bench_app
 from tidegate.cli_options import (
     INTERRUPTED,
     MISTAKE,
+    AllowOpenStore,
     LogDepth,
     LogForm,
     Store,
@@ -48,6 +51,7 @@ app.add_typer(scaler_app, name="scaler")
 app.add_typer(rules_app, name="rules")
 app.add_typer(draw_app, name="draw")
 app.add_typer(onsale_app, name="onsale")
+app.add_typer(bench_app, name="bench")
 app.add_typer(store_app, name="store")
 
 
@@ -63,7 +67,7 @@ def main() -> None:
     except DocumentsRefused as error:  # all of them, as `rules lint` tells them
         print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         sys.exit(MISTAKE)
-    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError, BenchError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)
@@ -114,6 +118,7 @@ def queue_serve(
         ),
     ] = None,
     store: Store = "redis://127.0.0.1:6379/0",
+    allow_open_store: AllowOpenStore = False,
     listen: Annotated[
         str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
     ] = "127.0.0.1:8080",
@@ -226,6 +231,7 @@ def queue_serve(
         poll_budget_per_s=poll_budget,
         workers=workers,
         secure_cookies=not insecure_cookies,
+        allow_open_store=allow_open_store,
         state=state,
     )
     configure_logs(log_format, log_level)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -29,7 +28,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from rulebook import load_documents
-from tests.benchmarks.children import obey
+from tests.benchmarks.children import obey, resident_kb
 from tests.benchmarks.sorted_set import make_app
 from waitingroom import revocations
 from waitingroom.garbage import tune_collector
@@ -116,16 +115,11 @@ async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
 
 
 async def serve(options: Mapping[str, Any]) -> None:
-    """Serve until the input ends; `cpu` asks for the processor time used so far, `memory` for the bytes in use."""
+    """Serve until the input ends; `cpu` asks for the processor time used so far, `rss_kb` for the memory in use."""
     kinds = {"room": room, "checkpoint": checkpoint, "bare": bare, "sorted-set": sorted_set}
     async with kinds[options["kind"]](options):
         tune_collector()
-        await obey({"cpu": time.process_time, "memory": _resident_bytes})
-
-
-def _resident_bytes() -> int:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+        await obey({"cpu": time.process_time, "rss_kb": resident_kb})
 
 
 if __name__ == "__main__":

@@ -147,10 +147,10 @@ async def _listening(hall: Hall, effort: Effort, listeners: int) -> tuple[float,
     with child("server", {**hall.room(0.2), "port": port}) as server:
         changing = asyncio.create_task(_change(store))
         alone = await _used_per_s(server, seconds)
-        bare_bytes = float(server.ask("memory"))
+        bare_bytes = 1024.0 * float(server.ask("rss_kb"))
         opened = [await _Listener.open(port) for _ in range(listeners)]
         await asyncio.sleep(1.0)
-        full_bytes = float(server.ask("memory"))
+        full_bytes = 1024.0 * float(server.ask("rss_kb"))
         before = sum(listener.frames for listener in opened)
         began = time.monotonic()
         used_per_s = await _used_per_s(server, seconds)
