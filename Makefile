@@ -41,6 +41,9 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
+	@$(BIN)/python -m tests.benchmarks.sizing --write $(ARGS)
+
 fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
 	@$(BIN)/python -m tests.fuzz $(ARGS)
