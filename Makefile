@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: help install demo test test-slow test-scenarios test-failover bench fuzz audit screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,14 +39,24 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: install ## look the pinned packages up among the known weaknesses (asks the network; no part of CI)
+	@$(PYTHON) -m venv out/audit
+	@out/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@out/audit/bin/pip-audit --require-hashes --disable-pip -r constraints.txt $(ARGS)
+
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 
-lint: install ## ruff, mypy (strict) and the import rules
+lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rules/rulebook queue/waitingroom scaler/autoscaler deploy/tidegate
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
