@@ -30,9 +30,9 @@ from waitingroom.store.client import Claim, ClaimOutcome
 from waitingroom.web.answers import state_document, status_fields
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
-    DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
+    device_cookie,
     expire_cookie,
     find_cookie,
     find_device,
@@ -308,7 +308,8 @@ class BuyerHandlers:
         return find_cookie(cookie, pass_cookie(room.name)) or None
 
     def _set_device(self, response: web.Response, device: str) -> None:
-        response.headers.add("Set-Cookie", self._cookie(DEVICE_COOKIE, device, "/", YEAR_S))
+        name = device_cookie(secure=self._secure)
+        response.headers.add("Set-Cookie", self._cookie(name, device, "/", YEAR_S))
 
     def _cookie(self, name: str, value: str, path: str, max_age_s: int) -> str:
         return set_cookie(name, value, path=path, max_age_s=max_age_s, secure=self._secure)
