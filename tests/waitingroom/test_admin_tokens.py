@@ -16,7 +16,7 @@ from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.errors import ConfigurationError
 from waitingroom.web.admin_access import FAILURES_BURST
-from waitingroom.web.admin_tokens import Role, TokenFile, load_tokens, make_token
+from waitingroom.web.admin_tokens import Role, TokenFile, add_token, load_tokens, make_token
 
 SALT = b"salt of tests"
 SCRYPT = ":".join(
@@ -205,3 +205,27 @@ async def test_without_a_token_file_there_is_no_admin_api(
 ) -> None:
     async with living(tmp_path, store_url, onsale()) as here:
         assert (await Office(here).get("/admin/v1/onsales"))[0] == 404
+
+
+def test_a_token_is_added_to_a_file_which_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    first, second = make_token("anna", Role.OPERATOR), make_token("ben", Role.VIEWER)
+    add_token(file, first.entry)
+    add_token(file, second.entry)
+    assert load_tokens(file) == (first.entry, second.entry)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert first.token not in file.read_text()
+
+
+def test_a_name_that_is_there_or_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    add_token(file, make_token("anna", Role.OPERATOR).entry)
+    before = file.read_text()
+    with pytest.raises(ConfigurationError, match="the name anna is there twice"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == before
+    file.write_text("[]\n")  # a list in another form, to which no line can be added
+    with pytest.raises(ConfigurationError, match="no line can be added"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == "[]\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tokens.yaml"]

@@ -13,6 +13,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
+import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -179,7 +181,10 @@ def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
         entries = TypeAdapter(tuple[TokenEntry, ...]).validate_python(content or [])
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"token file {path}: {reason}; `tidegate onsale token NAME --add-to FILE` makes one"
+        ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not YAML or JSON") from error
     except ValidationError as error:
@@ -198,6 +203,34 @@ def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def add_token(path: Path, entry: TokenEntry) -> None:
+    """Add a line to a token file, which is made if it is not there; a running room reads it within a request.
+
+    Raises:
+        ConfigurationError: the file cannot be read or written, or has an entry of that name.
+    """
+    if path.exists():
+        load_tokens(path)  # what is wrong already is said of the file itself
+    line = json.dumps(entry.model_dump(mode="json", exclude_none=True))
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\n") if path.exists() else ""
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{text}\n- {line}\n".lstrip("\n"))
+            try:
+                load_tokens(draft)
+            except ConfigurationError as error:
+                reason = str(error).partition(": ")[2]
+                raise ConfigurationError(f"{path}: no line can be added: {reason}") from error
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _scrypt(token: bytes, text: str) -> bytes:

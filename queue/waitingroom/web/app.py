@@ -12,11 +12,12 @@ from waitingroom.keyring import Keyring
 from waitingroom.pages import Pages
 from waitingroom.passes import public_keys
 from waitingroom.room import Room
-from waitingroom.web.buyers import BuyerHandlers, answer_errors
+from waitingroom.web.buyers import BuyerHandlers
 from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
 from waitingroom.web.limits import Clients
 from waitingroom.web.pagedesk import PAGES
+from waitingroom.web.refusals import answer_errors
 
 _MAX_BODY_BYTES = 16_384
 
