@@ -18,6 +18,7 @@ from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.listeners import listeners
 from tests.benchmarks.loop import loop
+from tests.benchmarks.machine import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.neighbours import neighbours
 from tests.benchmarks.onsale.benchmark import add_options, onsale
@@ -30,6 +31,7 @@ from tidegate.bench.options import CrowdOptions
 Benchmark = Callable[[argparse.Namespace], list[Figure]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
+    "machine": lambda options: machine(),
     "status": lambda options: web.status(_effort(options)),
     "join": lambda options: web.join(_effort(options)),
     "gate": lambda options: web.gate(_effort(options)),

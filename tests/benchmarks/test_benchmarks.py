@@ -122,6 +122,7 @@ def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, scripts, admission, decide, eta" in capsys.readouterr().err.replace(
-        "'", ""
+    assert (
+        "machine, status, join, gate, memory, scripts, admission, decide, eta"
+        in capsys.readouterr().err.replace("'", "")
     )
