@@ -26,6 +26,11 @@ class Frames:
         self._fresh = asyncio.Event()
         self._closed = False
 
+    @property
+    def newest(self) -> tuple[int, bytes]:
+        """The newest frame with its serial; 0 and an empty one before the first."""
+        return self._serial, self._frame
+
     def close(self) -> None:
         """Send all listeners away: they come back, to another process if this one is going."""
         self._closed = True
@@ -89,6 +94,7 @@ def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
                 "ahead": [round(knot, 1) for knot in eta.knots],
                 "low_s": [round(low) for low in eta.low_s],
                 "high_s": [round(high) for high in eta.high_s],
+                "steps_s": [round(step) for step in eta.steps_s],
             }
             if eta.knots
             else None,

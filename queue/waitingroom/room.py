@@ -17,7 +17,7 @@ from waitingroom.drawfiles import DrawFiles
 from waitingroom.drawing import Drawing
 from waitingroom.drawrecord import DrawnPool
 from waitingroom.errors import MoveRefused, StoreUnavailable
-from waitingroom.eta import NO_ETA, Eta
+from waitingroom.eta import NO_ETA, Eta, Range
 from waitingroom.forecaster import Forecaster
 from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
@@ -96,6 +96,14 @@ class Room:
         """How long the last in line is told to wait before asking again; None while there is no copy yet."""
         waiting = self.snapshot.waiting if self.snapshot is not None else None
         return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
+
+    @property
+    def newcomers_wait_s(self) -> Range | None:
+        """The range of the wait that whoever joins now will be told; None where none can be named."""
+        copy = self.snapshot
+        if copy is None or (copy.closes_at_s is not None and copy.at_s >= copy.closes_at_s):
+            return None
+        return self.eta.prequeue_s if self.drawn and self._draw is None else self.eta.range_s(copy.waiting)
 
     @property
     def commitment(self) -> str | None:

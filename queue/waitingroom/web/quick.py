@@ -15,18 +15,19 @@ from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
 from waitingroom.gate.auth import AUTH_PATH, AuthGate
 from waitingroom.room import Room
 from waitingroom.web.answers import SnapshotText, buyer_members
-from waitingroom.web.buyers import error_answer, shown_standing
+from waitingroom.web.buyers import shown_standing
 from waitingroom.web.cookies import (
-    DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
     cookie_line,
+    device_cookie,
     find_cookie,
     find_device,
     new_device,
     pass_cookie,
 )
 from waitingroom.web.negotiation import wants_html
+from waitingroom.web.refusals import error_answer
 from waitingroom.web.security import Shield
 from waitingroom.web.whole import Heads, WholeAnswer, lines
 
@@ -89,7 +90,7 @@ class _QuickRoom:
         path = f"/{room.name}"
         before, between = cookie_line(PLACE_COOKIE, path=path, max_age_s=YEAR_S, secure=secure_cookies)
         device, self._behind_device = cookie_line(
-            DEVICE_COOKIE, path="/", max_age_s=YEAR_S, secure=secure_cookies
+            device_cookie(secure=secure_cookies), path="/", max_age_s=YEAR_S, secure=secure_cookies
         )
         self._before_place = before
         self._between = between + device
