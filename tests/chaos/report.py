@@ -194,5 +194,6 @@ and so does its shop; until its next target arrives, the fallback rate applies.
 
 `make soak` runs a sale of 20 minutes at 17 buyers a second and looks at the memory and the open files of each process: \
 over the second half a worker may grow by no more than 1.5 KiB for each buyer who comes (what it remembers of buyers \
-is bounded, and not full within the hour), every other process by no more than 128 KiB a minute, and none may open files that it does not close.
+is bounded, and not full within the hour), every other process by no more than 128 KiB a minute, and none may \
+open files that it does not close.
 """
