@@ -62,11 +62,12 @@ soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minu
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 
-lint: install ## ruff, mypy (strict) and the import rules
+lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rules/rulebook queue/waitingroom scaler/autoscaler deploy/tidegate
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

@@ -1,16 +1,19 @@
 """Fuzzes one target after another with atheris, from the corpus on: `python -m tests.fuzz --minutes 10 [TARGET ...]`.
 
-What breaks a target is left in `out/fuzz/`, and the exit status is 1. With `--keep`, the smallest inputs that reach all that was
-reached become the corpus. Each target has a process of its own, as the fuzzer never returns.
+What breaks a target is left in `out/fuzz/`, and the exit status is 1. With `--keep`, the shortest inputs that reach all that was
+reached become the corpus (`choosing`). Each target has a process of its own, as the fuzzer never returns.
 """
 
 import argparse
-import shutil
+import hashlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
+
+from tests.fuzz.choosing import choose
 
 OUT = Path("out/fuzz")
 _PACKAGES = ["rulebook", "waitingroom", "autoscaler", "joserfc"]
@@ -33,13 +36,15 @@ def main() -> int:
     names = options.targets or list(TARGETS)
     OUT.mkdir(parents=True, exist_ok=True)
     seconds = options.minutes * 60 / len(names)
-    broken = [name for name in names if not _run(name, CORPUS / name, seconds, keep=options.keep)]
+    broken = [
+        name for name in names if not _run(name, TARGETS[name], CORPUS / name, seconds, keep=options.keep)
+    ]
     for name in broken:
         print(f"broken: {name}, see {OUT}/{name}-*", file=sys.stderr)
     return 1 if broken else 0
 
 
-def _run(name: str, kept: Path, seconds: float, *, keep: bool) -> bool:
+def _run(name: str, target: Callable[[bytes], None], kept: Path, seconds: float, *, keep: bool) -> bool:
     command = [sys.executable, "-m", "tests.fuzz", "--one", name]
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tidegate-fuzz-") as found:
@@ -48,12 +53,17 @@ def _run(name: str, kept: Path, seconds: float, *, keep: bool) -> bool:
         print(f"== {name}: {seconds:.0f} s", flush=True)
         done = subprocess.run([*command, *limits, *told, found, str(kept)], check=False)
         if keep:
-            with tempfile.TemporaryDirectory(prefix="tidegate-fuzz-") as smaller:
-                merging = [*command, "-merge=1", f"-max_len={_LARGEST}", smaller, str(kept), found]
-                subprocess.run(merging, check=True, stderr=subprocess.DEVNULL)
-                shutil.rmtree(kept)
-                shutil.copytree(smaller, kept)
+            _keep(kept, Path(found), target)
     return done.returncode == 0
+
+
+def _keep(kept: Path, found: Path, target: Callable[[bytes], None]) -> None:
+    """Make the corpus of a target anew of what it held and what was found."""
+    chosen = choose([path.read_bytes() for folder in (kept, found) for path in folder.iterdir()], target)
+    for path in kept.iterdir():
+        path.unlink()
+    for data in chosen:
+        (kept / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
 def _fuzz(name: str, arguments: list[str]) -> NoReturn:
