@@ -87,13 +87,13 @@ class _Watch:
     looks: list[Look] = field(default_factory=list)
     over: bool = False
 
-    async def spent(self) -> Spent:
-        """Read what the processes have used so far."""
+    async def spent(self, told: dict[str, Any]) -> Spent:
+        """Read what the processes have used so far; the driver, which ends when it is done, has told it."""
         return Spent(
             at_s=asyncio.get_running_loop().time(),
             room_s=cpu_s(self.venue.room.process.pid),
             store_s=await self.venue.store_cpu_s(),
-            driver_s=cpu_s(self.driver.process.pid),
+            driver_s=told["cpu_s"],
             store_commands=await self.venue.store_commands(),
         )
 
@@ -110,19 +110,17 @@ class _Watch:
 
 async def _follow(watch: _Watch, options: CrowdOptions, buyers: int, rate_per_s: float) -> Outcome:
     told = _told_by(watch.driver)
-    await _next(told, "joining", watch.driver)
-    begun = await watch.spent()
+    begun = await watch.spent(await _next(told, "joining", watch.driver))
     joined = await _next(told, "joined", watch.driver)
-    after_joins, joining_bytes = await watch.spent(), await watch.venue.store_bytes()
-    await _next(told, "watching", watch.driver)
-    before = await watch.spent()
+    after_joins, joining_bytes = await watch.spent(joined), await watch.venue.store_bytes()
+    before = await watch.spent(await _next(told, "watching", watch.driver))
     looking = asyncio.create_task(watch.look_on())
     try:
         watched = await _next(told, "watched", watch.driver)
     finally:
         watch.over = True
         await looking
-    after = await watch.spent()
+    after = await watch.spent(watched)
     kept = await watch.venue.kept_bytes()
     return Outcome(
         buyers=buyers,
