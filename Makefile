@@ -7,7 +7,7 @@ ARGS   ?=
 SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs prometheus-rules dashboards image-requirements constraints clean
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# /{print $$1}' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,14 +41,33 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
+	@$(BIN)/python -m tests.benchmarks.sizing --write $(ARGS)
+
+fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: install ## look the pinned packages up among the known weaknesses (asks the network; no part of CI)
+	@$(PYTHON) -m venv out/audit
+	@out/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@out/audit/bin/pip-audit --require-hashes --disable-pip -r constraints.txt $(ARGS)
+
+chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with real processes: a quarter of an hour; ARGS="--list"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 
-lint: install ## ruff, mypy (strict) and the import rules
+lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rules/rulebook queue/waitingroom scaler/autoscaler deploy/tidegate
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

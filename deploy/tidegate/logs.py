@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 
 class LogFormat(StrEnum):
@@ -47,6 +48,16 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069
 """Controls, and what turns the direction of a line."""
 
 
+class WithoutMalformed(logging.Filter):
+    """Leaves out what aiohttp logs of each request that is no HTTP: lines for anybody to fill the log with, which repeat what
+    they sent, and a header may hold a pass.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line is to be written."""
+        return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
 def configure_logs(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:
     """Send all logs to standard error."""
     common: list[Any] = [
@@ -68,6 +79,9 @@ def configure_logs(form: LogFormat, level: LogLevel = LogLevel.INFO) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    server = logging.getLogger("aiohttp.server")
+    if not any(isinstance(each, WithoutMalformed) for each in server.filters):
+        server.addFilter(WithoutMalformed())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -80,10 +94,10 @@ def _renderers(form: LogFormat) -> list[Any]:
 
 
 def _write_traceback(out: TextIO, raised: Any) -> None:
-    """Write a plain traceback: locals, which other ones show, may be secrets."""
+    """Write a plain traceback: locals, which other ones show, may be secrets. No line of it looks like one of ours."""
     text = io.StringIO()
     structlog.dev.plain_traceback(text, raised)
-    out.write("\n".join(_escape(line) for line in text.getvalue().split("\n")))
+    out.write("\n".join(f"  {_escape(line)}" for line in text.getvalue().split("\n")))
 
 
 def _make_visible(logger: object, name: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

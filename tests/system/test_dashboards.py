@@ -29,6 +29,9 @@ OWN_OF_PROMETHEUS = {"ALERTS"}
 OF_EVENTS = {"titleFormat", "step", "useValueForTime"}
 """What Grafana's Prometheus data source reads of an annotation, beyond the schema of dashboards."""
 
+UNITS = {"dtdurations", "locale", "none", "percentunit", "s", "short", "suffix:/s"}
+"""As Grafana names them; one that it does not know it would show as a word behind each number."""
+
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -88,6 +91,8 @@ def test_panels_are_numbered_once_and_do_not_overlap(path: Path) -> None:
         assert place["h"] > 0
     for one, other in combinations(found, 2):
         assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+        if one["gridPos"]["y"] == other["gridPos"]["y"]:
+            assert one["gridPos"]["h"] == other["gridPos"]["h"], (one["title"], other["title"])
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
@@ -133,7 +138,7 @@ def test_every_panel_says_what_it_shows_and_what_to_do(path: Path) -> None:
         )
         assert panel["description"].endswith("."), panel["title"]
         defaults = panel["fieldConfig"]["defaults"]
-        assert defaults["unit"], panel["title"]
+        assert defaults["unit"] in UNITS, panel["title"]
         assert defaults["thresholds"]["steps"][0]["value"] is None, panel["title"]
         assert panel["targets"], panel["title"]
         assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
@@ -153,6 +158,7 @@ def test_every_link_to_the_runbook_leads_to_the_section_that_it_names() -> None:
         for link in panel.get("links", ())
     }
     assert linked
+    linked.remove(("Runbook", "/d/tidegate-runbook"))
     for title, url in linked:
         assert title == f"Runbook: {sections[url]}"
     text = "\n".join(panel["options"]["content"] for panel in panels(by_uid["tidegate-runbook"]))
@@ -184,6 +190,16 @@ def test_no_query_asks_for_a_metric_that_there_is_not(path: Path) -> None:
     for each in asked(path):
         assert each.metrics, each
         assert each.metrics <= known, each
+
+
+@each_file
+def test_a_large_figure_is_of_this_moment_and_says_when_there_is_none(path: Path) -> None:
+    for panel in panels(read(path)):
+        if panel["type"] == "stat":
+            assert all(target["instant"] and not target["range"] for target in panel["targets"]), panel[
+                "title"
+            ]
+            assert panel["fieldConfig"]["defaults"]["noValue"] == "none", panel["title"]
 
 
 def test_names_of_metrics_are_found_in_every_form() -> None:

@@ -13,6 +13,7 @@ def alert_count(sheet: Sheet, labels: str, *, width: int) -> None:
         About(
             "Alerts",
             "Alerts which fire now; which ones, the bars below say. Each has a section on the dashboard Runbook.",
+            [""],
         ),
         number(
             Query(f"count(ALERTS{{{labels}, {_FIRING}}}) or vector(0)", "firing"),
@@ -31,6 +32,7 @@ def alert_bars(sheet: Sheet, labels: str) -> None:
             "Alerts that fire",
             "A bar an alert, for as long as it fires; nothing in a good sale. What to do: the section of its name on the "
             "dashboard Runbook.",
+            [""],
         ),
         states(
             Query(expr, "{{alertname}} {{onsale}}{{rule}} ({{severity}})"),

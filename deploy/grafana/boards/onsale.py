@@ -29,6 +29,7 @@ NOW_WIDTH = 3
 _FULL = ((None, "green"), (0.9, "yellow"), (0.98, "red"))
 _PATIENCE = ((None, "green"), (1800, "yellow"), (3600, "red"))
 _MOVES = ((None, "red"), (0.001, "green"))
+_REASONS = {"fallback": "red", "hold": "orange", "operator": "purple", "document": "blue"}
 _OF_THIS = 'namespace=~"$namespace", onsale=~"$onsale|"'
 """Alerts of this onsale, and those which concern all."""
 
@@ -125,6 +126,7 @@ def _now(sheet: Sheet) -> None:
             unit=COUNT,
             width=NOW_WIDTH,
             name=True,
+            colors=_REASONS,
         ),
     )
     sheet.add(
@@ -221,7 +223,7 @@ def _admission(sheet: Sheet) -> None:
         ),
         states(
             Query(f"max by (reason) (tidegate_queue_rate_reason{{{ONSALE}}})", "{{reason}}"),
-            colors={"fallback": "red", "hold": "orange", "operator": "purple", "document": "blue"},
+            colors=_REASONS,
         ),
     )
     sheet.add(

@@ -26,9 +26,9 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana.boards.frame import SOURCE
 
 GRID_WIDTH = 24
-STAT_HEIGHT, GRAPH_HEIGHT, STATES_HEIGHT = 4, 8, 6
+STAT_HEIGHT, GRAPH_HEIGHT = 4, 8
 
-BUYERS, COUNT, PER_S, SECONDS, SHARE = "locale", "none", "suffix: /s", "s", "percentunit"
+BUYERS, COUNT, PER_S, SECONDS, SHARE = "locale", "none", "suffix:/s", "s", "percentunit"
 """Units as Grafana names them."""
 
 Panel: TypeAlias = stat.Panel | timeseries.Panel | statetimeline.Panel
@@ -58,7 +58,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a panel is called, what it shows and what to do about it, and the alerts whose sections in the runbook say more."""
+    """What a panel is called, what it shows and what to do about it, and the alerts whose sections in the runbook say more.
+
+    `""` among the alerts is the runbook as a whole.
+    """
 
     title: str
     text: str
@@ -87,7 +90,7 @@ class Sheet:
         """
         self._panels += 1
         links = [
-            dashboard.DashboardLink(f"Runbook: {alert}")
+            dashboard.DashboardLink(f"Runbook: {alert}" if alert else "Runbook")
             .type(DashboardLinkType.LINK)
             .url(self._places[alert])
             .target_blank(True)
@@ -104,23 +107,30 @@ def number(
     unit: str,
     steps: Steps = CALM,
     texts: Texts | None = None,
+    colors: Mapping[str, str] | None = None,
     width: int = 4,
+    height: int = STAT_HEIGHT,
     decimals: int | None = None,
     name: bool = False,
 ) -> stat.Panel:
-    """Return one large figure, as of now, with its course behind it; with `name` the name of its series instead."""
+    """Return one large figure; with `name` the name of its series instead, in its colour of `colors`.
+
+    It is asked for this moment alone: the last figure of a time that is shown would still stand there when there is none now.
+    """
     panel = (
         stat.Panel()
-        .height(STAT_HEIGHT)
+        .height(height)
         .span(width)
         .color_mode(shown.BigValueColorMode.VALUE)
-        .graph_mode(shown.BigValueGraphMode.NONE if name else shown.BigValueGraphMode.AREA)
+        .graph_mode(shown.BigValueGraphMode.NONE)
         .text_mode(shown.BigValueTextMode.NAME if name else shown.BigValueTextMode.AUTO)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value("none")
     )
+    _color(panel, colors)
     if decimals is not None:
         panel.decimals(decimals)
-    return _drawn(panel, queries, unit, steps, texts)
+    return _drawn(panel, queries, unit, steps, texts, at_once=True)
 
 
 def graph(
@@ -177,7 +187,7 @@ def states(
     texts: Texts | None = None,
     colors: Mapping[str, str] | None = None,
     width: int = 12,
-    height: int = STATES_HEIGHT,
+    height: int = GRAPH_HEIGHT,
 ) -> statetimeline.Panel:
     """Return a bar a series, coloured by its value, or by its name where `colors` has it."""
     panel = (
@@ -192,12 +202,24 @@ def states(
         .legend(common.VizLegendOptions().display_mode(shown.LegendDisplayMode.LIST).show_legend(False))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
     )
-    for name, color in (colors or {}).items():
-        panel.override_by_name(name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
+    _color(panel, colors)
     return _drawn(panel, queries, COUNT, steps, texts)
 
 
-def _drawn(panel: P, queries: Sequence[Query], unit: str, steps: Steps, texts: Texts | None) -> P:
+def _color(panel: stat.Panel | statetimeline.Panel, colors: Mapping[str, str] | None) -> None:
+    for name, color in (colors or {}).items():
+        panel.override_by_name(name, [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": color})])
+
+
+def _drawn(
+    panel: P,
+    queries: Sequence[Query],
+    unit: str,
+    steps: Steps,
+    texts: Texts | None,
+    *,
+    at_once: bool = False,
+) -> P:
     panel.unit(unit).thresholds(
         dashboard.ThresholdsConfig()
         .mode(ThresholdsMode.ABSOLUTE)
@@ -210,15 +232,15 @@ def _drawn(panel: P, queries: Sequence[Query], unit: str, steps: Steps, texts: T
         }
         panel.mappings([ValueMap(options=results)])
     for ref, query in _lettered(queries):
-        panel.with_target(
+        target = (
             prometheus.Dataquery()
             .ref_id(ref)
             .datasource(SOURCE)
             .expr(query.expr)
             .legend_format(query.legend)
             .format(PromQueryFormat.TIME_SERIES)
-            .range()
         )
+        panel.with_target(target.instant() if at_once else target.range())
     return panel
 
 

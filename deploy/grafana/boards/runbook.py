@@ -55,8 +55,10 @@ def read_runbook(page: str) -> Runbook:
 
 
 def anchors(runbook: Runbook) -> Mapping[str, str]:
-    """Return where in Grafana the section of each alert is."""
-    return {section.alert: f"/d/{UID}?viewPanel={section.panel}" for section in runbook.sections}
+    """Return where in Grafana the section of each alert is, and by `""` the whole."""
+    return {"": f"/d/{UID}"} | {
+        section.alert: f"/d/{UID}?viewPanel={section.panel}" for section in runbook.sections
+    }
 
 
 def runbook_dashboard(runbook: Runbook) -> dashboard.Dashboard:

@@ -10,6 +10,7 @@ from grafana.boards.frame import RULE, framed, rule_variable, scalings, signal_v
 from grafana.boards.panels import (
     BUYERS,
     COUNT,
+    GRAPH_HEIGHT,
     PER_S,
     SECONDS,
     SHARE,
@@ -24,6 +25,7 @@ from grafana.boards.panels import (
 UID = "tidegate-scaling"
 _OF_SIGNALS = f'{RULE}, signal=~"$signal"'
 _AGE = ((None, "green"), (60, "yellow"), (300, "red"))
+_STEPS = {"max": "orange", "hold": "red", "fail": "red", "fallback": "red", "paused": "purple"}
 _SLOWNESS = ((None, "red"), (0.5, "yellow"), (1, "green"))
 
 
@@ -86,6 +88,7 @@ def _now(sheet: Sheet) -> None:
             Query(f"max by (step) (tidegate_scaler_bound_by{{{RULE}}}) == 1", "{{step}}"),
             unit=COUNT,
             name=True,
+            colors=_STEPS,
         ),
     )
     sheet.add(
@@ -161,9 +164,8 @@ def _decision(sheet: Sheet) -> None:
         ),
         states(
             Query(f"max by (step) (tidegate_scaler_bound_by{{{RULE}}})", "{{step}}"),
-            colors={"max": "orange", "hold": "red", "fail": "red", "fallback": "red", "paused": "purple"},
+            colors=_STEPS,
             width=8,
-            height=8,
         ),
     )
     sheet.add(
@@ -199,6 +201,7 @@ def _decision(sheet: Sheet) -> None:
             decimals=0,
             steps=((None, "blue"),),
             width=8,
+            height=GRAPH_HEIGHT,
         ),
     )
 

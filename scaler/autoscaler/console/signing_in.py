@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from autoscaler.console.base import CONSOLE, ROOT, client_of, render, see_other
-from autoscaler.console.guard import COOKIE, SIGN_IN, clear_cookie, set_cookie
+from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
@@ -48,7 +48,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
             "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."
         )
         return render(request, "sign_in.html", code=403, next=goal, problem=problem)
-    console.sessions.end(request.cookies.get(COOKIE, ""))
+    console.sessions.end(session_key(request))
     response = see_other(goal)
     set_cookie(response, console.sessions.begin(entry, now_s), console.settings)
     _log.info("console signed in", who=entry.name, role=entry.role.value, client=client)
@@ -58,7 +58,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """End the session."""
     console = request.app[CONSOLE]
-    console.sessions.end(request.cookies.get(COOKIE, ""))
+    console.sessions.end(session_key(request))
     response = see_other(SIGN_IN)
     clear_cookie(response, console.settings)
     return response

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ReadOnlyError
 
 from autoscaler.errors import ConfigurationError
-from autoscaler.store.servers import ClusterClient, once_more, open_master
+from autoscaler.store.servers import ClusterClient, OnceMore, open_master
 from rulebook.storeaddress import check_closed, public_form, read_address
 
 TIMEOUT_S = 2.0
@@ -60,7 +60,7 @@ def open_client(url: str, *, allow_open: bool = False) -> StoreClient:
         ((host, port),) = address.hosts
         place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(db=address.db, retry=once_more(), retry_on_error=[ReadOnlyError], **place, **options)
+    return Redis(db=address.db, retry=OnceMore(), retry_on_error=[ReadOnlyError], **place, **options)
 
 
 class Script:
