@@ -63,6 +63,7 @@ def test_the_page_has_every_table_and_no_other() -> None:
     assert page.count("<!-- figures: ") == page.count("<!-- end -->") == len(TABLES)
 
 
+@pytest.mark.slow
 def test_the_page_is_written_with_its_picture(tmp_path: Path) -> None:
     (tmp_path / "img").mkdir()
     (tmp_path / "benchmarks.md").write_text(MARK.format("crowd"))
