@@ -30,7 +30,7 @@ from tidegate.demo.ports import HOST
 _LOOK_EVERY_S = 0.05
 _GRACE_S = 5.0
 _USED_UP = 0.2
-"""At the most this share of a line is released while it is watched, so that it stays about as long as it is said to be."""
+"""At the most this share of the shortest line is released, so that each stays about as long as it is said to be."""
 
 
 async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> list[Figure]:
@@ -50,8 +50,7 @@ async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> l
 
 
 async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
-    joining_s = buyers / options.joins_per_s
-    rate_per_s = min(options.rate_per_s, _USED_UP * buyers / (joining_s + options.seconds))
+    rate_per_s = _rate_per_s(options)
     async with open_venue(
         folder,
         rate_per_s=rate_per_s,
@@ -75,6 +74,12 @@ async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
             return await _follow(_Watch(venue, driver, empty), options, buyers, rate_per_s)
         finally:
             await driver.stop(_GRACE_S)
+
+
+def _rate_per_s(options: CrowdOptions) -> float:
+    """Return at which rate all lines move: the same for each, or those who enter would make the larger crowds dearer."""
+    shortest = options.sizes[0]
+    return min(options.rate_per_s, _USED_UP * shortest / (shortest / options.joins_per_s + options.seconds))
 
 
 @dataclass(slots=True)
