@@ -15,6 +15,7 @@ import typer.exceptions
 
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
+from rulebook.admintokens import TokenError
 from tidegate import __version__
 from tidegate.cli_options import (
     INTERRUPTED,
@@ -61,7 +62,7 @@ def main() -> None:
     except DocumentsRefused as error:  # all of them, as `rules lint` tells them
         print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         sys.exit(MISTAKE)
-    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, TokenError, DemoError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)

@@ -19,8 +19,8 @@ import typer.core
 from rich.console import Console
 from rich.table import Table
 
+from rulebook.admintokens import Role, make_token
 from tidegate.cli_options import read_url
-from waitingroom.web.admin_tokens import Role, make_token
 
 _COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
 

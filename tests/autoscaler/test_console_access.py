@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.errors import ConfigurationError
 from autoscaler.service import run_scaler
+from rulebook.admintokens import Role, make_token
 from tests.autoscaler.console_stage import (
     MADE,
     TOKENS,
@@ -22,7 +23,6 @@ from tests.autoscaler.console_stage import (
     signed_in,
     stage_settings,
 )
-from waitingroom.web.admin_tokens import Role, make_token
 
 PAUSE = {"mode": "paused", "reason": "a test"}
 

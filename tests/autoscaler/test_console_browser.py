@@ -13,11 +13,11 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from rulebook.admintokens import Role
 from tests.autoscaler.console_stage import TOKENS, Stage, running_stage, stage_settings
 from tests.autoscaler.pools import post
 from tests.tools import need
 from tests.waitingroom.samples import onsale
-from waitingroom.web.admin_tokens import Role
 
 expect.set_options(timeout=60_000)
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]

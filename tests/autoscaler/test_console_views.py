@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from autoscaler.conditions import Condition
-from autoscaler.console.history import EVENTS_KEPT, ROUNDS_KEPT, Chronicle
+from autoscaler.console.history import EVENTS_OF_RULE_KEPT, ROUNDS_KEPT, Chronicle
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.plot import MOST_POINTS, Series, draw, format_number, nice_ceiling, thinned
@@ -108,9 +108,9 @@ def test_rounds_and_events_are_kept_and_bounded(clock: ManualClock) -> None:
     rounds = chronicle.rounds("web")
     assert len(rounds) == ROUNDS_KEPT
     assert (rounds[-1].current, rounds[-1].ready, rounds[-1].values) == (2, 1, (("busy", 10.0),))
-    for number in range(EVENTS_KEPT + 5):
+    for number in range(EVENTS_OF_RULE_KEPT + 5):
         chronicle.record(StepFailed("web", "scale", f"no {number}", 0.0))
-    assert len(chronicle.happenings("web")) == EVENTS_KEPT
+    assert len(chronicle.happenings("web")) == EVENTS_OF_RULE_KEPT
     chronicle.record(RuleRemoved("web"))
     assert chronicle.rounds("web") == ()
 

@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
 from autoscaler.console.sessions import Session
 from autoscaler.console.settings import ConsoleSettings
+from autoscaler.console.tokens import may_act
 
 COOKIE: Final = "tidegate_console"
 SIGN_IN: Final = f"{ROOT}/sign-in"
@@ -63,6 +64,11 @@ def signed_in(request: web.Request) -> Session:
     return request[SESSION]
 
 
+def why_signed_out(request: web.Request) -> str:
+    """Say why whoever has no session has none: it has ended, where the browser still has its cookie."""
+    return "Your session has ended: sign in again." if request.cookies.get(COOKIE) else "Sign in first."
+
+
 def set_cookie(response: web.Response, key: str, settings: ConsoleSettings) -> None:
     """Give a browser its session."""
     response.set_cookie(COOKIE, key, path=ROOT, httponly=True, samesite="Strict", secure=settings.secure)
@@ -92,7 +98,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
         return None
     if session is None:
         if changes or "text/html" not in request.headers.get("Accept", ""):
-            raise web.HTTPUnauthorized(text="Sign in first. Nothing was done.")
+            raise web.HTTPUnauthorized(text=f"{why_signed_out(request)} Nothing was done.")
         return see_other(f"{SIGN_IN}?next={quote(request.path_qs, safe='/')}")
     if changes:
         form = await request.post()
@@ -101,7 +107,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
             raise web.HTTPForbidden(
                 text="This form is not from this session: reload the page. Nothing was done."
             )
-        if request.path != SIGN_OUT and not session.entry.may_act:
+        if request.path != SIGN_OUT and not may_act(session.entry):
             _log.warning("console action of a viewer refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
     return None

@@ -1,12 +1,13 @@
 """Turns series into the points of an SVG plot: pure geometry, so that a page shows it without a script.
 
-A series of counts goes in steps, a series of measurements in lines; where a value is missing, the line is broken.
+A series of counts goes in steps, a series of measurements in lines; where a value is missing, or nothing was noted for long, the
+line is broken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,8 +72,11 @@ class Plot:
         return "Now " + ", ".join(parts)
 
 
-def draw(series: Sequence[Series], height: int) -> Plot | None:
-    """Lay out series over their common time; None while there are no two moments to draw a line between."""
+def draw(series: Sequence[Series], height: int, gap_s: float = math.inf) -> Plot | None:
+    """Lay out series over their common time; None while there are no two moments to draw a line between.
+
+    Over more than `gap_s` between two points no line is drawn.
+    """
     times = [at_s for one in series for at_s, _ in one.points]
     if not times or max(times) - min(times) <= 0:
         return None
@@ -96,7 +100,7 @@ def draw(series: Sequence[Series], height: int) -> Plot | None:
     for one in series:
         points = [
             (x(at_s), None if value is None or not math.isfinite(value) else y(value))
-            for at_s, value in thinned(one.points)
+            for at_s, value in broken(thinned(one.points), gap_s)
         ]
         lines.append(
             Line(
@@ -118,6 +122,18 @@ def draw(series: Sequence[Series], height: int) -> Plot | None:
             for share in (0.0, 0.5, 1.0)
         ),
     )
+
+
+def broken(
+    points: Sequence[tuple[float, float | None]], gap_s: float
+) -> Iterator[tuple[float, float | None]]:
+    """Go through points, with one that has no value in each gap."""
+    before_s = math.inf
+    for at_s, value in points:
+        if at_s - before_s > gap_s:
+            yield before_s, None
+        before_s = at_s
+        yield at_s, value
 
 
 def thinned(points: Sequence[tuple[float, float | None]]) -> Sequence[tuple[float, float | None]]:

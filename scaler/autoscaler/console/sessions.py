@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from autoscaler.console.tokens import TokenEntry
+from rulebook.admintokens import TokenEntry
 
 IDLE_S: Final = 3600.0
 """A session that nobody uses ends after this; an open page uses it."""

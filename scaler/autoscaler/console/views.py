@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.console.history import Grade, Round
+from autoscaler.console.happenings import Grade
+from autoscaler.console.history import ROUNDS_KEPT, Round
 from autoscaler.console.plot import Plot, Series, draw, format_number
 from autoscaler.leadership.standing import Leadership
 from autoscaler.sources.base import Answer
@@ -17,6 +18,9 @@ from rulebook.rule import Paused, ScalingRule
 from rulebook.signals import SignalSpec
 
 LATE_ROUNDS: Final = 3
+GAP_ROUNDS: Final = 6
+"""Where there was no round for longer, a plot has a gap."""
+SHORTEST_GAP_S: Final = 5.0
 DESCRIPTION: Final = "tidegate.dev/description"
 """The annotation of a rule's document which says in a sentence what the service is."""
 _TALL, _LOW = 240, 130
@@ -151,13 +155,21 @@ def signal_rows(rule: ScalingRule, status: RuleStatus, rounds: Sequence[Round]) 
                 else str(recommendation.replicas),
                 detail="" if recommendation is None else recommendation.detail,
                 missing=answer is not None and isinstance(answer.reading, Missing),
-                plot=draw([series], _LOW),
+                plot=draw([series], _LOW, _gap_s(status.interval_s)),
             )
         )
     return tuple(rows)
 
 
-def replicas_plot(rounds: Sequence[Round]) -> Plot | None:
+def lately(rounds: Sequence[Round], interval_s: float) -> tuple[Round, ...]:
+    """Leave out what one process would not remember: after a long rest, what was before it."""
+    if not rounds:
+        return ()
+    since_s = rounds[-1].at_s - ROUNDS_KEPT * interval_s
+    return tuple(one for one in rounds if one.at_s >= since_s)
+
+
+def replicas_plot(rounds: Sequence[Round], interval_s: float) -> Plot | None:
     """Draw what was wanted and what was there, and what each signal asked for."""
     names = list(dict.fromkeys(name for one in rounds for name, _ in one.recommended))
     asked = [
@@ -176,7 +188,12 @@ def replicas_plot(rounds: Sequence[Round]) -> Plot | None:
             Series("desired", "desired", tuple((one.at_s, one.desired) for one in rounds), steps=True),
         ],
         _TALL,
+        _gap_s(interval_s),
     )
+
+
+def _gap_s(interval_s: float) -> float:
+    return max(GAP_ROUNDS * interval_s, SHORTEST_GAP_S)
 
 
 def standing(leadership: Leadership) -> Said:
