@@ -39,8 +39,9 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
-screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
+screenshots: install ## take the pictures of both sides' pages in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
+	@$(BIN)/python -m tests.system.console_screenshots
 
 lint: install ## ruff, mypy (strict) and the import rules
 	@$(BIN)/ruff check .

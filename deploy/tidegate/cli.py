@@ -292,6 +292,9 @@ def demo(
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="The crowd's seed: the same seed, the same crowd.")] = 1,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Leave everything up after the sale, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
@@ -307,6 +310,7 @@ def demo(
         seed=seed,
         scenario=played,
         keep_data=keep_data,
+        stay=stay,
     )
     configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
     raise typer.Exit(run_service(run_demo, options))
