@@ -112,6 +112,27 @@ async def test_signing_out_ends_the_session_not_only_the_cookie(stage: Stage) ->
             assert answer.status == 303
 
 
+async def test_who_comes_back_to_an_ended_session_is_told_so_and_led_on(stage: Stage) -> None:
+    async with signed_in(stage) as operator:
+        key = await operator.key()
+        cookies = {cookie.key: cookie.value for cookie in operator.http.cookie_jar}
+        async with await operator.post("sign-out", form_key=key) as answer:
+            assert answer.status == 303
+        form = {"form_key": key, **PAUSE}
+        headers = {"Origin": operator.origin, "Cookie": f"tidegate_console={cookies['tidegate_console']}"}
+        async with aiohttp.ClientSession(headers={**headers, "Accept": "text/html"}) as http:
+            async with http.post(f"{stage.console}services/web/mode", data=form) as answer:
+                text = await answer.text()
+                assert answer.status == 401
+            assert "Your session has ended: sign in again. Nothing was done." in text
+            assert 'href="/console/sign-in"' in text
+            async with http.get(f"{stage.console}services/web") as answer:
+                text = await answer.text()
+            assert "Your session has ended: sign in again." in text
+            assert 'name="next" value="/console/services/web"' in text
+    assert await mode(stage) is None
+
+
 @pytest.mark.parametrize(
     "goal",
     [

@@ -35,6 +35,7 @@ async def settled(stage: Stage) -> dict[str, Any]:
     return rule
 
 
+@pytest.mark.slow
 async def test_a_pinned_rule_keeps_the_count_over_a_restart_until_it_is_taken_back(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
@@ -98,6 +99,7 @@ async def test_a_form_that_cannot_be_meant_changes_nothing_and_says_why(
         assert (await rule_of(stage))["override"] is None
 
 
+@pytest.mark.slow
 async def test_a_restart_replaces_the_processes_once_it_was_confirmed(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:

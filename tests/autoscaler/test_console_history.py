@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from autoscaler.console.happenings import Happening
@@ -156,8 +157,15 @@ def test_a_trail_knows_what_has_not_been_kept() -> None:
     trail.add(four)
     assert tuple(trail) == (two, three, four)
     assert trail.fresh() == (three, four)
-    trail.recall([one, two])
+    trail.recall([one, two, one])
     assert (tuple(trail), trail.recalled) == ((two, three, four), True)
+
+
+def test_what_was_written_twice_is_recalled_once() -> None:
+    trail: Trail[Sample] = Trail(9)
+    one, two = Sample(1.0, 1, None, None), Sample(2.0, 2, None, None)
+    trail.recall([two, one, two, one])
+    assert tuple(trail) == (one, two)
 
 
 def test_over_a_rest_no_line_is_drawn() -> None:
@@ -169,6 +177,7 @@ def test_over_a_rest_no_line_is_drawn() -> None:
     assert (whole.lines[0].path.count("M"), parted.lines[0].path.count("M")) == (1, 2)
 
 
+@pytest.mark.slow
 async def test_after_a_restart_the_page_tells_of_the_time_before(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:

@@ -1,4 +1,4 @@
-"""Two operators at once: neither undoes unseen what the other has just done, and holding the line is never refused for long."""
+"""Two operators at once: neither undoes unseen what the other has just done, and a line that is not held can always be held."""
 
 import re
 from collections.abc import AsyncIterator
@@ -73,6 +73,15 @@ async def test_an_onsale_that_another_holds_is_not_resumed_unseen(stage: Stage) 
         assert await becomes(hold, bool) == "A fire alarm"
         now = await seen(kim, "onsales/cactus", "resume")
         assert "buyers are released again" in await kim.act("onsales/cactus/resume", seen=now)
+
+
+async def test_a_line_that_somebody_has_just_set_free_can_be_held_at_once(stage: Stage) -> None:
+    async with signed_in(stage) as kim, signed_in(stage) as lee:
+        await kim.act("onsales/cactus/hold", reason="The payments are down")
+        before = await seen(kim, "onsales/cactus", "hold")
+        await lee.act("onsales/cactus/resume")
+        page = await kim.act("onsales/cactus/hold", reason="They are still down", seen=before)
+        assert "nobody is released until you resume" in page
 
 
 async def test_one_field_does_not_stand_in_the_way_of_another(stage: Stage) -> None:

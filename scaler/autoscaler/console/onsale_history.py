@@ -14,10 +14,10 @@ from autoscaler.console.plot import Plot, Series, draw
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.trail import Trail
 
-EVERY_S: Final = 5.0
-KEPT: Final = 720
+EVERY_S: Final = 2.0
+KEPT: Final = 1800
 MOST_ONSALES: Final = 50
-GAP_S: Final = 6 * EVERY_S
+GAP_S: Final = 15.0
 """Where there is nothing for longer, the line is broken."""
 _HEIGHT: Final = 150
 

@@ -62,7 +62,9 @@ async def act(request: web.Request) -> web.StreamResponse:
     async def change(request_id: str) -> None:
         if action in CHANGED_BY:
             now = onsale_view(await room.onsale(name))
-            check_seen(form, CHANGED_BY[action](now), _told(action, now))
+            # Who holds a line that is not held is never refused: it is urgent, and hurts nobody's work.
+            if action != "hold" or now.hold:
+                check_seen(form, CHANGED_BY[action](now), _told(action, now))
         await room.act(name, action, body, request_id)
 
     return await carry_out(

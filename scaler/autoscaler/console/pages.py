@@ -62,7 +62,7 @@ async def show_service(request: web.Request) -> web.Response:
         pods=pods,
         pods_problem=problem,
         can_restart=fleet_of(loop.target) is not None,
-        plot=replicas_plot(rounds, status.interval_s),
+        plot=replicas_plot(rounds, status.interval_s, rule.spec.replicas.max),
         signals=signal_rows(rule, status, rounds),
         happenings=console.chronicle.happenings(rule.name, pool)[:EVENTS_SHOWN],
     )

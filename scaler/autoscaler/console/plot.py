@@ -61,6 +61,8 @@ class Plot:
     lines: tuple[Line, ...]
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
+    beyond: str | None = None
+    """The highest value, where it is above what is drawn."""
 
     @property
     def summary(self) -> str:
@@ -72,10 +74,12 @@ class Plot:
         return "Now " + ", ".join(parts)
 
 
-def draw(series: Sequence[Series], height: int, gap_s: float = math.inf) -> Plot | None:
+def draw(
+    series: Sequence[Series], height: int, gap_s: float = math.inf, ceiling: float = math.inf
+) -> Plot | None:
     """Lay out series over their common time; None while there are no two moments to draw a line between.
 
-    Over more than `gap_s` between two points no line is drawn.
+    Over more than `gap_s` between two points no line is drawn. What is above `ceiling` is drawn at the upper edge.
     """
     times = [at_s for one in series for at_s, _ in one.points]
     if not times or max(times) - min(times) <= 0:
@@ -84,7 +88,7 @@ def draw(series: Sequence[Series], height: int, gap_s: float = math.inf) -> Plot
     values = [
         value for one in series for _, value in one.points if value is not None and math.isfinite(value)
     ]
-    top = nice_ceiling(max(values, default=0.0))
+    top = nice_ceiling(min(max(values, default=0.0), ceiling))
     if all(one.steps for one in series):  # counts: a quarter of one is none
         top = max(top, float(_TICKS))
     low = min(0.0, *values) if values else 0.0
@@ -94,7 +98,7 @@ def draw(series: Sequence[Series], height: int, gap_s: float = math.inf) -> Plot
         return LEFT + (at_s - start_s) / (end_s - start_s) * (right - LEFT)
 
     def y(value: float) -> float:
-        return base - (value - low) / (top - low) * (base - TOP)
+        return base - (min(value, top) - low) / (top - low) * (base - TOP)
 
     lines = []
     for one in series:
@@ -121,6 +125,7 @@ def draw(series: Sequence[Series], height: int, gap_s: float = math.inf) -> Plot
             Tick(round(x(start_s + (end_s - start_s) * share), 1), _ago((end_s - start_s) * (1 - share)))
             for share in (0.0, 0.5, 1.0)
         ),
+        beyond=format_number(max(values)) if values and max(values) > top else None,
     )
 
 

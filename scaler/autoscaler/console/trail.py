@@ -59,12 +59,12 @@ class Trail(Generic[Item]):
         self._fresh = max(0, self._fresh - items)
 
     def recall(self, found: Iterable[Item]) -> None:
-        """Put what was kept among the items, by its time; what is not kept yet stays at the end."""
+        """Put what was kept among the items, by its time and once each; what is not kept yet stays at the end."""
         fresh = self.fresh()
         known = self._items[: len(self._items) - self._fresh]
         before = fresh[0].at_s if fresh else float("inf")
         seen = set(known)
-        older = [item for item in found if item.at_s < before and item not in seen]
+        older = [item for item in dict.fromkeys(found) if item.at_s < before and item not in seen]
         merged = sorted([*older, *known], key=lambda item: item.at_s)
         self._items = [*merged, *fresh][-self._kept :]
         self.recalled = True
