@@ -67,6 +67,19 @@ async def test_a_pinned_rule_keeps_the_count_over_a_restart_until_it_is_taken_ba
     assert "a load test" in log
 
 
+async def test_what_came_of_an_action_is_shown_once_and_by_its_own_page(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with running_stage(stage_settings(tmp_path, store_url)) as stage, signed_in(stage) as operator:
+        form = {"form_key": await operator.key(), "mode": "paused"}
+        async with await operator.post("services/web/mode", **form) as answer:
+            goal = answer.headers["Location"].removeprefix("/console/")
+        # A page which renews itself, here or in another tab, comes first.
+        assert "web is paused now." not in await operator.page("services/web")
+        assert "web is paused now." in await operator.page(goal)
+        assert "web is paused now." not in await operator.page(goal)
+
+
 async def test_a_dry_run_is_set_and_shown(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with running_stage(stage_settings(tmp_path, store_url)) as stage, signed_in(stage) as operator:
         await settled(stage)

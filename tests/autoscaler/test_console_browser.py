@@ -268,11 +268,13 @@ async def test_the_keyboard_is_enough_to_restart_to_read_logs_and_to_run_an_onsa
 
     async with visitor(browser, stage, Role.OPERATOR) as page:
         await press("Configure web")
+        await expect(page.locator("h1")).to_have_text("web")
         await press("Restart…")
         await expect(page.locator("h1")).to_have_text("Restart web?")
         await press("Cancel")
         await expect(page.locator("h1")).to_have_text("web")
         await press("Log of shop-")
+        await expect(page.locator("h1")).to_contain_text("Log of shop-")
         await tab_to(page, "Search")
         await page.keyboard.type("nowhere in any line")
         await expect(page.locator("#found")).to_contain_text("0 of")
@@ -280,7 +282,9 @@ async def test_the_keyboard_is_enough_to_restart_to_read_logs_and_to_run_an_onsa
         await page.keyboard.press("Space")
         await expect(page.locator("#follow")).not_to_be_checked()
         await press("Onsales")
+        await expect(page.locator("h1")).to_have_text("Onsales")
         await press("<img")
+        await expect(page.locator("h1")).to_have_text(HOSTILE)
         for label, text, told in (
             ("Ceiling", "0.01/s", "the rate is set."),
             ("Shown to all", "Doors at ten", "the message is set."),

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from autoscaler.console.audit import Entry
-from autoscaler.console.base import CONSOLE, ROOT, render, see_other
+from autoscaler.console.base import CONSOLE, ROOT, SAID, render, see_other
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.guard import FORM_KEY, signed_in
 from autoscaler.console.seen import check_seen
@@ -153,8 +153,8 @@ def ask_again(
 
 def answer(request: web.Request, back: str, grade: str, text: str) -> web.StreamResponse:
     """Go back to a page, which shows what came of it."""
-    signed_in(request).notice = (grade, text)
-    return see_other(back)
+    key = signed_in(request).leave_notice(grade, text)
+    return see_other(f"{back}?{SAID}={key}")
 
 
 async def texts(request: web.Request) -> dict[str, str]:

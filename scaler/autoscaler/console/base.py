@@ -27,6 +27,8 @@ from autoscaler.scaler import Scaler
 from rulebook.rule import ScalingRule
 
 ROOT: Final = "/console"
+SAID: Final = "said"
+"""In the address of a page that shows what came of an action: which notice it is."""
 HTML_HEADERS: Final = {"Cache-Control": "no-store"}
 
 
@@ -95,7 +97,7 @@ def render(request: web.Request, template: str, *, code: int = 200, **values: An
         "who": "" if session is None else session.entry.name,
         "may_act": session is not None and may_act(session.entry),
         "form_key": "" if session is None else session.form_key,
-        "notice": None if session is None else session.take_notice(),
+        "notice": None if session is None else session.take_notice(request.query.get(SAID, "")),
         "has_room": console.room is not None,
         "standing": standing(scaler.leadership),
         "leader_address": console.leader.elsewhere,
