@@ -188,7 +188,8 @@ def _step(at_s: float) -> float:
 
 def _drawn_range(eta: Eta, snapshot: Snapshot) -> Range | None:
     """Return the range of somebody who may be drawn to any position among those who will have joined by the opening."""
-    more = snapshot.arrivals_per_s * min(eta.opens_in_s, 600.0)
+    # A rush of arrivals is not drawn on beyond what has come so far.
+    more = min(snapshot.arrivals_per_s * min(eta.opens_in_s, 600.0), snapshot.waiting)
     first = eta.range_s(_DRAWN_LOW * snapshot.waiting)
     last = eta.range_s(_DRAWN_HIGH * (snapshot.waiting + more))
     return None if first is None or last is None else (first[0], last[1])

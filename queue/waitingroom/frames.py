@@ -26,6 +26,11 @@ class Frames:
         self._fresh = asyncio.Event()
         self._closed = False
 
+    @property
+    def newest(self) -> tuple[int, bytes]:
+        """The newest frame with its serial; 0 and an empty one before the first."""
+        return self._serial, self._frame
+
     def close(self) -> None:
         """Send all listeners away: they come back, to another process if this one is going."""
         self._closed = True

@@ -48,6 +48,14 @@ def _draw_published(room: Room, snapshot: Snapshot) -> float | None:
     return float(bool(snapshot.draw_record)) if room.drawn else None
 
 
+def _newcomers_wait(end: int) -> Callable[[Room, Snapshot], float | None]:
+    def read(room: Room, copy: Snapshot) -> float | None:
+        wait_s = room.newcomers_wait_s
+        return None if wait_s is None else wait_s[end]
+
+    return read
+
+
 COPY_AT = PREFIX + "copy_timestamp_seconds"
 """The family by which the newest of several copies is found."""
 _OF_ROOMS = (
@@ -130,6 +138,20 @@ _OF_ROOMS = (
         "s",
         "How long the last in line is told to wait before asking again.",
         lambda room, copy: room.poll_interval_s,
+    ),
+    _of_room(
+        "wait_low_seconds",
+        "gauge",
+        "s",
+        "Shortest wait of the range that whoever joins now is told; none while no wait can be named.",
+        _newcomers_wait(0),
+    ),
+    _of_room(
+        "wait_high_seconds",
+        "gauge",
+        "s",
+        "Longest wait of the range that whoever joins now is told; none while no wait can be named.",
+        _newcomers_wait(1),
     ),
     _of_room(
         "copy_timestamp_seconds",

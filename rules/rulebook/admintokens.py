@@ -1,7 +1,8 @@
 """Who may see and change what by the admin API and the console: the entries of a token file, which hold hashes only. Pure.
 
 A file is a list (YAML or JSON) of `{name, role, sha256}` or `{name, role, scrypt}`, the latter for tokens that people chose;
-`onsales: [...]` keeps a token to some onsales. Comparisons take the same time whatever differs. It knows no files and no
+`onsales: [...]` keeps a token to some onsales. Tokens that we made are too long to be guessed, and are found at once; others are
+what limits on guessing are for. Comparisons take the same time whatever differs. It knows no files and no
 requests: `tokenfile` follows a file, room and console each decide what an entry opens.
 """
 
@@ -26,6 +27,7 @@ from rulebook.errors import RulebookError
 
 MAX_TOKEN_CHARS: Final = 256
 _PREFIX: Final = "tidegate_"
+_MADE_FORM: Final = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
 _ONSALE_FORM: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _SCRYPT_MEMORY: Final = 128 * 1024 * 1024
 
@@ -125,6 +127,11 @@ def read_tokens(text: str) -> tuple[TokenEntry, ...]:
 def could_be_token(text: str) -> bool:
     """Tell whether it is worth comparing."""
     return 0 < len(text) <= MAX_TOKEN_CHARS and text.isascii()
+
+
+def could_be_made(text: str) -> bool:
+    """Tell whether it has the form of a token that we made: of 256 random bits, so that as many as one likes may be tried."""
+    return _MADE_FORM.fullmatch(text) is not None
 
 
 def digest_of(token: str) -> str:

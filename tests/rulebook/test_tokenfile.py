@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rulebook.admintokens import Role, TokenError, find_by_digest, make_token
-from rulebook.tokenfile import FollowedTokens, load_tokens
+from rulebook.tokenfile import FollowedTokens, add_token, load_tokens
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,29 @@ def test_a_changed_file_is_read_and_a_broken_or_lost_one_leaves_the_last(tmp_pat
     path.unlink()
     reread = followed.refresh()
     assert reread is not None
-    assert (reread.problem, followed.entries) == (f"{path}: No such file or directory", (second,))
+    assert reread.problem.startswith(f"token file {path}: No such file or directory; ")
+    assert followed.entries == (second,)
+
+
+def test_a_token_is_added_to_a_file_which_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    first, second = make_token("anna", Role.OPERATOR), make_token("ben", Role.VIEWER)
+    add_token(file, first.entry)
+    add_token(file, second.entry)
+    assert load_tokens(file) == (first.entry, second.entry)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert first.token not in file.read_text()
+
+
+def test_a_name_that_is_there_or_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    add_token(file, make_token("anna", Role.OPERATOR).entry)
+    before = file.read_text()
+    with pytest.raises(TokenError, match="the name anna is there twice"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == before
+    file.write_text("[]\n")  # a list in another form, to which no line can be added
+    with pytest.raises(TokenError, match="no line can be added"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == "[]\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tokens.yaml"]

@@ -16,7 +16,7 @@ from waitingroom.pages.assets import Assets
 from waitingroom.pages.brand import STYLE, TEMPLATES, check_brand, check_ids
 from waitingroom.pages.languages import Language, load_languages
 from waitingroom.pages.samples import sample_views
-from waitingroom.pages.wording import DrawShown, PageView
+from waitingroom.pages.wording import DrawShown, PageView, pace_per_s
 
 __all__ = ["DrawShown", "NoticeView", "PageView", "Pages"]
 
@@ -34,7 +34,11 @@ _GROUPS = {
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """A page which says one thing: with a code to show, or with the way on which `reason` leaves; `back` to the line."""
+    """A page which says one thing: with a code to show, or with the way on which `reason` leaves; `back` to the line.
+
+    `again` is the address to be asked once more: by the page itself if it is `retried`, without scripts every `refresh_s`
+    seconds (0 for never).
+    """
 
     onsale: str
     title: str
@@ -42,6 +46,9 @@ class NoticeView:
     reason: str = ""
     code: str = ""
     back: bool = True
+    again: str = ""
+    retried: bool = False
+    refresh_s: int = 0
 
 
 class Pages:
@@ -110,7 +117,7 @@ class Pages:
             said=wording.word(view),
             words=view.language,
             languages=list(self.languages),
-            kept=view.kept,
+            kept=view.kept + view.told,
             title=title,
             onsale=view.onsale.name,
             data=_script_data(view, title),
@@ -142,6 +149,10 @@ def _script_data(view: PageView, title: str) -> dict[str, Any]:
         "line_epoch": view.line_epoch,
         "position": standing.position if standing else None,
         "ahead": standing.ahead if standing else None,
+        "eta": standing.eta_s if standing else None,
+        "reason": view.slowdown,
+        "rate": pace_per_s(snapshot) if snapshot else None,
+        "stale": view.stale,
         "start": view.start,
         "retry_after": standing.retry_after_s if standing else None,
         "claim_by": standing.claim_by_s if standing else None,

@@ -28,6 +28,7 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _SAMPLES = (*range(201), 1_000_000)
 _ACCEPTED_MOST = 20
 _HOURS_FROM_MINUTES = 120
+_WHOLE_HOURS_FROM_S = 36_000
 
 Text = str | Mapping[str, str]
 """A text, or its forms by CLDR's plural category (one, few, other ...)."""
@@ -69,14 +70,18 @@ class Language:
         return format_decimal(number, locale=self.locale, numbering_system="latn")
 
     def wait(self, low_s: float, high_s: float) -> str:
-        """Write a range of seconds in whole minutes, or in half hours where it is long; rounded outwards."""
+        """Write a range of seconds in whole minutes, in half hours or hours where it is long; rounded outwards."""
         low, high = math.floor(low_s / 60), max(1, math.ceil(high_s / 60))
-        if low < 1:
-            return self.count("wait.soon", high)
         if high < _HOURS_FROM_MINUTES:
+            if low < 1:
+                return self.count("wait.soon", high)
             return self.count("wait.minutes", max(high, low + 1), low=self.number(low))
-        low_h, high_h = math.floor(low_s / 1800) / 2, math.ceil(high_s / 1800) / 2
-        return self.count("wait.hours", max(high_h, low_h + 0.5), low=self.number(low_h))
+        step_h = 0.5 if high_s < _WHOLE_HOURS_FROM_S else 1.0
+        low_h = math.floor(low_s / 3600 / step_h) * step_h
+        high_h = max(math.ceil(high_s / 3600 / step_h) * step_h, low_h + step_h)
+        if low_h <= 0:
+            return self.count("wait.within_hours", high_h)
+        return self.count("wait.hours", high_h, low=self.number(low_h))
 
     def moment(self, at: datetime) -> str:
         """Write a date with its time and the offset of its time zone."""
@@ -97,6 +102,7 @@ class Languages:
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)
+        self._by_lower = {code.lower(): language for code, language in self._languages.items()}
 
     def __iter__(self) -> Iterator[Language]:
         """Go through them."""
@@ -112,7 +118,8 @@ class Languages:
             return self._languages[wanted]
         codes = _accepted(accepted or "")
         found = negotiate_locale(codes, list(self._languages), sep="-") if codes else None
-        return self._languages[found or DEFAULT]
+        # What is found is spelt as the browser spells it, in capitals or not.
+        return self._by_lower.get((found or DEFAULT).lower(), self._languages[DEFAULT])
 
 
 def load_languages(brand: Path | None = None) -> Languages:

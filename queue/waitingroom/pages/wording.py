@@ -32,7 +32,8 @@ SCRIPT_TEXTS = (
     "headline.joining",
     *("lead.joining", "lead.draw", "lead.arrival", "lead.waiting", "lead.held", "lead.released", "lead.late"),
     *("lead.next", "lead.admitted", "lead.closed", "lead.soldout", "lead.outside", "lead.early"),
-    *("figure.unknown", "figure.at_draw", "figure.paused", "wait.soon", "wait.minutes", "wait.hours"),
+    *("figure.unknown", "figure.at_draw", "figure.paused"),
+    *("wait.soon", "wait.minutes", "wait.within_hours", "wait.hours", "title.ahead"),
     *("pace.minute", "pace.closed_doors"),
     *(
         f"slow.{cause}"
@@ -41,7 +42,7 @@ SCRIPT_TEXTS = (
             *("operator", "shop_slow", "fewer_servers", "slower"),
         )
     ),
-    *("countdown.days", "turn.until", "turn.within", "button.enter", "button.shop"),
+    *("countdown.days", "turn.until", "turn.within", "button.enter", "button.entering", "button.shop"),
     *("notify.both", "notify.sound", "notify.body", "updated.at", "announce.waiting"),
     *("notice.kept", "notice.stale", "notice.lost", "notice.busy", "notice.unreached", "notice.cookies"),
     *("draw.checking", "draw.correct", "draw.behind", "draw.signed", "draw.wrong_signature"),
@@ -68,6 +69,7 @@ class PageView:
         outside: why there is no standing: outside (may join), early, closed, ended, moved, or uninvited (needs a token).
         refused: why a token was not taken, as `entry.*` names it.
         kept: what goes on with the buyer in the page's address; `query` is the same, encoded.
+        told: what else the address says, of an attempt to enter: it stays while the same page is shown again.
         refresh_s: how often a browser without scripts loads the page again; 0 for never.
         start: how many were ahead when the buyer's position was first shown; None if that was never.
         slowdown: why the wait has grown: `code` and its figures.
@@ -85,6 +87,7 @@ class PageView:
     outside: str = "outside"
     refused: str = "missing"
     kept: tuple[tuple[str, str], ...] = ()
+    told: tuple[tuple[str, str], ...] = ()
     query: str = ""
     refresh_s: int = 0
     start: int | None = None
@@ -139,6 +142,11 @@ def title_of(onsale: Onsale, language: Language) -> str:
     return titles.get(language.code) or titles.get("en") or next(iter(titles.values()), onsale.name)
 
 
+def pace_per_s(snapshot: Snapshot) -> float:
+    """Return how fast the line moves: as it did lately, or as it may."""
+    return snapshot.released_per_s or snapshot.rate_per_s
+
+
 def word(view: PageView) -> Wording:
     """Say what a view shows."""
     words, state, standing = view.language, view.state, view.standing
@@ -189,7 +197,7 @@ def _pace(view: PageView, state: str) -> str:
         return ""
     if view.slowdown is not None:
         return slow(words, view.slowdown)
-    rate = snapshot.released_per_s or snapshot.rate_per_s
+    rate = pace_per_s(snapshot)
     return words.count("pace.minute", _per_minute(rate)) if rate > 0 else words.text("slow.stopped")
 
 

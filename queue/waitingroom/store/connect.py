@@ -7,9 +7,9 @@ how to reach the server that holds a key, not what is done there.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -20,6 +20,8 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from rulebook.storeaddress import Address, read_address
+
+Value = TypeVar("Value")
 
 _CONNECTIONS = 64
 _ASK_EVERY_S = 1.0
@@ -103,7 +105,7 @@ class ClusterClient(RedisCluster):
             require_full_coverage=False,
             # Ask the named servers always: the library would forget them for those of an answer, which may name nobody.
             dynamic_startup_nodes=False,
-            retry=_once_more(),
+            retry=_OnceMore(),
             **options,
         )
         self._options = options
@@ -148,7 +150,7 @@ class ClusterClient(RedisCluster):
             raise StoreConnectionError(f"cluster: {error}") from error
         if node is None:
             raise StoreConnectionError("cluster: slot without a server")
-        return Redis(host=node.host, port=int(node.port), retry=_once_more(), **self._options)
+        return Redis(host=node.host, port=int(node.port), retry=_OnceMore(), **self._options)
 
 
 StoreClient = Redis | ClusterClient
@@ -171,7 +173,7 @@ def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
     # A name or a virtual address may lead to another server by now: a new connection finds out.
     return Redis(
         db=address.db,
-        retry=_once_more(),
+        retry=_OnceMore(),
         retry_on_error=[ReadOnlyError],
         **address.single_place(),
         **options,
@@ -198,20 +200,40 @@ async def server_of(client: StoreClient, key: str) -> AsyncIterator[Redis]:
 
 def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
     sentinels = Sentinels(
-        address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": _once_more()}
+        address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": _OnceMore()}
     )
     client: SentinelClient = sentinels.master_for(
         address.master,
         redis_class=SentinelClient,
         connection_pool_class=SentinelPool,
         db=address.db,
-        retry=_once_more(),
+        retry=_OnceMore(),
         **options,
     )
     client.sentinels = sentinels
     return client
 
 
-def _once_more() -> Retry:
-    """Try once more, at once: a pooled connection may have died with its server."""
-    return Retry(NoBackoff(), 1)
+class _OnceMore(Retry):
+    """Tries once more, at once: a pooled connection may have died with its server.
+
+    That a connection was reset a moment ago, uvloop tells with a RuntimeError, which the library hands on as it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NoBackoff(), 1)
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[Value]], *args: Any, **kwargs: Any) -> Value:
+        """Call, and once more if the connection is gone.
+
+        Raises:
+            RedisError: it was gone again, or something else is wrong.
+        """
+
+        async def attempt() -> Value:
+            try:
+                return await do()
+            except RuntimeError as error:
+                raise StoreConnectionError(str(error)) from error
+
+        return await super().call_with_retry(attempt, *args, **kwargs)

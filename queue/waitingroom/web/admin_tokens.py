@@ -10,6 +10,7 @@ import structlog
 from rulebook.admintokens import (
     TokenEntry,
     TokenError,
+    could_be_made,
     could_be_token,
     digest_of,
     find_by_digest,
@@ -37,9 +38,16 @@ class TokenFile:
         except TokenError as error:
             raise ConfigurationError(str(error)) from error
         self._proven: Memo[TokenEntry] = Memo(_PROVEN_REMEMBERED)
+        # One at a time: each takes up to 128 MiB.
+        self._computing = asyncio.Semaphore(1)
+
+    def find_made(self, token: str) -> TokenEntry | None:
+        """Return the entry of a token that we made, which nobody can guess."""
+        self._refresh()
+        return find_by_digest(self._followed.entries, digest_of(token)) if could_be_made(token) else None
 
     async def find(self, token: str) -> TokenEntry | None:
-        """Return the entry whose token this is."""
+        """Return the entry whose token this is; whoever asks bounds how often, as people choose tokens that can be guessed."""
         self._refresh()
         if not could_be_token(token):
             return None
@@ -49,7 +57,11 @@ class TokenFile:
 
     async def _find_slowly(self, token: str, digest: str) -> TokenEntry | None:
         for entry in self._followed.entries:
-            if entry.scrypt is not None and await asyncio.to_thread(matches_slowly, entry, token):
+            if entry.scrypt is None:
+                continue
+            async with self._computing:
+                matches = await asyncio.to_thread(matches_slowly, entry, token)
+            if matches:
                 self._proven.put(digest, entry)
                 return entry
         return None

@@ -20,12 +20,11 @@ from waitingroom.room import Room
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import ENTRY_COOKIE, expire_cookie, find_cookie, set_cookie
 from waitingroom.web.negotiation import wants_html
+from waitingroom.web.pagedesk import REFUSED
 from waitingroom.web.refusals import answer_refusal
 
 TOKEN = "token"  # noqa: S105 - the name of a parameter
 """In the address of the page: the shop's entry token."""
-REFUSED = "refused"
-"""In the address of the page: why the token that was there is not good."""
 MOVE = "move"
 """In the address of a join: the buyer wants the place of their account here, even if another device holds it."""
 _COOKIE_S = 600

@@ -26,6 +26,9 @@ RETURN = "return"
 """In the address: the path in the shop to which the buyer wants to go. Checked when it is used."""
 ENDED, NEXT = "ended", "next"
 """In the address of the page: what came of an attempt to enter."""
+REFUSED = "refused"
+"""In the address of the page: why the token that was there is not good."""
+_TOLD = (ENDED, NEXT, REFUSED)
 LANGUAGE, REFRESH = "lang", "refresh"
 """In the address of the page, and of forms: what a buyer chooses."""
 _LANGUAGE_COOKIE = "tidegate_lang"
@@ -34,6 +37,7 @@ _START_COOKIE = "tidegate_start"
 _DAY_S, _MONTH_S = 86_400, 2_592_000
 _NOT_FOR_BUYERS = ("/admin/", "/gate/", "/sessions/", "/.well-known/")
 _BY_REASON = {"not yet": "early", "closed": "over"}
+_WORTH_ANOTHER_TRY = frozenset({"unavailable", "limited", "busy", "keys", "defect"})
 _BY_STATUS = {
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.TOO_MANY_REQUESTS: "limited",
@@ -75,6 +79,7 @@ class PageDesk:
             refused=refused if f"entry.{refused}" in language.texts else "missing",
             kept=kept,
             query="?" + urlencode(kept) if kept else "",
+            told=tuple((name, request.query[name]) for name in _TOLD if name in request.query),
             refresh_s=refresh_s,
             start=_start(cookie, place, standing),
             slowdown=room.eta.slowdown.fields() if room.eta.slowdown else None,
@@ -142,8 +147,27 @@ def notice_answer(
     pages = request.app[PAGES]
     language = language_of(request, pages)
     onsale = request.match_info.get("onsale", "")
-    notice = NoticeView(onsale, title, text, reason=reason, code=code, back=reason != "not_found")
+    notice = NoticeView(
+        onsale,
+        title,
+        text,
+        reason=reason,
+        code=code,
+        back=reason != "not_found",
+        again=_again(request) if onsale and reason in _WORTH_ANOTHER_TRY else "",
+        retried=status is HTTPStatus.SERVICE_UNAVAILABLE and reason == "unavailable",
+        refresh_s=chosen_refresh(request),
+    )
     return page_answer(pages, pages.render_notice(notice, language), language, status)
+
+
+def _again(request: web.Request) -> str:
+    """Return the address to ask once more: the page as it was asked for, and after a form the page that has the form."""
+    page = f"/{request.match_info['onsale']}/"
+    if request.method == "GET" and request.path == page:
+        return request.raw_path
+    kept = kept_query(request)
+    return f"{page}?{urlencode(kept)}" if kept else page
 
 
 def page_answer(

@@ -15,7 +15,7 @@ from waitingroom.errors import InvalidToken, JoinRefused, StoreUnavailable
 from waitingroom.gate.auth import AUTH_PATH, AuthGate
 from waitingroom.room import Room
 from waitingroom.web.answers import SnapshotText, buyer_members
-from waitingroom.web.buyers import error_answer, shown_standing
+from waitingroom.web.buyers import shown_standing
 from waitingroom.web.cookies import (
     DEVICE_COOKIE,
     PLACE_COOKIE,
@@ -27,6 +27,7 @@ from waitingroom.web.cookies import (
     pass_cookie,
 )
 from waitingroom.web.negotiation import wants_html
+from waitingroom.web.refusals import error_answer
 from waitingroom.web.security import Shield
 from waitingroom.web.whole import Heads, WholeAnswer, lines
 

@@ -15,6 +15,7 @@ from rulebook.admintokens import (
     Role,
     TokenEntry,
     TokenError,
+    could_be_made,
     could_be_token,
     digest_of,
     find_by_digest,
@@ -36,9 +37,14 @@ class TokenFile:
         try:
             self._followed = FollowedTokens(path)
         except TokenError as error:
-            raise ConfigurationError(f"console tokens {error}") from error
+            raise ConfigurationError(f"console: {error}") from error
         # One at a time: each takes up to 128 MiB.
         self._computing = asyncio.Semaphore(1)
+
+    def find_made(self, token: str) -> TokenEntry | None:
+        """Return the entry of a token that we made, which nobody can guess."""
+        self._refresh()
+        return find_by_digest(self._followed.entries, digest_of(token)) if could_be_made(token) else None
 
     async def find(self, token: str) -> TokenEntry | None:
         """Return the entry whose token this is; how long that takes does not tell which it is."""

@@ -28,13 +28,16 @@ export class Words {
 
   moment(unix) { return this.day.format(unix * 1000); }
 
-  // A range of seconds in whole minutes, or in half hours where it is long; rounded outwards.
+  // A range of seconds in whole minutes, in half hours or hours where it is long; rounded outwards.
   wait([low, high]) {
     const from = Math.floor(low / 60), to = Math.max(1, Math.ceil(high / 60));
-    if (from < 1) return this.count("wait.soon", to);
+    if (to < 120 && from < 1) return this.count("wait.soon", to);
     if (to < 120) return this.count("wait.minutes", Math.max(to, from + 1), { low: this.number(from) });
-    const fromHours = Math.floor(low / 1800) / 2;
-    return this.count("wait.hours", Math.max(Math.ceil(high / 1800) / 2, fromHours + 0.5), { low: this.number(fromHours) });
+    const step = high < 36_000 ? 0.5 : 1;
+    const fromHours = Math.floor(low / 3600 / step) * step;
+    const toHours = Math.max(Math.ceil(high / 3600 / step) * step, fromHours + step);
+    if (fromHours <= 0) return this.count("wait.within_hours", toHours);
+    return this.count("wait.hours", toHours, { low: this.number(fromHours) });
   }
 
   // As people read it: whole numbers, tenths below ten.

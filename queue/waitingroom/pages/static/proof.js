@@ -1,0 +1,56 @@
+// The proof of the draw: what this device has seen of it is kept here, and checked by draw.js when the buyer asks.
+import { setText } from "./display.js";
+import { ask, find, page, words } from "./page.js";
+
+let record = null;
+
+// The fingerprint counts as this device saw it first.
+export function announcedFingerprint() {
+  try {
+    const name = `tidegate-seed-${page.onsale}`;
+    if (!localStorage.getItem(name)) localStorage.setItem(name, page.fingerprint);
+    return localStorage.getItem(name);
+  } catch {
+    return page.fingerprint;
+  }
+}
+
+// Every status of a drawn line carries the draw's signed record. Kept here, it can be given back to a room that has lost it.
+export function keepRecord(signed) {
+  record = signed ?? null;
+  try {
+    const name = `tidegate-draw-${page.onsale}`;
+    if (signed) localStorage.setItem(name, signed);
+    const kept = localStorage.getItem(name);
+    if (signed === null && kept) {
+      const headers = { Accept: "application/json", "Content-Type": "application/json" };
+      ask("/draw", { method: "POST", headers, body: JSON.stringify({ record: kept }) }).catch(() => {});
+    }
+  } catch { /* a browser that keeps nothing: others do */ }
+}
+
+// Those who were drawn stand in the line of the last epoch that took part; the record says which those are.
+export function lineOf(status) {
+  if (!status.draw) return status.epoch;
+  const { pool } = JSON.parse(atob(status.draw.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+  const part = pool.find(([epoch]) => epoch === status.epoch);
+  return part && status.number <= part[1] ? pool[pool.length - 1][0] : status.epoch;
+}
+
+async function checkDraw(place) {
+  if (record === null) record = (await (await ask("/draw")).json()).record;
+  if (record === null) return words.text("draw.not_yet");
+  const { check } = await import("./draw.js");
+  const { keys } = await (await fetch("/.well-known/jwks.json")).json();
+  const results = await check(record, keys, place, announcedFingerprint());
+  const numbers = (values) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, words.number(value)]));
+  return results.map(([key, values]) => words.text(`draw.${key}`, numbers(values))).join(" ");
+}
+
+// Has the button work; `place` tells where the buyer stands when it is pressed.
+export function offerCheck(place) {
+  find("check")?.addEventListener("click", async () => {
+    setText("checked", words.text("draw.checking"));
+    setText("checked", await checkDraw(place()).catch(() => words.text("draw.unable")));
+  });
+}
