@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from tests.autoscaler.console_stage import Stage, running_stage, signed_in, stage_settings
+from rulebook.admintokens import Role
+from tests.autoscaler.console_stage import TOKENS, Stage, running_stage, signed_in, stage_settings
+from tests.relays import listening, relay_to
+from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 
 
@@ -202,6 +206,33 @@ async def test_a_room_that_is_away_leaves_the_services_as_they_are(
         assert "the room at http://127.0.0.1:1 cannot be reached" in page
         assert "cannot be reached" in await operator.act("onsales/cactus/hold", reason="a test")
         assert "cannot be reached" in await operator.page("audit")
+
+
+async def test_of_a_room_that_goes_away_the_last_figures_are_shown_as_old_ones(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    settings = stage_settings(tmp_path, store_url)
+    assert settings.console is not None
+    secret = tmp_path / "token"
+    secret.write_text(TOKENS[Role.OPERATOR])
+    async with AsyncExitStack() as way:
+        room = await way.enter_async_context(
+            living(tmp_path, store_url, onsale(), admin_tokens=tmp_path / "tokens.yaml")
+        )
+        port = int(room.room.rpartition(":")[2])
+        front = await way.enter_async_context(listening(relay_to(lambda: port)))
+        console = replace(
+            settings.console, room_admin=f"http://127.0.0.1:{front}", room_admin_token_file=secret
+        )
+        async with running_stage(replace(settings, console=console)) as stage, signed_in(stage) as operator:
+            await becomes(operator.page, lambda page: "onsale-cactus" in page)
+            await way.aclose()
+            page = await becomes(
+                lambda: operator.page("onsales/cactus"), lambda page: "cannot be reached" in page
+            )
+            assert "Stale" in page
+            assert "Hold: release nobody" in page
+            assert "cannot be reached" in await operator.act("onsales/cactus/hold", reason="a test")
 
 
 async def test_without_a_store_actions_are_done_and_shown_and_said_not_to_be_kept(tmp_path: Path) -> None:

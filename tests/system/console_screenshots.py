@@ -24,8 +24,8 @@ from tidegate.demo.stack import Stack, running_stack
 from tidegate.demo.table import Snapshot
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
-BUYERS = 1600
-IN_MID_SALE = 350
+BUYERS = 2600
+IN_MID_SALE = 200
 """How many have been served when the pictures are taken."""
 DESK, PHONE = 1280, 390
 HEIGHT = {DESK: 860, PHONE: 844}

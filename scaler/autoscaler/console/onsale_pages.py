@@ -25,7 +25,9 @@ async def show_onsale(request: web.Request) -> web.Response:
         view = onsale_view(await room.onsale(name))
         changes = await room.changes(name)
     except RoomError as error:
-        problem = str(error)
+        problem, known = str(error), room.known(name)
+        if view is None and known is not None:
+            view = onsale_view({**known, "stale": True})
     waiting, rates = request.app[CONSOLE].onsale_history.plots(name)
     return render(
         request,

@@ -91,7 +91,7 @@ def onsale_view(answer: Mapping[str, Any]) -> OnsaleView:
 
 def _phase(phase: str, *, hold: str, stale: bool) -> Said:
     if stale:
-        return Said("Stale", "bad", "the room does not reach its store; these figures are old")
+        return Said("Stale", "bad", "the room or its store is out of reach; these figures are old")
     if hold:
         return Said("Held", "warning", hold)
     grades: dict[str, Grade] = {"open": "good"}
