@@ -20,10 +20,12 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from rulebook.storeaddress import Address, read_address
+from waitingroom.store.turnstile import Turnstile
 
 Value = TypeVar("Value")
 
 _CONNECTIONS = 64
+_COMMANDS_AT_ONCE = 48  # the rest is for whoever holds a connection for longer
 _ASK_EVERY_S = 1.0
 
 
@@ -83,7 +85,24 @@ class SentinelPool(SentinelConnectionPool):
         return connection
 
 
-class SentinelClient(Redis):
+class ServerClient(Redis):
+    """A client of one server, whose commands wait for a connection where all are taken."""
+
+    turnstile: Turnstile | None = None
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command.
+
+        Raises:
+            RedisError: it did not work, or the store is too slow for as many.
+        """
+        if self.turnstile is None:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+        async with self.turnstile:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+
+
+class SentinelClient(ServerClient):
     """A client of whichever server the Sentinels name as master."""
 
     sentinels: Sentinels | None = None
@@ -109,6 +128,7 @@ class ClusterClient(RedisCluster):
             **options,
         )
         self._options = options
+        self.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
 
     async def initialize(self, *args: Any, **kwargs: Any) -> ClusterClient:
         """Ask the cluster for its servers, if that has to be done.
@@ -136,7 +156,8 @@ class ClusterClient(RedisCluster):
             RedisError: it did not work; the next call asks the cluster anew for its servers if they may have changed.
         """
         try:
-            return await super().execute_command(*args, **kwargs)
+            async with self.turnstile:
+                return await super().execute_command(*args, **kwargs)
         except (RedisClusterException, KeyError) as error:
             # No server has this slot (a KeyError in the library's table). Only a closed client looks again.
             await self.aclose()
@@ -164,29 +185,18 @@ def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
         ValueError: the address is of none of these forms.
     """
     address = read_address(url)
-    options: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
-        "max_connections": _CONNECTIONS,
-        "username": address.username,
-        "password": address.password,
-        **address.options,
-    }
-    if address.tls:
-        options["ssl"] = True
+    options = address.client_options(timeout_s=timeout_s, connections=_CONNECTIONS)
     match address.kind:
         case "cluster":
             return ClusterClient(address, options)
         case "sentinel":
             return _open_sentinel(address, options)
-        case "unix":
-            place: dict[str, Any] = {"unix_socket_path": address.path}
-        case _:
-            ((host, port),) = address.hosts
-            place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **place, **options)
+    client = ServerClient(
+        db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **address.single_place(), **options
+    )
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, timeout_s)
+    return client
 
 
 @asynccontextmanager
@@ -208,19 +218,8 @@ async def server_of(client: StoreClient, key: str) -> AsyncIterator[Redis]:
 
 
 def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
-    shared = {
-        name: value
-        for name, value in options.items()
-        if name.startswith(("socket_", "ssl")) or name == "protocol"
-    }
     sentinels = Sentinels(
-        address.hosts,
-        sentinel_kwargs=shared
-        | {
-            "username": address.sentinel_username,
-            "password": address.sentinel_password,
-            "retry": _OnceMore(),
-        },
+        address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": _OnceMore()}
     )
     client: SentinelClient = sentinels.master_for(
         address.master,
@@ -231,6 +230,7 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         **options,
     )
     client.sentinels = sentinels
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
     return client
 
 
