@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# One process a core, each file's tests in one of them.
+SPREAD  = --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-scenarios test-failover bench screenshots lint format docs-metrics prometheus-rules image-requirements constraints clean
+.PHONY: $(shell awk -F: '/^[a-z-]+:.*\#\# /{print $$1}' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,10 +27,10 @@ demo: install ## run the whole loop on this machine: ARGS="--buyers 1500 --secon
 	@$(BIN)/tidegate demo $(ARGS)
 
 test: install lint ## the linters and the test suite
-	@$(BIN)/python -m pytest -m "not slow and not failover" $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) -m "not slow and not failover" $(ARGS)
 
 test-slow: install ## the suites that take long
-	@$(BIN)/python -m pytest -m "slow and not scenarios" $(ARGS)
+	@$(BIN)/python -m pytest $(SPREAD) -m "slow and not scenarios" $(ARGS)
 
 test-scenarios: install ## the demo's scenarios with real processes: about six minutes
 	@$(BIN)/python -m pytest -m scenarios $(ARGS)
@@ -39,26 +41,48 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
+	@$(BIN)/python -m tests.benchmarks.sizing --write $(ARGS)
+
+fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: install ## look the pinned packages up among the known weaknesses (asks the network; no part of CI)
+	@$(PYTHON) -m venv out/audit
+	@out/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
+	@out/audit/bin/pip-audit --require-hashes --disable-pip -r constraints.txt $(ARGS)
+
+chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with real processes: a quarter of an hour; ARGS="--list"
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
+	@$(BIN)/python -m tests.soak $(ARGS)
+
 screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 
-lint: install ## ruff, mypy (strict) and the import rules
+lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rules/rulebook queue/waitingroom scaler/autoscaler deploy/tidegate
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs-metrics: install ## write docs/metrics.md anew from what the code declares
-	@$(BIN)/python -m tidegate.metrics_reference docs/metrics.md
+docs: install ## write the reference pages and schemas anew from what the code declares
+	@$(BIN)/python -m tidegate.reference
 
 RULES = deploy/prometheus/recording.yaml deploy/prometheus/alerts.yaml
 
 prometheus-rules: install ## write the operator's PrometheusRule anew from deploy/prometheus
 	@$(BIN)/python -m tidegate.prometheus_rules $(RULES) deploy/kubernetes/components/prometheus/rules.yaml
+
+dashboards: install ## write the Grafana dashboards anew
+	@$(BIN)/python -m grafana.boards deploy/grafana/dashboards
 
 image-requirements: install ## pick anew from constraints.txt what the image needs
 	@$(BIN)/python deploy/docker/requirements.py > deploy/docker/requirements.txt

@@ -16,9 +16,12 @@ import typer.exceptions
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
 from tidegate import __version__
+from tidegate.bench.errors import BenchError
+from tidegate.bench_cli import bench_app
 from tidegate.cli_options import (
     INTERRUPTED,
     MISTAKE,
+    AllowOpenStore,
     LogDepth,
     LogForm,
     Store,
@@ -32,6 +35,7 @@ from tidegate.logs import LogFormat, LogLevel, configure_logs
 from tidegate.onsale_cli import onsale_app
 from tidegate.rules_cli import rules_app
 from tidegate.scaler_cli import scaler_app
+from tidegate.store_cli import store_app
 from waitingroom.errors import WaitingRoomError
 
 app = typer.Typer(
@@ -47,6 +51,8 @@ app.add_typer(scaler_app, name="scaler")
 app.add_typer(rules_app, name="rules")
 app.add_typer(draw_app, name="draw")
 app.add_typer(onsale_app, name="onsale")
+app.add_typer(bench_app, name="bench")
+app.add_typer(store_app, name="store")
 
 
 def main() -> None:
@@ -61,7 +67,7 @@ def main() -> None:
     except DocumentsRefused as error:  # all of them, as `rules lint` tells them
         print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         sys.exit(MISTAKE)
-    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError) as error:
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError, BenchError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)
@@ -69,7 +75,7 @@ def main() -> None:
 
 def _explain(error: typer.exceptions.TyperException) -> None:
     """Say what was wrong in one line; a command without arguments shows its help instead."""
-    message: str = error.format_message()
+    message = error.format_message().replace("Value error, ", "")  # pydantic's way to begin
     if not message:  # the help has been shown
         return
     print(message if "\n" in message else f"tidegate: {message}", file=sys.stderr)
@@ -112,6 +118,7 @@ def queue_serve(
         ),
     ] = None,
     store: Store = "redis://127.0.0.1:6379/0",
+    allow_open_store: AllowOpenStore = False,
     listen: Annotated[
         str, typer.Option("--listen", envvar="TIDEGATE_LISTEN", help="Where the room listens, HOST:PORT.")
     ] = "127.0.0.1:8080",
@@ -224,6 +231,7 @@ def queue_serve(
         poll_budget_per_s=poll_budget,
         workers=workers,
         secure_cookies=not insecure_cookies,
+        allow_open_store=allow_open_store,
         state=state,
     )
     configure_logs(log_format, log_level)

@@ -33,6 +33,15 @@ Store = Annotated[
     ),
 ]
 
+AllowOpenStore = Annotated[
+    bool,
+    typer.Option(
+        "--allow-open-store",
+        envvar="TIDEGATE_ALLOW_OPEN_STORE",
+        help="Take a store without a password on another machine; only where nobody else can reach it.",
+    ),
+]
+
 
 def read_address(text: str, option: str) -> tuple[str, int]:
     """Read HOST:PORT.

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from autoscaler.wording import said
 from waitingroom.drawrecord import DrawnPool, DrawRecord, verify_record
 from waitingroom.errors import WaitingRoomError
 from waitingroom.keyfiles import read_public_keys
@@ -150,8 +151,12 @@ async def _fetch(session: Any, url: str) -> dict[str, Any]:
             if answer.status != 200:
                 raise DrawUnreadable(f"{url} answers {answer.status}")
             return dict(await answer.json())
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        raise DrawUnreadable(f"{url}: {type(error).__name__}: {str(error)[:200]}") from error
+    except ValueError as error:
+        raise DrawUnreadable(
+            f"{url}: is no draw of a room; give the room's address with the onsale"
+        ) from error
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise DrawUnreadable(f"{url}: {said(error)}") from error
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""Writes docs/metrics.md from what the code declares: `python -m tidegate.metrics_reference docs/metrics.md`."""
+"""The page of all metrics, docs/metrics.md, from what the code declares."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 from prometheus_client.core import Metric
 
@@ -17,7 +15,7 @@ from waitingroom.metrics import FAMILIES
 _HEAD = """\
 # Metrics
 
-Made by `make docs-metrics` from what the code declares; a test holds that it is up to date. The queue serves \
+Made by `make docs` from what the code declares; a test holds that it is up to date. The queue serves \
 them on `/metrics` of the room's address, the scaler on `/metrics` of its own.
 
 All names begin with `tidegate_`. Units are base units: seconds, buyers, replicas. Label values are bounded by \
@@ -105,16 +103,3 @@ def _table(families: Iterable[Family], *, shared: bool = False) -> str:
             f"| `{family.exposed}` | {family.kind} | {labels} | {family.unit} | {family.text}{mark} |"
         )
     return "\n".join(lines) + "\n"
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page to the file that is named; returns the exit status."""
-    if len(arguments) != 1:
-        print("usage: python -m tidegate.metrics_reference FILE", file=sys.stderr)
-        return 2
-    Path(arguments[0]).write_text(reference())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

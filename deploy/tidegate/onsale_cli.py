@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -19,8 +20,9 @@ import typer.core
 from rich.console import Console
 from rich.table import Table
 
+from autoscaler.wording import said
 from tidegate.cli_options import read_url
-from waitingroom.web.admin_tokens import Role, make_token
+from waitingroom.web.admin_tokens import Role, add_token, make_token
 
 _COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
 
@@ -50,6 +52,8 @@ REFUSED = 1
 UNREACHABLE = 3
 _TIMEOUT_S = 10.0
 _DASH = "-"
+_NO_ROUTE = "404: Not Found"
+"""What aiohttp says where there is no route: a room without an admin API, or no room at all."""
 
 Name = Annotated[str, typer.Argument(help="The onsale.")]
 AsDocumented = Annotated[
@@ -70,9 +74,11 @@ class Api:
         try:
             status, answer = asyncio.run(self._request(path, body))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            reason = str(error) or type(error).__name__
-            _fail(f"{self.url} cannot be reached: {reason}", UNREACHABLE)
-        if status == 404 and "status" not in answer:
+            _fail(
+                f"{self.url} cannot be reached: {said(error)}; is that the room's address (--room-url)?",
+                UNREACHABLE,
+            )
+        if status == 404 and answer.get("detail") in {None, _NO_ROUTE}:
             _fail(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
         if status >= 400:
             problems = "; ".join(f"{p['field']}: {p['message']}" for p in answer.get("problems", ()))
@@ -233,9 +239,20 @@ def token(
     onsale: Annotated[
         list[str] | None, typer.Option("--onsale", help="Good for this onsale only; repeatable.")
     ] = None,
+    add_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--add-to",
+            help="Add the line to this token file, made if it is not there, and print the token alone.",
+        ),
+    ] = None,
 ) -> None:
     """Make a token: prints the line for the token file, which holds no secret, and the token, this once."""
     made = make_token(name, role, onsale)
+    if add_to is not None:
+        add_token(add_to, made.entry)
+        print(made.token)
+        return None
     entry = made.entry.model_dump(mode="json", exclude_none=True)
     if context.obj.json:
         return _print_json({"entry": entry, "token": made.token})

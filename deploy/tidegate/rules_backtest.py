@@ -59,11 +59,15 @@ def backtest(
         typer.Option("--service-time", help="Mean time of a request alone (default: 1 / service rate)."),
     ] = None,
     slo: Annotated[
-        str, typer.Option("--slo", help="The model's objective: a request takes at most this long.")
-    ] = "500ms",
+        str | None,
+        typer.Option(
+            "--slo", help="The model's objective: a request takes at most this long (default: 500ms)."
+        ),
+    ] = None,
     quantile: Annotated[
-        float, typer.Option("--quantile", help="The share of requests that the objective asks for.")
-    ] = 0.95,
+        float | None,
+        typer.Option("--quantile", help="The share of requests that the objective asks for (default: 0.95)."),
+    ] = None,
     replicas_query: Annotated[
         str | None,
         typer.Option(
@@ -109,11 +113,20 @@ def backtest(
         if plot is not None and not plot.parent.is_dir():
             refuse(f"--plot {plot}: there is no folder {plot.parent}")
         model = None
-        if service_rate is None and (requests or service_time):
-            refuse("--requests and --service-time are for the model of the service: give --service-rate too")
+        given = {"--requests": requests, "--service-time": service_time, "--slo": slo, "--quantile": quantile}
+        if service_rate is None and any(value is not None for value in given.values()):
+            named = " and ".join(option for option, value in given.items() if value is not None)
+            refuse(f"{named}: for the model of the service, which needs --service-rate too")
         if service_rate is not None:
             model = _Model(
-                _requests(requests, document), _service(service_rate, startup_s, service_time, slo, quantile)
+                _requests(requests, document),
+                _service(
+                    service_rate,
+                    startup_s,
+                    service_time,
+                    slo or "500ms",
+                    0.95 if quantile is None else quantile,
+                ),
             )
         access = prom.access_of(
             prometheus,

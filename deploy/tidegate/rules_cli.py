@@ -168,6 +168,8 @@ def rules_schema(
 ) -> None:
     """Print or write the JSON Schemas of the documents, for editors."""
     if check is not None:
+        if not check.is_dir():
+            raise _mistake(f"--check {check}: there is no such folder")
         stale = stale_schemas(check)
         for name in stale:
             print(f"{check / name} is not up to date")

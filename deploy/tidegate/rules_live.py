@@ -7,7 +7,9 @@ import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any, Final
+from urllib.error import URLError
 
+from autoscaler.wording import said_by_system
 from rulebook.onsale import check_http_url
 from rulebook.trial import TrialError, TrialInput
 
@@ -27,7 +29,7 @@ def read_live(url: str, rule: str, at: str | None = None) -> TrialInput:
             status = json.loads(answer.read(MAX_BYTES))
         known = dict(status["rules"])
     except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
-        raise TrialError(f"no status of a scaler at {url}: {str(error)[:200]}") from error
+        raise TrialError(f"no status of a scaler at {url}: {_reason(error)}") from error
     if rule not in known:
         raise TrialError(
             f"the scaler at {url} does not run rule {rule}; it runs: {', '.join(known) or 'none'}"
@@ -36,6 +38,14 @@ def read_live(url: str, rule: str, at: str | None = None) -> TrialInput:
         return _trial(known[rule], at)
     except (KeyError, TypeError, AttributeError) as error:
         raise TrialError(f"no status of a scaler at {url}: {error!r}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Give the system's words, where urllib wraps them in its own."""
+    inner = error.reason if isinstance(error, URLError) else error
+    if isinstance(inner, OSError):
+        return said_by_system(inner)
+    return str(inner)[:200]
 
 
 def _trial(status: Mapping[str, Any], at: str | None) -> TrialInput:

@@ -134,8 +134,11 @@ def _plot(comparison: Comparison, file: Path) -> None:
 def _text(path: Path) -> str:
     if path.is_dir():
         refuse(f"{path}: is a folder")
-    with path.open("rb") as stream:
-        data = stream.read(MAX_TRACE_BYTES + 1)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_TRACE_BYTES + 1)
+    except OSError as error:
+        refuse(f"--trace {path}: cannot be read: {error.strerror}")
     if len(data) > MAX_TRACE_BYTES:
         refuse(f"{path}: is larger than {MAX_TRACE_BYTES} bytes")
     try:

@@ -20,7 +20,7 @@ from tidegate import console_options as console
 from tidegate import kubernetes_options as kube
 from tidegate import leader_options as lead
 from tidegate import prometheus_options as prom
-from tidegate.cli_options import LogDepth, LogForm, Store, read_address, run_service
+from tidegate.cli_options import AllowOpenStore, LogDepth, LogForm, Store, read_address, run_service
 from tidegate.logs import LogFormat, LogLevel, configure_logs
 from tidegate.scaler_status import (
     ScalerStatus,
@@ -50,6 +50,7 @@ def scaler_run(
         typer.Option("--rules", envvar="TIDEGATE_RULES", help="File or folder of documents; repeatable."),
     ],
     store: Store = "redis://127.0.0.1:6379/0",
+    allow_open_store: AllowOpenStore = False,
     listen: Annotated[
         str,
         typer.Option(
@@ -113,6 +114,7 @@ def scaler_run(
     settings = ScalerSettings(
         rules=tuple(rules),
         store_url=store,
+        allow_open_store=allow_open_store,
         host=host,
         port=port,
         dry_run=dry_run,

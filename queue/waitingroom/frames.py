@@ -27,9 +27,9 @@ class Frames:
         self._closed = False
 
     @property
-    def newest(self) -> bytes:
-        """The newest frame; empty while there is none."""
-        return self._frame
+    def newest(self) -> tuple[int, bytes]:
+        """The newest frame with its serial; 0 and an empty one before the first."""
+        return self._serial, self._frame
 
     def close(self) -> None:
         """Send all listeners away: they come back, to another process if this one is going."""

@@ -59,6 +59,7 @@ class Hall:
         self.store_calls = StoreCalls()
         self.on_change: list[Callable[[Mapping[str, Onsale]], None]] = []
         self._settings = settings
+        self._check_state(onsales)
         self._client = client
         self._moving: dict[str, asyncio.Task[None]] = {}
         self._preparing: set[asyncio.Task[None]] = set()
@@ -180,6 +181,17 @@ class Hall:
             task = asyncio.create_task(invitations.prepare())
             self._preparing.add(task)
             task.add_done_callback(self._preparing.discard)
+
+    def _check_state(self, onsales: Mapping[str, Onsale]) -> None:
+        """Tell at the start if the draws' records cannot be kept here: a folder that was named is a mistake then."""
+        folder = self._settings.state_folder
+        if DrawFiles(folder).writable:
+            return
+        advice = "name a folder that can be written by --state: it keeps the draws' records"
+        if self._settings.state is not None:
+            raise ConfigurationError(f"state folder {folder}: cannot be written; {advice}")
+        if any(onsale.spec.order == "draw" for onsale in onsales.values()):
+            log.warning("state_unwritable", folder=str(folder), advice=advice)
 
     def _open(self, onsale: Onsale, invitations: Invitations | None) -> None:
         store = OnsaleStore(self._client, onsale.name, room_settings(onsale), calls=self.store_calls)

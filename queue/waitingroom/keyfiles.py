@@ -42,7 +42,9 @@ def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -
         seeds = {_middle(path): _read_secret(path) for path in sorted(folder.glob("draw.*.seed"))}
         young_places, young_passes = _young(folder, "place.*.key"), _young(folder, "pass.*.jwk")
     except OSError as error:
-        raise ConfigurationError(f"key folder {folder}: {error.strerror or error}") from error
+        raise ConfigurationError(
+            f"key folder {folder}: {error.strerror or error}; name a folder that can be read, and written on the first start"
+        ) from error
     if not places or not passes:
         raise ConfigurationError(
             f"key folder {folder}: needs at least one place.<kid>.key and one pass.<kid>.jwk; "

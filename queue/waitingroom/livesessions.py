@@ -11,6 +11,8 @@ from waitingroom.passes import SKEW_S
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import EndKind, OnsaleStore, SessionTimes
 
+_FEW = 1_000
+
 
 class LiveSessions:
     """Sessions by id. `longest_s` tells how long a session may last, so for how long gates need to hear of one that ended."""
@@ -21,6 +23,12 @@ class LiveSessions:
         self._store = store
         self._longest_s = longest_s
         self._live: dict[str, SessionTimes] = {}
+        self._many = _FEW
+
+    @property
+    def remembered(self) -> int:
+        """How many sessions are remembered, some of which may have expired."""
+        return len(self._live)
 
     def note(self, session: str, times: SessionTimes) -> None:
         """Remember a live session, to put it back if the store loses it."""
@@ -60,11 +68,16 @@ class LiveSessions:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        if snapshot.epoch == self.told_epoch:
+        is_told = snapshot.epoch == self.told_epoch
+        if is_told and len(self._live) < self._many:
             return
+        # Most sessions are ended by nobody, they expire. Looked for when there are twice as many as there were live ones.
         self._live = {
             session: times for session, times in self._live.items() if times.expires_at_s > snapshot.at_s
         }
+        self._many = max(_FEW, 2 * len(self._live))
+        if is_told:
+            return
         if self.told_epoch and self._live:
             await self._store.restore(self._live)
         self.told_epoch = snapshot.epoch

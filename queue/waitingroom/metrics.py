@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from rulebook.families import Family, Kind, Merge
 from waitingroom.counts import CALL_BUCKETS_S, FAILURES, REQUESTS, StoreCalls
+from waitingroom.errors import ENTRY_REASONS
 from waitingroom.room import Room
 from waitingroom.snapshot import Snapshot
 
@@ -46,6 +47,14 @@ def _of_room(
 
 def _draw_published(room: Room, snapshot: Snapshot) -> float | None:
     return float(bool(snapshot.draw_record)) if room.drawn else None
+
+
+def _newcomers_wait(end: int) -> Callable[[Room, Snapshot], float | None]:
+    def read(room: Room, copy: Snapshot) -> float | None:
+        wait_s = room.newcomers_wait_s
+        return None if wait_s is None else wait_s[end]
+
+    return read
 
 
 COPY_AT = PREFIX + "copy_timestamp_seconds"
@@ -132,6 +141,20 @@ _OF_ROOMS = (
         lambda room, copy: room.poll_interval_s,
     ),
     _of_room(
+        "wait_low_seconds",
+        "gauge",
+        "s",
+        "Shortest wait of the range that whoever joins now is told; none while no wait can be named.",
+        _newcomers_wait(0),
+    ),
+    _of_room(
+        "wait_high_seconds",
+        "gauge",
+        "s",
+        "Longest wait of the range that whoever joins now is told; none while no wait can be named.",
+        _newcomers_wait(1),
+    ),
+    _of_room(
         "copy_timestamp_seconds",
         "gauge",
         "unix time, s",
@@ -215,8 +238,9 @@ class RoomCollector(Collector):
         yield reasons
         refused, requests, listeners, stale = map(_made, (_REFUSED, _REQUESTS, _LISTENERS, _STALE))
         for name, room in self._rooms.items():
-            for reason, count in room.entries_refused.items():
-                refused.add_metric([name, reason], count)
+            if room.onsale.spec.entry == "token" or room.entries_refused:
+                for reason in ENTRY_REASONS:
+                    refused.add_metric([name, reason], room.entries_refused[reason])
             for kind in REQUESTS:
                 requests.add_metric([name, kind], getattr(room.requests, kind))
             listeners.add_metric([name], room.listeners)

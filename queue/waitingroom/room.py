@@ -17,7 +17,7 @@ from waitingroom.drawfiles import DrawFiles
 from waitingroom.drawing import Drawing
 from waitingroom.drawrecord import DrawnPool
 from waitingroom.errors import MoveRefused, StoreUnavailable
-from waitingroom.eta import NO_ETA, Eta
+from waitingroom.eta import NO_ETA, Eta, Range
 from waitingroom.forecaster import Forecaster
 from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
@@ -99,6 +99,14 @@ class Room:
         return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
 
     @property
+    def newcomers_wait_s(self) -> Range | None:
+        """The range of the wait that whoever joins now will be told; None where none can be named."""
+        copy = self.snapshot
+        if copy is None or (copy.closes_at_s is not None and copy.at_s >= copy.closes_at_s):
+            return None
+        return self.eta.prequeue_s if self.drawn and self._draw is None else self.eta.range_s(copy.waiting)
+
+    @property
     def commitment(self) -> str | None:
         """The hash of the draw's seed, public from the day the onsale is announced."""
         return self._keyring.commitment(self.name) if self.drawn else None
@@ -165,9 +173,9 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
-        await self._accept(await self._store.advance(self.sessions.told_epoch))
-        if self.snapshot is not None:
-            await self.sessions.tell(self.snapshot)
+        snapshot = await self._store.advance(self.sessions.told_epoch)
+        await self._accept(snapshot)
+        await self.sessions.tell(snapshot)
         await self._book.restore_holders()
 
     async def join(self, device: str) -> tuple[str, Place]:
@@ -302,6 +310,10 @@ class Room:
         self._refreshed_at = time.monotonic()
         if self._drawing is not None:
             snapshot = await self._drawing.follow(snapshot)
+        if self.snapshot is not None and snapshot.settling and snapshot.epoch > self.snapshot.epoch:
+            # Another process may have called buyers further back than this one knows. What was true before stays true: it is told
+            # with the time that it was true at, until everybody has put back what they know.
+            return
         if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
             self.snapshot = snapshot
             self._turns.note(snapshot)

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from rulebook.storeaddress import public_form
+from rulebook.storeaddress import check_closed, public_form, read_address
 from waitingroom.ending import end_tasks
 from waitingroom.errors import ConfigurationError
 from waitingroom.garbage import tune_collector
@@ -40,6 +40,7 @@ from waitingroom.web.gate_api import GateApi
 from waitingroom.web.limits import Clients
 from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.pagedesk import explain_problems
+from waitingroom.web.patience import Patience
 from waitingroom.web.quick import QuickLane
 
 _SHUTDOWN_S = 10.0
@@ -79,7 +80,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
     trusted = TrustedProxies(settings.trusted_proxies)
     pages = Pages(settings.pages)
     async with AsyncExitStack() as stack:
-        client = _connect(settings.store)
+        client = _connect(settings)
         stack.push_async_callback(client.aclose)
         hall = Hall(settings, client)
         rooms, keyring = hall.rooms, hall.keyring
@@ -100,13 +101,15 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
         registry = room_registry(rooms, hall.store_calls)
         shown = registry if slot is None else _shared(stack, registry, slot)
-        moving = MovingHandlers(rooms, Clients(trusted), secure_cookies=settings.secure_cookies)
+        clients = Clients(trusted)
+        moving = MovingHandlers(rooms, clients, secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
             keyring,
             shown,
             handovers,
             pages=pages,
+            clients=clients,
             secure_cookies=settings.secure_cookies,
             more_routes=[
                 *arrival.routes(),
@@ -120,7 +123,8 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         lane = QuickLane(rooms, auth, office.shield, secure_cookies=settings.secure_cookies)
         hall.on_change.append(lambda onsales: lane.follow())
         await hall.look(_FIRST_LOOK_S)
-        await _listen(stack, app, settings.listen, shared=settings.workers > 1, lane=lane)
+        shared = settings.workers > 1
+        await _listen(stack, app, settings.listen, Patience(trusted), shared=shared, lane=lane)
         log.info(
             "room_listening", host=settings.listen.host, port=settings.listen.port, onsales=sorted(rooms)
         )
@@ -143,9 +147,10 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
                 stack,
                 make_gate_app(gate),
                 settings.gate,
+                Patience(trusted),
                 max_line=settings.gate_limits.max_line_bytes,
                 cancel=True,
-                shared=settings.workers > 1,
+                shared=shared,
             )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
             counts["proxy"], exchanges = gate.counts, gate.exchanges
@@ -194,8 +199,10 @@ async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:
         await hall.reload()
 
 
-def _connect(url: str) -> StoreClient:
+def _connect(settings: QueueSettings) -> StoreClient:
+    url = settings.store
     try:
+        check_closed(read_address(url), allow_open=settings.allow_open_store)
         return connect(url)
     except ValueError as error:
         raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
@@ -205,6 +212,7 @@ async def _listen(
     stack: AsyncExitStack,
     app: web.Application,
     address: ListenAddress,
+    patience: Patience,
     *,
     max_line: int = _MAX_LINE_BYTES,
     cancel: bool = False,
@@ -213,7 +221,8 @@ async def _listen(
 ) -> None:
     """Serve `app`, behind `lane` if there is one; with `shared`, beside other workers on one address.
 
-    With `cancel`, a handler is cancelled when its client has gone, and so is what it asks of others.
+    `patience` closes connections that say nothing. With `cancel`, a handler is cancelled when its client has gone, and so is
+    what it asks of others.
     """
     runner = web.AppRunner(
         app,
@@ -225,8 +234,11 @@ async def _listen(
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    if lane is not None and runner.server is not None:
-        lane.install(runner.server)
+    if runner.server is not None:
+        if lane is not None:
+            lane.install(runner.server)
+        patience.install(runner.server)
+        _in_background(stack, patience.watch())
     try:
         await web.TCPSite(runner, address.host, address.port, reuse_port=shared or None).start()
     except OSError as error:

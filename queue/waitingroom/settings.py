@@ -40,6 +40,7 @@ class QueueSettings:
         workers: processes which serve on the same address, told here so that each shares it.
         state: folder for what has to outlive the store, the draws' records; `state` beside the key folder if not given.
         secure_cookies: mark cookies `Secure`; off only for plain http on a developer's machine.
+        allow_open_store: take a store without a password on another machine.
     """
 
     onsales: Path
@@ -60,6 +61,7 @@ class QueueSettings:
     refresh_every_s: float = 0.2
     workers: int = 1
     secure_cookies: bool = True
+    allow_open_store: bool = False
     state: Path | None = None
 
     @property

@@ -36,7 +36,8 @@ class Snapshot:
 
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
-    given; the draw waits for it. `operated` is what operators have set, as the store keeps it. `waiting` is the number of buyers
+    given; the draw waits for it. `settling`: the epoch has just begun, and other processes may know of higher counters which they
+    are about to put back. `operated` is what operators have set, as the store keeps it. `waiting` is the number of buyers
     in line, over all epochs: every answer names it, so it is counted once.
     """
 
@@ -65,6 +66,7 @@ class Snapshot:
     soldout: bool = False
     beacon_source: str = ""
     beacon: str = ""
+    settling: bool = False
     waiting: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,6 +147,7 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         soldout=bool(fields.get("soldout")),
         beacon_source=fields.get("beacon_source", ""),
         beacon=fields.get("beacon", ""),
+        settling=bool(fields.get("settling")),
     )
 
 

@@ -18,6 +18,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "ProcessPool": _DOCUMENT,
     "RuleTest": _DOCUMENT,
     "Metadata": {
+        "": "Who a document is.",
         "name": "The document's name, a DNS label; unique among documents of its kind.",
         "labels": "The writer's own; they mean nothing to Tidegate.",
         "annotations": "The writer's own; tidegate.dev/lint-ignore: code, code silences findings of the linter.",
@@ -93,6 +94,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "tolerance": "The tolerance in this direction, instead of the rule's.",
     },
     "ScalingPolicy": {
+        "": "HPA v2 HPAScalingPolicy: at most so many pods, or percent of what was there, within a period.",
         "type": "Whether value counts pods or percent of the count at the period's beginning.",
         "value": "How many pods, or percent.",
         "periodSeconds": "Within how many seconds.",
@@ -154,6 +156,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "beacon": "A public source, such as 'drand round 4711', whose value is mixed with the seed; the draw waits for it.",
     },
     "EntryToken": {
+        "": "Whose tokens let buyers into the line: JWTs signed by one of the shop's keys.",
         "jwks": "The address of the shop's public keys, a JSON Web Key Set; https.",
         "keysFile": "Instead of jwks: a file with the key set, its path relative to the folder of the documents.",
         "issuer": "What a token's iss must be.",

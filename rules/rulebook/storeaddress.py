@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,24 @@ def read_address(url: str) -> Address:
     )
 
 
+def check_closed(address: Address, *, allow_open: bool) -> None:
+    """Refuse a store that asks nobody who they are, unless it is on this machine or `allow_open` says that it may be.
+
+    Whoever can write to the store can let in anybody. A client certificate proves as much as a password.
+
+    Raises:
+        ValueError: it is such a one; the message says what to do.
+    """
+    if allow_open or address.password or "ssl_certfile" in address.options:
+        return
+    away = [host for host, _ in address.hosts if not _is_here(host)]
+    if away:
+        raise ValueError(
+            f"no password for {away[0]}, and whoever can write to the store can let in anybody: give one "
+            "(redis://user:password@host), or --allow-open-store if nobody else can reach it"
+        )
+
+
 def public_form(url: str) -> str:
     """Return what a log may show of an address: of one that cannot be read, only how it begins."""
     scheme = url.partition("://")[0]
@@ -129,6 +148,15 @@ def _read_path(parts: SplitResult, kind: str) -> tuple[str, str, int]:
     if db and not db.isdecimal():
         raise ValueError("the database is a number: redis://host:6379/0")
     return "", master, int(db or 0)
+
+
+def _is_here(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _truth(text: str) -> bool:

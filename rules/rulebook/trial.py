@@ -78,6 +78,8 @@ def pick_rule(documents: Documents, name: str | None) -> ScalingRule:
     known = ", ".join(documents.rules) or "none"
     if name is None and len(documents.rules) == 1:
         return next(iter(documents.rules.values()))
+    if name is None and not documents.rules:
+        raise TrialError("there is no ScalingRule in these documents")
     if name is None:
         raise TrialError(f"name one rule by --rule; there are: {known}")
     if name not in documents.rules:

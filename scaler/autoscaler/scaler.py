@@ -57,11 +57,11 @@ async def open_scaler(
     the last: so the room is told that nothing is ready any more. The lease is given back last.
 
     Raises:
-        AutoscalerError: the store's URL is none, a pool cannot be started, or no cluster is known to keep the lease in. A
-            store that is down is no error.
+        AutoscalerError: the store's URL is none or of an open store, a pool cannot be started, or no cluster is known to keep
+            the lease in. A store that is down is no error.
     """
     async with AsyncExitStack() as stack:
-        client = open_client(settings.store_url)
+        client = open_client(settings.store_url, allow_open=settings.allow_open_store)
         stack.push_async_callback(client.aclose)
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)

@@ -43,6 +43,9 @@ class ScalerSettings:
     store_url: str = "redis://127.0.0.1:6379"
     """Valkey or Redis which the room uses too, in any of the forms of `rulebook.storeaddress`."""
 
+    allow_open_store: bool = False
+    """Take a store without a password on another machine: whoever can write there can let in anybody."""
+
     host: str = "127.0.0.1"
     """Where /metrics, /status, /healthz and /readyz are served; this machine only, unless said otherwise."""
 

@@ -17,6 +17,7 @@ class HeldLease:
     def __init__(self) -> None:
         self.lease: Lease | None = None
         self.away = False
+        self.read_only = False
         self.loses_answers = False
         self.writes = 0
         self.while_writing: Callable[[], None] = lambda: None
@@ -27,6 +28,8 @@ class HeldLease:
 
     async def write(self, lease: Lease, seen: Lease | None) -> Lease:
         self._answer()
+        if self.read_only:
+            raise StoreUnavailable("takes no writes")
         there = "" if self.lease is None else self.lease.version
         if there != ("" if seen is None else seen.version):
             raise LeaseTaken("written by somebody else")

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
-from autoscaler.instrumentation.events import ApiAnswered, LeadershipChanged, RuleDecided, RuleRemoved
+import autoscaler
+from autoscaler.instrumentation.events import (
+    STEPS,
+    ApiAnswered,
+    LeadershipChanged,
+    ManualScale,
+    RuleDecided,
+    RuleRemoved,
+    RuleScaled,
+)
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.sources.base import Answer
 from rulebook.decision import decide
@@ -18,7 +29,7 @@ class Rounds:
     """Decides round after round by one rule, and records it."""
 
     def __init__(self, rule: ScalingRule) -> None:
-        self.metrics = PrometheusInstrument()
+        self.metrics = PrometheusInstrument(now_s=lambda: self._now_s)
         self._rule = rule
         self._memory = Memory()
         self._now_s = START_S
@@ -79,6 +90,35 @@ def test_a_crowd_has_a_deadline_for_as_long_as_it_waits() -> None:
     assert rounds.value("crowd_backlog", signal="crowd") == 500
     rounds.decide(crowd=Crowd(START_S + 15, 0.0, 0))
     assert rounds.value("crowd_deadline_timestamp_seconds", signal="crowd") is None
+
+
+def test_what_may_happen_is_counted_from_zero_on() -> None:
+    rounds = Rounds(make_rule())
+    rounds.decide(busy=rounds.busy(15.0))
+    for direction in ("up", "down"):
+        assert rounds.value("scale_writes_total", direction=direction) == 0
+        assert rounds.value("manual_scales_total", direction=direction) == 0
+        assert rounds.value("scaled_timestamp_seconds", direction=direction, by="us") is None
+    assert rounds.value("scale_conflicts_total") == 0
+    assert [rounds.value("failures_total", step=step) for step in STEPS] == [0] * len(STEPS)
+
+
+def test_every_step_that_is_taken_is_counted_from_zero_on() -> None:
+    named = re.compile(r'journal\.(?:step|fail)\(\s*"([^"]+)"')
+    sources = (Path(autoscaler.__file__).parent).rglob("*.py")
+    assert {step for source in sources for step in named.findall(source.read_text())} == set(STEPS)
+
+
+def test_when_and_by_whom_a_count_was_changed_is_told() -> None:
+    rounds = Rounds(make_rule())
+    rounds.decide(busy=rounds.busy(15.0))
+    rounds.metrics.record(RuleScaled("web", "ProcessPool shop", 2, 4, "busy asks for 4"))
+    changed_at_s = START_S + 15
+    assert rounds.value("scaled_timestamp_seconds", direction="up", by="us") == changed_at_s
+    rounds.decide(busy=rounds.busy(15.0))
+    rounds.metrics.record(ManualScale("web", "ProcessPool shop", 4, 3, "kubectl"))
+    assert rounds.value("scaled_timestamp_seconds", direction="up", by="us") == changed_at_s
+    assert rounds.value("scaled_timestamp_seconds", direction="down", by="others") == changed_at_s + 15
 
 
 def test_series_of_a_rule_go_with_it_and_with_the_lease() -> None:

@@ -84,6 +84,8 @@ async def test_a_busy_shop_is_scaled_and_the_room_is_told(
     assert metrics[f"{prefix}scale_writes_total['up', 'web']"] == 1
     assert metrics[f"{prefix}admission_rate_per_second['cactus', 'web']"] == 10
     assert metrics[f"{prefix}pool_starts_total['shop']"] == 2
+    assert metrics[f"{prefix}pool_crashes_total['shop']"] == 0
+    assert metrics[f"{prefix}leading[]"] == 1, "it is alone, so it leads"
     assert metrics[f"{prefix}last_success_timestamp_seconds['web']"] > 0
     assert metrics[f"{prefix}loop_duration_seconds_count['web']"] > 0
 

@@ -29,38 +29,28 @@ _BATCH = 500
 _PASS_LENGTH_S = 3600
 _AUTH = "/gate/auth"
 _ORIGINAL = ("X-Original-Method: GET", "X-Original-URI: /cactus/seats?row=7")
-_DOCUMENT: dict[str, Any] = {
-    "apiVersion": "tidegate.dev/v1",
-    "kind": "Onsale",
-    "metadata": {"name": NAME},
-    "spec": {
-        "title": {"en": "Cactusfestival", "nl": "Cactusfestival"},
-        "shop": "https://tickets.example.org/cactus",
-        "protect": [{"host": "tickets.example.org", "path": "/cactus"}],
-        # So slow that the buyers of a benchmark wait throughout.
-        "admission": {
-            "rate": "0.01/s",
-            "burst": 1,
-            "capacity": 12000,
-            "claimWithin": "2m",
-            "fallbackRate": "0.01/s",
-        },
-        "session": {"length": "4h", "max": "8h"},
-    },
-}
 
 
 class Hall:
-    """A folder with the onsale's document and keys, a store, and `waiting` buyers in line."""
+    """A folder with the onsale's document and keys, a store, and `waiting` buyers in line.
 
-    def __init__(self, folder: Path, store_url: str, waiting: int) -> None:
+    By itself the line moves so slowly that the buyers of a benchmark wait throughout.
+    """
+
+    def __init__(self, folder: Path, store_url: str, waiting: int, rate: str = "0.01/s") -> None:
         self.folder = folder
         self.store_url = store_url
         (folder / "onsales").mkdir()
-        (folder / "onsales" / f"{NAME}.yaml").write_text(json.dumps(_DOCUMENT))
-        self._onsale = Onsale.model_validate(_DOCUMENT)
+        document = _document(rate)
+        (folder / "onsales" / f"{NAME}.yaml").write_text(json.dumps(document))
+        self._onsale = Onsale.model_validate(document)
         self._keyring = load_keyring(folder / "keys", [NAME])
         self._places = uvloop.run(self._fill(waiting))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The onsale's settings as the store takes them."""
+        return room_settings(self._onsale)
 
     def status(self) -> Subject:
         """The status of a waiting buyer."""
@@ -137,6 +127,27 @@ class Hall:
 
 
 _numbers = itertools.count(1)
+
+
+def _document(rate: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "tidegate.dev/v1",
+        "kind": "Onsale",
+        "metadata": {"name": NAME},
+        "spec": {
+            "title": {"en": "Cactusfestival", "nl": "Cactusfestival"},
+            "shop": "https://tickets.example.org/cactus",
+            "protect": [{"host": "tickets.example.org", "path": "/cactus"}],
+            "admission": {
+                "rate": rate,
+                "burst": 1,
+                "capacity": 12000,
+                "claimWithin": "2m",
+                "fallbackRate": "0.01/s",
+            },
+            "session": {"length": "4h", "max": "8h"},
+        },
+    }
 
 
 def _device(number: int) -> str:

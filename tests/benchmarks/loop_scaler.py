@@ -19,10 +19,8 @@ from autoscaler.prometheus.access import PrometheusAccess
 from autoscaler.scaler import Scaler, open_scaler
 from autoscaler.settings import ScalerSettings
 from rulebook.observation import Missing
-from tests.benchmarks.children import obey
+from tests.benchmarks.children import obey, resident_kb
 from tidegate.logs import LogFormat, LogLevel, configure_logs
-
-_PAGE_KB = 4
 
 
 class HurriedClock(SystemClock):
@@ -57,7 +55,7 @@ class Measured:
         seconds, cpu_s = time.perf_counter() - begun_s, time.process_time()
         took_s, self._cpu_s = cpu_s - self._cpu_s, cpu_s
         failures = [why for name in self._scaler.loops if (why := self._failure_of(name))]
-        return {"seconds": seconds, "cpu_s": took_s, "rss_kb": _resident_kb(), "failures": failures}
+        return {"seconds": seconds, "cpu_s": took_s, "rss_kb": resident_kb(), "failures": failures}
 
     def _failure_of(self, name: str) -> str:
         status = self._scaler.loops[name].status
@@ -88,16 +86,6 @@ async def work(options: dict[str, Any]) -> None:
     async with open_scaler(settings, make_plan(settings), instrument, clock) as scaler:
         measured = Measured(scaler, clock, options["interval_s"])
         await obey({"round": measured.round})
-
-
-def _resident_kb() -> int:
-    """The memory in use now, where Linux tells it; elsewhere the most that there ever was."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE_KB
-    except OSError:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from rulebook import load_documents
-from tests.benchmarks.children import obey
+from tests.benchmarks.children import obey, resident_kb
 from tests.benchmarks.sorted_set import make_app
 from waitingroom import revocations
 from waitingroom.garbage import tune_collector
@@ -115,11 +115,11 @@ async def _listening(app: web.Application, port: int) -> AsyncIterator[None]:
 
 
 async def serve(options: Mapping[str, Any]) -> None:
-    """Serve until the input ends; `cpu` asks for the processor time used so far."""
+    """Serve until the input ends; `cpu` asks for the processor time used so far, `rss_kb` for the memory in use."""
     kinds = {"room": room, "checkpoint": checkpoint, "bare": bare, "sorted-set": sorted_set}
     async with kinds[options["kind"]](options):
         tune_collector()
-        await obey({"cpu": time.process_time})
+        await obey({"cpu": time.process_time, "rss_kb": resident_kb})
 
 
 if __name__ == "__main__":

@@ -164,6 +164,8 @@ def test_explain_names_a_mistake(arguments: list[str], message: str) -> None:
 def test_schema_prints_writes_and_checks(tmp_path: Path) -> None:
     assert json.loads(run("schema", "Onsale").stdout)["title"] == "Onsale"
     assert json.loads(run("schema").stdout)["title"] == "A document of Tidegate"
+    assert run("schema", "--check", str(tmp_path / "new")).exit_code == 2
+    (tmp_path / "new").mkdir()
     assert run("schema", "--check", str(tmp_path / "new")).exit_code == 1
     assert run("schema", "--output", str(tmp_path / "new")).stdout == f"5 schemas in {tmp_path / 'new'}\n"
     assert run("schema", "--check", str(tmp_path / "new")).exit_code == 0

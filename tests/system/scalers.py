@@ -28,7 +28,7 @@ class ScalerProcess:
         (port,) = free_ports(1)
         self.name = name
         self.log = folder / f"{name}.log"
-        self._address = f"127.0.0.1:{port}"
+        self.address = f"127.0.0.1:{port}"
         command = [
             sys.executable,
             "-m",
@@ -36,7 +36,7 @@ class ScalerProcess:
             "scaler",
             "run",
             "--listen",
-            self._address,
+            self.address,
             "--log-format",
             "json",
         ]
@@ -50,7 +50,7 @@ class ScalerProcess:
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as http,
-                http.get(f"http://{self._address}/status") as response,
+                http.get(f"http://{self.address}/status") as response,
             ):
                 found: dict[str, Any] = await response.json()
                 return found

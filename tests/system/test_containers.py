@@ -133,6 +133,59 @@ def test_commands_and_variables_are_those_of_the_command_line() -> None:
         assert f"`{variable}`" in page
 
 
+def test_the_store_is_set_as_the_page_on_stores_says() -> None:
+    page = (ROOT / "docs" / "how-to" / "store.md").read_text()
+    section = page.partition("## What to set on the server")[2].partition("```")[2].partition("```")[0]
+    wanted = [line.partition("#")[0].split() for line in section.strip().splitlines()]
+    assert len(wanted) == 3
+    command = compose()["services"]["valkey"]["command"]
+    for name, value in wanted:
+        assert command[command.index(f"--{name}") + 1] == value
+    assert "valkey:/data" in compose()["services"]["valkey"]["volumes"]
+    assert command[command.index("--dir") + 1] == "/data"
+
+
+def mounts(service: str) -> dict[str, Path]:
+    """Return the folders of this repository that a service sees, by where it sees them."""
+    volumes = [volume.split(":") for volume in compose()["services"][service]["volumes"]]
+    return {inside: (DOCKER / source).resolve() for source, inside, *_ in volumes if source.startswith("..")}
+
+
+def test_grafana_finds_its_data_source_and_its_dashboards() -> None:
+    services, seen = compose()["services"], mounts("grafana")
+    provisioning = seen["/etc/grafana/provisioning"]
+    (source,) = YAML(typ="safe").load((provisioning / "datasources" / "prometheus.yaml").read_text())[
+        "datasources"
+    ]
+    name, _, port = source["url"].removeprefix("http://").partition(":")
+    assert any(published.endswith(f":{port}") for published in services[name]["ports"])
+    assert set(services[name]["networks"]) & set(services["grafana"]["networks"])
+    assert (source["type"], source["isDefault"]) == ("prometheus", True)
+    prometheus = YAML(typ="safe").load(
+        (mounts("prometheus")["/etc/prometheus"] / "prometheus.yaml").read_text()
+    )
+    assert source["jsonData"]["timeInterval"] == prometheus["global"]["scrape_interval"]
+    (provider,) = YAML(typ="safe").load((provisioning / "dashboards" / "tidegate.yaml").read_text())[
+        "providers"
+    ]
+    folder = seen[provider["options"]["path"]]
+    found = {path.name for path in folder.iterdir()}
+    assert found == {"onsale.json", "scaling.json", "health.json", "runbook.json"}
+    home = Path(services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (seen[str(home.parent)] / home.name).exists()
+    for file in provisioning.rglob("*.yaml"):
+        assert YAML(typ="safe").load(file.read_text())["apiVersion"] == 1
+
+
+def test_no_two_services_are_published_on_one_port_nor_on_the_shops() -> None:
+    services = compose()["services"]
+    ports = [port.split(":")[1] for service in services.values() for port in service.get("ports", ())]
+    upstream = services["queue"]["command"][-1]
+    shop = re.search(r":(\d+)\}", upstream)
+    assert shop is not None
+    assert len({*ports, shop[1]}) == len(ports) + 1
+
+
 def test_prometheus_reads_its_configuration() -> None:
     path = ROOT / "deploy" / "prometheus" / "prometheus.yaml"
     result = subprocess.run([need("promtool"), "check", "config", str(path)], capture_output=True, text=True)

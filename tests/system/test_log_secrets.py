@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -181,9 +182,26 @@ def drive_the_room(shop: Shop, room: str, gate: str) -> set[str]:
     requests.get(f"{gate}/seats", headers=bad, timeout=10)
     requests.get(f"{gate}/.tidegate/enter?code=cactus.AAAAAAAAAAAAAAAAAAAAA4716", headers=JSON, timeout=10)
     requests.get(f"{room}/gate/auth", headers={"X-Original-URL": "not an address 4717", **bad}, timeout=10)
+    for address in (room, gate):
+        for head in (b"X: \x00", b"\x00: ", b"Cookie : "):  # no HTTP, each in its way
+            send_raw(address, b"GET /seats HTTP/1.1\r\nHost: a\r\n" + head + b"not-a-pass-4719\r\n\r\n")
+        send_raw(
+            address, b"POST /cactus/join HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\nnot-a-token-4720"
+        )
     for token in (TOKENS[Role.OPERATOR], "not-a-token-4718"):
         bearer = {"Authorization": f"Bearer {token}", **JSON}
         requests.post(
             f"{room}/admin/v1/onsales/cactus/hold", json={"reason": "a break"}, headers=bearer, timeout=10
         )
-    return secrets | {"not-a-pass-4715", "AAAAA4716", "not an address 4717", "not-a-token-4718"}
+    bad_ones = {"not-a-pass-4715", "AAAAA4716", "not an address 4717", "not-a-token-4718"}
+    return secrets | bad_ones | {"not-a-pass-4719", "not-a-token-4720"}
+
+
+def send_raw(address: str, sent: bytes) -> None:
+    """Send bytes as they are, hang up, and wait until the server has as well."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as wire, suppress(ConnectionError):
+        wire.sendall(sent)
+        wire.shutdown(socket.SHUT_WR)
+        while wire.recv(4096):
+            pass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import typer.main
 
 from rulebook import load_text
 from tests.system.manifests import FOLDER, OVERLAYS, ROOT, built, of_kind, read_all
+from tests.tools import need
 from tidegate.cli import app
 from tidegate.prometheus_rules import wrapped
 
@@ -183,6 +187,26 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
     (found,) = read_all(made)
     groups = [group for source in sources for group in read_all(source.read_text())[0]["groups"]]
     assert found["spec"]["groups"] == groups
+
+
+def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
+    component = os.path.relpath(FOLDER / "components" / "grafana", tmp_path.resolve())
+    (tmp_path / "kustomization.yaml").write_text(
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n"
+    )
+    command = [need("kubectl"), "kustomize", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    found = read_all(result.stdout)
+    dashboards = {
+        path.name: path.read_text() for path in (ROOT / "deploy" / "grafana" / "dashboards").iterdir()
+    }
+    assert {name: text for each in found for name, text in each["data"].items()} == dashboards
+    for each in found:
+        kubernetes_validate.validate(each, kubernetes_validate.latest_version(), strict=True)
+        assert each["metadata"]["namespace"] == "tidegate"
+        assert each["metadata"]["labels"] == {"grafana_dashboard": "1"}
+        assert len(json.dumps(each)) < 256 * 1024, "what `kubectl apply` can keep of an object"
 
 
 def test_the_gates_say_what_the_page_on_gates_says() -> None:

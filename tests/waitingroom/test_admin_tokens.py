@@ -1,5 +1,6 @@
 """Tokens of the admin API: hashed in a file, of roles, compared without telling, limited in their failures."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -15,7 +16,7 @@ from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.errors import ConfigurationError
 from waitingroom.web.admin_access import FAILURES_BURST
-from waitingroom.web.admin_tokens import Role, TokenFile, load_tokens, make_token
+from waitingroom.web.admin_tokens import Role, TokenFile, add_token, load_tokens, make_token
 
 SALT = b"salt of tests"
 SCRYPT = ":".join(
@@ -86,10 +87,44 @@ async def test_guessing_is_slowed_down_for_its_client_alone(
         guesser = Office(here, Authorization="Bearer guess", **{"X-Forwarded-For": "198.51.100.7"})
         statuses = [(await guesser.get("/admin/v1/onsales"))[0] for _ in range(FAILURES_BURST + 2)]
         assert statuses == [401] * FAILURES_BURST + [429] * 2
-        right_at_last = Office(here, **{"X-Forwarded-For": "198.51.100.7"})
-        assert (await right_at_last.get("/admin/v1/onsales"))[0] == 429
-        other = Office(here, **{"X-Forwarded-For": "198.51.100.8"})
-        assert (await other.get("/admin/v1/onsales"))[0] == 200
+        chosen = Office(here, Authorization="Bearer open sesame", **{"X-Forwarded-For": "198.51.100.7"})
+        assert (await chosen.get("/admin/v1/onsales"))[0] == 429
+        elsewhere = Office(here, Authorization="Bearer guess", **{"X-Forwarded-For": "198.51.100.8"})
+        assert (await elsewhere.get("/admin/v1/onsales"))[0] == 401
+
+
+async def test_who_guesses_does_not_lock_out_an_operator_at_the_same_address(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        guesser = Office(here, Authorization="Bearer guess")
+        while (await guesser.get("/admin/v1/onsales"))[0] != 429:
+            pass
+        assert (await Office(here).get("/admin/v1/onsales"))[0] == 200
+        made_up = make_token("nobody", Role.OPERATOR).token
+        assert (await Office(here, Authorization=f"Bearer {made_up}").get("/admin/v1/onsales"))[0] == 429
+
+
+async def test_many_guesses_at_once_are_counted_before_they_are_compared(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    entry = {"name": "ann", "role": "viewer", "scrypt": SCRYPT}
+    tokens = token_file(tmp_path, entries=[entry])
+    async with living(tmp_path, store_url, onsale(), admin_tokens=tokens) as here:
+        guesser = Office(here, Authorization="Bearer guess")
+        asked = [guesser.get("/admin/v1/onsales") for _ in range(3 * FAILURES_BURST)]
+        statuses = [status for status, _ in await asyncio.gather(*asked)]
+        assert statuses.count(401) <= FAILURES_BURST + 1
+        assert statuses.count(429) >= 2 * FAILURES_BURST - 1
+
+
+async def test_a_right_token_costs_no_try(tmp_path: Path, store_url: str, client: Redis) -> None:
+    entry = {"name": "ann", "role": "viewer", "scrypt": SCRYPT}
+    tokens = token_file(tmp_path, entries=[entry])
+    async with living(tmp_path, store_url, onsale(), admin_tokens=tokens) as here:
+        ann = Office(here, Authorization="Bearer open sesame")
+        for _ in range(2 * FAILURES_BURST):
+            assert (await ann.get("/admin/v1/onsales"))[0] == 200
 
 
 async def test_no_token_and_no_hash_is_logged(
@@ -170,3 +205,27 @@ async def test_without_a_token_file_there_is_no_admin_api(
 ) -> None:
     async with living(tmp_path, store_url, onsale()) as here:
         assert (await Office(here).get("/admin/v1/onsales"))[0] == 404
+
+
+def test_a_token_is_added_to_a_file_which_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    first, second = make_token("anna", Role.OPERATOR), make_token("ben", Role.VIEWER)
+    add_token(file, first.entry)
+    add_token(file, second.entry)
+    assert load_tokens(file) == (first.entry, second.entry)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert first.token not in file.read_text()
+
+
+def test_a_name_that_is_there_or_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.yaml"
+    add_token(file, make_token("anna", Role.OPERATOR).entry)
+    before = file.read_text()
+    with pytest.raises(ConfigurationError, match="the name anna is there twice"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == before
+    file.write_text("[]\n")  # a list in another form, to which no line can be added
+    with pytest.raises(ConfigurationError, match="no line can be added"):
+        add_token(file, make_token("anna", Role.VIEWER).entry)
+    assert file.read_text() == "[]\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tokens.yaml"]

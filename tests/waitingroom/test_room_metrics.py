@@ -90,6 +90,30 @@ async def test_calls_to_the_store_are_timed_and_failures_counted(tmp_path: Path)
         store.stop()
 
 
+async def test_the_wait_of_whoever_joins_now_is_told_until_the_line_is_on_hold(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SLOW)) as here:
+        for _ in range(4):
+            async with here.buyer() as buyer:
+                await buyer.post(f"{here.room}/cactus/join")
+        room = here.rooms["cactus"]
+        async with asyncio.timeout(20):
+            while room.snapshot is None or room.snapshot.tail < 4:
+                await asyncio.sleep(0.02)
+        seen = await figures(here)
+        async with here.buyer() as buyer, buyer.post(f"{here.room}/cactus/join") as joined:
+            told = (await joined.json())["eta_s"]
+        assert [seen["wait_low_seconds", "cactus"], seen["wait_high_seconds", "cactus"]] == pytest.approx(
+            told, rel=0.25
+        )
+        await client.hset("{cactus}:room", "hold", "a break")
+        async with asyncio.timeout(20):
+            while ("wait_low_seconds", "cactus") in (seen := await figures(here)):
+                await asyncio.sleep(0.05)
+        assert seen["rate_reason", "cactus", "hold"] == 1
+
+
 async def test_a_draw_is_awaited_until_its_record_is_public(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:

@@ -62,7 +62,10 @@ class Hall:
         return [(await self.rooms[room].join(device(next(self.numbers))))[1] for _ in range(count)]
 
     async def refresh(self, times: int = 2) -> None:
-        for _ in range(times):
+        """Take so many copies in each process; by the last, the time has passed in which they put back what they know."""
+        for left in reversed(range(times)):
+            if not left:
+                await self.clients[0].hset("{cactus}:room", "entered_us", "1000000")
             for room in self.rooms:
                 await room.refresh()
 
@@ -143,6 +146,34 @@ async def test_no_place_is_lost_no_number_given_twice_and_the_order_kept(valkey:
             assert ahead == list(range(len(ahead)))
             # Who was told "your turn" still is.
             assert {hall.rooms[room].standing(place).state for place in told} == {State.RELEASED}
+
+
+async def test_nobody_is_told_to_wait_while_others_may_have_called_somebody_further_back(
+    valkey: Valkey, loss: str
+) -> None:
+    slow = {**SHOP, "rate": "0.01/s", "burst": 10, "fallbackRate": "0.01/s"}
+    async with Hall(valkey, loss, onsale(admission=slow)) as hall:
+        places = await hall.join(20)
+        await hall.refresh()
+        await hall.save()
+        await hall.fill_bucket(2_000)
+        await hall.rooms[1].refresh()
+        called = hall.rooms[1].snapshot
+        assert called is not None
+        assert hall.rooms[1].standing(places[9]).state is State.RELEASED
+        assert hall.rooms[0].standing(places[0]).state is State.WAITING
+
+        hall.lose()
+        valkey.start()
+        # The one which knows less is the first to enter the new server.
+        await hall.rooms[0].refresh()
+        told = hall.rooms[0].snapshot
+        assert told is not None
+        waits = hall.rooms[0].standing(places[0]).state is State.WAITING
+        assert not waits or told.at_s < called.at_s
+        await hall.refresh(3)
+        for room in hall.rooms:
+            assert room.standing(places[9]).state is State.RELEASED
 
 
 async def test_the_bucket_is_empty_after_the_loss_and_the_line_goes_on(valkey: Valkey, loss: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -25,8 +26,10 @@ def store_url(port: int) -> str:
     return f"redis://{HOST}:{port}/0"
 
 
-async def start_store(port: int, folder: Path, *, keep_data: bool) -> Child:
+async def start_store(port: int, folder: Path, *, keep_data: bool, within: Sequence[str] = ()) -> Child:
     """Start a store and return once it has read its data and answers; with `keep_data` all of it is on disk within a second.
+
+    `within` is a command which runs the one that follows it, in surroundings of its own.
 
     Raises:
         DemoError: there is no program for this machine, or it does not start.
@@ -36,7 +39,7 @@ async def start_store(port: int, folder: Path, *, keep_data: bool) -> Child:
     except ValkeyBinaryNotFoundError as error:
         raise DemoError(f"there is no embedded store for this machine: {error}") from error
     command = [
-        *(str(program), "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", ""),
+        *(*within, str(program), "--port", str(port), "--bind", HOST, "--dir", str(folder), "--save", ""),
         *("--appendonly", "yes" if keep_data else "no"),
     ]
     child = await start_child(NAME, command, folder)

@@ -10,15 +10,21 @@ from tidegate.demo.records import BuyerRecord
 
 def order_violations(buyers: Iterable[BuyerRecord]) -> int:
     """Count buyers told "your turn" at t while a lower position was told to wait at t or later."""
-    violations = 0
+    return len(called_too_early(buyers))
+
+
+def called_too_early(buyers: Iterable[BuyerRecord]) -> list[tuple[BuyerRecord, BuyerRecord]]:
+    """Return each buyer told "your turn" at t, with one of a lower position who was told to wait at t or later."""
+    found = []
+    last: BuyerRecord | None = None
     waiting_before = -math.inf
     for buyer in _in_line(buyers):
         told = buyer.first_released_as_of_s
-        if told is not None and waiting_before >= told:
-            violations += 1
-        if buyer.last_waiting_as_of_s is not None:
-            waiting_before = max(waiting_before, buyer.last_waiting_as_of_s)
-    return violations
+        if last is not None and told is not None and waiting_before >= told:
+            found.append((buyer, last))
+        if buyer.last_waiting_as_of_s is not None and buyer.last_waiting_as_of_s > waiting_before:
+            last, waiting_before = buyer, buyer.last_waiting_as_of_s
+    return found
 
 
 def turns_withdrawn(buyers: Iterable[BuyerRecord]) -> int:

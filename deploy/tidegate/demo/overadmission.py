@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tidegate.demo.records import RateSample, ServedEntry
@@ -24,20 +25,61 @@ CLOCK_SLACK_S = 0.05
 _ROUNDING = 1e-6
 
 
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """So many sessions were seen by `at_s` (unix seconds), and no more than so many were allowed."""
+
+    at_s: float
+    seen: int
+    allowed: int
+
+    @property
+    def beyond(self) -> int:
+        """How many were too many."""
+        return max(0, self.seen - self.allowed)
+
+
 def over_admitted(served: Iterable[ServedEntry], rates: Sequence[RateSample], opens_s: float) -> int:
     """Return by how many sessions the bound was exceeded when it was exceeded most; 0 where it never was.
 
     Raises:
         ValueError: sessions were seen and no rate was ever sampled.
     """
+    excess = worst_excess(served, rates, opens_s)
+    return 0 if excess is None else excess.beyond
+
+
+def worst_excess(served: Iterable[ServedEntry], rates: Sequence[RateSample], opens_s: float) -> Excess | None:
+    """Return the moment at which the bound was exceeded most, or kept most narrowly; None if no session was seen.
+
+    Raises:
+        ValueError: sessions were seen and no rate was ever sampled.
+    """
     seen = sorted(first_seen(served).values())
     if not seen:
-        return 0
+        return None
     if not rates:
         raise ValueError("no sample of the rate: what may be admitted is unknown")
     allowance = Allowance(rates, opens_s)
-    excess = (count - math.floor(allowance.by(at_s) + _ROUNDING) for count, at_s in enumerate(seen, start=1))
-    return max(0, *excess)
+    moments = (
+        Excess(at_s, count, math.floor(allowance.by(at_s) + _ROUNDING))
+        for count, at_s in enumerate(seen, start=1)
+    )
+    return max(moments, key=lambda moment: moment.seen - moment.allowed)
+
+
+def without_rate(
+    rates: Sequence[RateSample], from_s: float, until_s: float, reason: str
+) -> Sequence[RateSample]:
+    """Return the samples with a rate of none from `from_s` until `until_s`: while nothing can release, no sample tells so."""
+    ordered = sorted(rates, key=lambda sample: sample.as_of_s)
+    before = [sample for sample in ordered if sample.as_of_s <= from_s]
+    during = [sample for sample in ordered if from_s < sample.as_of_s < until_s]
+    if not before:
+        return rates
+    edges = [replace(before[-1], as_of_s=from_s), *during, replace((before + during)[-1], as_of_s=until_s)]
+    nothing = [replace(sample, rate_per_s=0.0, reason=reason) for sample in edges]
+    return [*before, *nothing, *ordered[len(before) + len(during) :]]
 
 
 def first_seen(served: Iterable[ServedEntry]) -> dict[str, float]:

@@ -6,8 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 from tidegate.demo.blows import Struck, strike
 from tidegate.demo.children import Child, start_child
@@ -16,6 +15,7 @@ from tidegate.demo.figures import Evidence, Terms
 from tidegate.demo.limits import STARTUP_S, highest_rate_within_slo
 from tidegate.demo.optimum import Capacity, optimum_seconds
 from tidegate.demo.options import DemoOptions
+from tidegate.demo.overadmission import without_rate
 from tidegate.demo.progress import WINDOW_S, Progress
 from tidegate.demo.records import BuyerRecord, RateSample, ServedEntry, read_records, write_records
 from tidegate.demo.sampling import EVERY_S, Sampler
@@ -101,20 +101,12 @@ class Performance:
         buyers = read_records(BuyerRecord, self._records)
         return Evidence(buyers, served, self._rates(), self._sampler.replicas)
 
-    def _rates(self) -> list[RateSample]:
-        """Return the samples of the rate; while the store was down it was none, which no sample can tell."""
+    def _rates(self) -> Sequence[RateSample]:
+        """Return the samples of the rate; while the store was down it was none."""
         struck, rates = self.struck, self._sampler.rates
         if struck is None or struck.blow is not Blow.STORE_KILLED:
             return rates
-        before = [sample for sample in rates if sample.as_of_s <= struck.at_s]
-        after = [sample for sample in rates if sample.as_of_s > struck.at_s]
-        if not before:
-            return rates
-        down = [
-            replace(before[-1], as_of_s=at_s, rate_per_s=0.0, reason="the store is down")
-            for at_s in (struck.at_s, struck.until_s)
-        ]
-        return [*before, *down, *after]
+        return without_rate(rates, struck.at_s, struck.until_s, "the store is down")
 
     async def _watch(self, is_done: Callable[[], bool], within_s: float, phase: str = "") -> bool:
         """Sample and show until it is done; False if that took longer than `within_s`."""

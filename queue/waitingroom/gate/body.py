@@ -6,6 +6,7 @@ was.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 
@@ -15,15 +16,16 @@ _CHUNK_BYTES = 65_536
 
 
 class BodyStopped(Exception):
-    """The body is too large, malformed or cut short; raised to stop the request to the shop."""
+    """The body is too large, malformed, cut short or at a standstill; raised to stop the request to the shop."""
 
 
 class BuyerBody:
-    """The body of one request; `limit` in bytes."""
+    """The body of one request; `limit` in bytes, `within_s` in seconds between two pieces of it."""
 
-    def __init__(self, content: StreamReader, limit: int | None) -> None:
+    def __init__(self, content: StreamReader, limit: int | None, within_s: float | None = None) -> None:
         self._content = content
         self._limit = limit
+        self._within_s = within_s
         self._passed = 0
         self.problem: HTTPStatus | None = None
 
@@ -36,9 +38,13 @@ class BuyerBody:
         stream = self._content.iter_chunked(_CHUNK_BYTES)
         while True:
             try:
-                chunk = await anext(stream)
+                async with asyncio.timeout(self._within_s):
+                    chunk = await anext(stream)
             except StopAsyncIteration:
                 return
+            except TimeoutError as error:
+                self.problem = HTTPStatus.REQUEST_TIMEOUT
+                raise BodyStopped("at a standstill") from error
             except Exception as error:
                 self.problem = HTTPStatus.BAD_REQUEST
                 raise BodyStopped("malformed or cut short") from error

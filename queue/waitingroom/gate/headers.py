@@ -35,7 +35,12 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _NEVER_THE_BUYERS = ("x-tidegate-", "x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-")
-_ADDRESSES = frozenset({"forwarded", "x-real-ip"})
+_ADDRESSES = frozenset(
+    {
+        *("forwarded", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip"),
+        *("cf-connecting-ip", "fastly-client-ip", "x-host", "x-http-host-override"),
+    }
+)
 _LINE_ENDS = ("\r", "\n", "\x00")
 
 

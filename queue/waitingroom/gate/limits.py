@@ -13,6 +13,7 @@ class ProxyLimits:
         connect_s: until a connection to the shop stands; then the next replica is tried.
         read_s: between two pieces of the shop's answer, and until its first.
         total_s: for the whole exchange; it would cut long downloads, so there is none by default.
+        body_s: between two pieces of a buyer's request body, which holds a connection to the shop meanwhile.
         max_body_bytes: a larger request body is refused with 413.
         max_line_bytes: length of the request line and of one header line.
         max_message_bytes: length of one WebSocket message.
@@ -22,6 +23,7 @@ class ProxyLimits:
     connect_s: float = 2.0
     read_s: float = 60.0
     total_s: float | None = None
+    body_s: float | None = 60.0
     max_body_bytes: int | None = None
     max_line_bytes: int = 16_384
     max_message_bytes: int = 1_048_576

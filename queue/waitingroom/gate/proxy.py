@@ -34,6 +34,7 @@ from waitingroom.gate.headers import (
 )
 from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
 from waitingroom.gate.limits import ProxyLimits
+from waitingroom.gate.privacy import is_for_shared_caches, private_form
 from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
@@ -161,7 +162,7 @@ class ProxyGate:
     async def _exchange(
         self, request: web.Request, upstream: Upstream, headers: CIMultiDict[str], allowed: Allowed | None
     ) -> web.StreamResponse:
-        body = BuyerBody(request.content, self._limits.max_body_bytes)
+        body = BuyerBody(request.content, self._limits.max_body_bytes, self._limits.body_s)
         began = time.perf_counter()
         try:
             async with self._session.request(
@@ -182,9 +183,7 @@ class ProxyGate:
                 raise
             too_large = body.problem is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             self.counts.refuse("too_large" if too_large else "request")
-            return _closing(
-                _TOO_LARGE if too_large else problem_answer(400, "Bad request", "The body is malformed.")
-            )
+            return _closing(_STOPPED[body.problem])
 
     async def _pass_on(
         self,
@@ -268,6 +267,10 @@ class ProxyGate:
             cookie = allowed.cookie(time.time(), secure=self._secure)
         if cookie is not None:
             response.headers.add("Set-Cookie", cookie)
+            for name in [name for name in response.headers if is_for_shared_caches(name)]:
+                response.headers.popall(name, None)
+            told = ", ".join(response.headers.popall("Cache-Control", ()))
+            response.headers["Cache-Control"] = private_form(told)
 
 
 def _target(upstream: Upstream, request: web.Request) -> URL:
@@ -285,6 +288,13 @@ def _closing(answer: Answer) -> web.Response:
 
 
 _TOO_LARGE = problem_answer(413, "Too large", "The body is larger than this gate takes.")
+_STOPPED = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,
+    HTTPStatus.REQUEST_TIMEOUT: problem_answer(
+        408, "Too slow", "The body of the request came to a standstill."
+    ),
+    HTTPStatus.BAD_REQUEST: problem_answer(400, "Bad request", "The body is malformed."),
+}
 _UNREACHABLE = problem_answer(
     502, "Shop unreachable", "The shop cannot be reached just now; please try again.", retry_after=2
 )

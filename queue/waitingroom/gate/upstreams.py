@@ -60,7 +60,7 @@ class Upstreams:
             lines = self._file.read_text(encoding="utf-8").splitlines()
         except OSError as error:
             if not self._unreadable:
-                log.warning("upstream_file_unreadable", file=str(self._file), reason=str(error))
+                log.warning("upstream_file_unreadable", file=str(self._file), reason=error.strerror)
                 self._unreadable = True
                 self._read = None
             return

@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from waitingroom.gate.headers import END_HEADER
+from waitingroom.gate.privacy import is_for_shared_caches, private_form
 from waitingroom.middleware.checker import Asked, Verdict, is_ours
 from waitingroom.middleware.offline import OfflineGate
 
@@ -39,6 +40,10 @@ def aiohttp_gate(gate: OfflineGate) -> Middleware:
         cookie = gate.cookie(verdict) if ended is None else gate.end(verdict, ended[0])
         if cookie is not None:
             response.headers.add("Set-Cookie", cookie)
+            for name in [name for name in response.headers if is_for_shared_caches(name)]:
+                response.headers.popall(name, None)
+            told = ", ".join(response.headers.popall("Cache-Control", ()))
+            response.headers["Cache-Control"] = private_form(told)
 
     return check
 

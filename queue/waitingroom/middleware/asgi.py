@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from waitingroom.gate.headers import END_HEADER
+from waitingroom.gate.privacy import is_for_shared_caches, private_form
 from waitingroom.gate.turnaway import Answer
 from waitingroom.middleware.checker import Asked, Verdict, is_ours
 from waitingroom.middleware.offline import OfflineGate
@@ -60,7 +61,16 @@ class AsgiGate:
         ended = [value for name, value in headers if name.lower() == _END]
         cookie = self._gate.end(verdict, ended[0].decode("latin-1")) if ended else self._gate.cookie(verdict)
         kept = [(name, value) for name, value in headers if name.lower() != _END]
-        return kept if cookie is None else [*kept, (b"set-cookie", cookie.encode("latin-1"))]
+        if cookie is None:
+            return kept
+        told = ", ".join(value.decode("latin-1") for name, value in kept if name.lower() == b"cache-control")
+        own = [
+            (name, value)
+            for name, value in kept
+            if name.lower() != b"cache-control" and not is_for_shared_caches(name.decode("latin-1"))
+        ]
+        control = private_form(told).encode("latin-1")
+        return [*own, (b"cache-control", control), (b"set-cookie", cookie.encode("latin-1"))]
 
 
 def _asked(scope: Scope) -> Asked:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from waitingroom.gate.headers import END_HEADER
+from waitingroom.gate.privacy import is_for_shared_caches, private_form
 from waitingroom.middleware.checker import Asked, Verdict
 from waitingroom.middleware.offline import OfflineGate
 
@@ -51,7 +52,15 @@ class WsgiGate:
         ended = [value for name, value in headers if name.lower() == END_HEADER.lower()]
         cookie = self._gate.end(verdict, ended[0]) if ended else self._gate.cookie(verdict)
         kept = [(name, value) for name, value in headers if name.lower() != END_HEADER.lower()]
-        return kept if cookie is None else [*kept, ("Set-Cookie", cookie)]
+        if cookie is None:
+            return kept
+        told = ", ".join(value for name, value in kept if name.lower() == "cache-control")
+        own = [
+            (name, value)
+            for name, value in kept
+            if name.lower() != "cache-control" and not is_for_shared_caches(name)
+        ]
+        return [*own, ("Cache-Control", private_form(told)), ("Set-Cookie", cookie)]
 
 
 def _asked(environ: WSGIEnvironment) -> Asked:

@@ -102,6 +102,7 @@ class Languages:
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)
+        self._by_lower = {code.lower(): language for code, language in self._languages.items()}
 
     def __iter__(self) -> Iterator[Language]:
         """Go through them."""
@@ -117,7 +118,8 @@ class Languages:
             return self._languages[wanted]
         codes = _accepted(accepted or "")
         found = negotiate_locale(codes, list(self._languages), sep="-") if codes else None
-        return self._languages[found or DEFAULT]
+        # What is found is spelt as the browser spells it, in capitals or not.
+        return self._by_lower.get((found or DEFAULT).lower(), self._languages[DEFAULT])
 
 
 def load_languages(brand: Path | None = None) -> Languages:

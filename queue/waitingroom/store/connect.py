@@ -7,9 +7,9 @@ how to reach the server that holds a key, not what is done there.
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -20,8 +20,12 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from rulebook.storeaddress import Address, read_address
+from waitingroom.store.turnstile import Turnstile
+
+Value = TypeVar("Value")
 
 _CONNECTIONS = 64
+_COMMANDS_AT_ONCE = 48  # the rest is for whoever holds a connection for longer
 _ASK_EVERY_S = 1.0
 
 
@@ -81,7 +85,24 @@ class SentinelPool(SentinelConnectionPool):
         return connection
 
 
-class SentinelClient(Redis):
+class ServerClient(Redis):
+    """A client of one server, whose commands wait for a connection where all are taken."""
+
+    turnstile: Turnstile | None = None
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command.
+
+        Raises:
+            RedisError: it did not work, or the store is too slow for as many.
+        """
+        if self.turnstile is None:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+        async with self.turnstile:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+
+
+class SentinelClient(ServerClient):
     """A client of whichever server the Sentinels name as master."""
 
     sentinels: Sentinels | None = None
@@ -103,10 +124,11 @@ class ClusterClient(RedisCluster):
             require_full_coverage=False,
             # Ask the named servers always: the library would forget them for those of an answer, which may name nobody.
             dynamic_startup_nodes=False,
-            retry=_once_more(),
+            retry=_OnceMore(),
             **options,
         )
         self._options = options
+        self.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
 
     async def initialize(self, *args: Any, **kwargs: Any) -> ClusterClient:
         """Ask the cluster for its servers, if that has to be done.
@@ -134,7 +156,8 @@ class ClusterClient(RedisCluster):
             RedisError: it did not work; the next call asks the cluster anew for its servers if they may have changed.
         """
         try:
-            return await super().execute_command(*args, **kwargs)
+            async with self.turnstile:
+                return await super().execute_command(*args, **kwargs)
         except (RedisClusterException, KeyError) as error:
             # No server has this slot (a KeyError in the library's table). Only a closed client looks again.
             await self.aclose()
@@ -148,7 +171,7 @@ class ClusterClient(RedisCluster):
             raise StoreConnectionError(f"cluster: {error}") from error
         if node is None:
             raise StoreConnectionError("cluster: slot without a server")
-        return Redis(host=node.host, port=int(node.port), retry=_once_more(), **self._options)
+        return Redis(host=node.host, port=int(node.port), retry=_OnceMore(), **self._options)
 
 
 StoreClient = Redis | ClusterClient
@@ -184,7 +207,11 @@ def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
             ((host, port),) = address.hosts
             place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(db=address.db, retry=_once_more(), retry_on_error=[ReadOnlyError], **place, **options)
+    client = ServerClient(
+        db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **place, **options
+    )
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, timeout_s)
+    return client
 
 
 @asynccontextmanager
@@ -217,7 +244,7 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         | {
             "username": address.sentinel_username,
             "password": address.sentinel_password,
-            "retry": _once_more(),
+            "retry": _OnceMore(),
         },
     )
     client: SentinelClient = sentinels.master_for(
@@ -225,13 +252,34 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         redis_class=SentinelClient,
         connection_pool_class=SentinelPool,
         db=address.db,
-        retry=_once_more(),
+        retry=_OnceMore(),
         **options,
     )
     client.sentinels = sentinels
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
     return client
 
 
-def _once_more() -> Retry:
-    """Try once more, at once: a pooled connection may have died with its server."""
-    return Retry(NoBackoff(), 1)
+class _OnceMore(Retry):
+    """Tries once more, at once: a pooled connection may have died with its server.
+
+    That a connection was reset a moment ago, uvloop tells with a RuntimeError, which the library hands on as it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NoBackoff(), 1)
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[Value]], *args: Any, **kwargs: Any) -> Value:
+        """Call, and once more if the connection is gone.
+
+        Raises:
+            RedisError: it was gone again, or something else is wrong.
+        """
+
+        async def attempt() -> Value:
+            try:
+                return await do()
+            except RuntimeError as error:
+                raise StoreConnectionError(str(error)) from error
+
+        return await super().call_with_retry(attempt, *args, **kwargs)

@@ -17,9 +17,12 @@ from aiohttp_sse import EventSourceResponse, sse_response
 from waitingroom.gate.hours import Hours
 from waitingroom.revocations import Revocations
 from waitingroom.room import Room
+from waitingroom.web.limits import Clients, Streams, too_many_streams
 
 FEED_PATH = "/gate/revocations"
 PING_EVERY_S = 5.0
+MOST_STREAMS = 200
+"""Of one client address: as many as a shop may have processes behind it."""
 _RETRY_MS = 1000
 _LOOK_EVERY_S = 0.25
 
@@ -27,9 +30,10 @@ _LOOK_EVERY_S = 0.25
 class RevocationFeed:
     """Serves what this process has heard; the store is not asked."""
 
-    def __init__(self, revocations: Revocations, rooms: Mapping[str, Room]) -> None:
+    def __init__(self, revocations: Revocations, rooms: Mapping[str, Room], clients: Clients) -> None:
         self._revocations = revocations
         self._rooms = rooms
+        self._streams = Streams(clients, MOST_STREAMS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -37,6 +41,10 @@ class RevocationFeed:
 
     async def feed(self, request: web.Request) -> web.StreamResponse:
         """Tell all revocations, of one onsale if the query names it, for as long as the listener stays."""
+        with self._streams.one_more(request) as may:
+            return await self._tell(request) if may else too_many_streams()
+
+    async def _tell(self, request: web.Request) -> web.StreamResponse:
         onsale = request.query.get("onsale")
         headers = {"Cache-Control": "no-store"}
         async with sse_response(request, headers=headers, ping_interval=PING_EVERY_S) as events:

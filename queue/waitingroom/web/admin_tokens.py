@@ -1,7 +1,8 @@
 """Who may call the admin API: the token file, with hashes only, and the check of a presented token.
 
 A file is a list (YAML or JSON) of `{name, role, sha256}` or `{name, role, scrypt}`, the latter for tokens that people chose;
-`onsales: [...]` keeps a token to some onsales. Comparisons take the same time whatever differs. A file which has changed is read
+`onsales: [...]` keeps a token to some onsales. Comparisons take the same time whatever differs. Tokens that we made are too long
+to be guessed, and are found at once; others are what limits on guessing are for. A file which has changed is read
 again; one that cannot be used any more leaves the last good one in force.
 """
 
@@ -12,6 +13,8 @@ import base64
 import binascii
 import hashlib
 import hmac
+import json
+import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -30,6 +33,7 @@ from waitingroom.memo import Memo
 
 MAX_TOKEN_CHARS = 256
 _PREFIX = "tidegate_"
+_MADE_FORM = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
 _ONSALE_FORM = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _SCRYPT_MEMORY = 128 * 1024 * 1024
 _PROVEN_REMEMBERED = 64
@@ -92,10 +96,12 @@ def make_token(name: str, role: Role, onsales: Sequence[str] | None = None) -> N
                 f"onsale {onsale[:80]!r}: no name of an onsale: lower-case letters, digits and - only, up to 63"
             )
     token = _PREFIX + secrets.token_urlsafe(32)
-    digest = hashlib.sha256(token.encode()).hexdigest()
     try:
         entry = TokenEntry(
-            name=name, role=role, sha256=digest, onsales=tuple(onsales) if onsales is not None else None
+            name=name,
+            role=role,
+            sha256=_digest(token),
+            onsales=tuple(onsales) if onsales is not None else None,
         )
     except ValidationError as error:
         raise ConfigurationError(
@@ -116,27 +122,37 @@ class TokenFile:
         self._stamp = _stamp(path)
         self._entries = load_tokens(path)
         self._proven: Memo[TokenEntry] = Memo(_PROVEN_REMEMBERED)
+        # One at a time: each takes up to 128 MiB.
+        self._computing = asyncio.Semaphore(1)
+
+    def find_made(self, token: str) -> TokenEntry | None:
+        """Return the entry of a token that we made: of 256 random bits, so that as many as one likes may be tried."""
+        self._reread()
+        return self._find_hashed(_digest(token)) if _MADE_FORM.fullmatch(token) else None
 
     async def find(self, token: str) -> TokenEntry | None:
-        """Return the entry whose token this is."""
+        """Return the entry whose token this is; whoever asks bounds how often, as people choose tokens that can be guessed."""
         self._reread()
         if len(token) > MAX_TOKEN_CHARS or not token.isascii():
             return None
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = _digest(token)
+        return self._find_hashed(digest) or self._proven.get(digest) or await self._find_slowly(token, digest)
+
+    def _find_hashed(self, digest: str) -> TokenEntry | None:
         found = None
         for entry in self._entries:  # all of them, so that the time tells nothing
             if hmac.compare_digest(entry.sha256 or "", digest):
                 found = entry
-        if found is not None:
-            return found
-        return self._proven.get(digest) or await self._find_slowly(token, digest)
+        return found
 
     async def _find_slowly(self, token: str, digest: str) -> TokenEntry | None:
         for entry in self._entries:
             if entry.scrypt is None:
                 continue
             key = base64.b64decode(entry.scrypt.rpartition(":")[2])
-            if hmac.compare_digest(key, await asyncio.to_thread(_scrypt, token.encode(), entry.scrypt)):
+            async with self._computing:
+                made = await asyncio.to_thread(_scrypt, token.encode(), entry.scrypt)
+            if hmac.compare_digest(key, made):
                 self._proven.put(digest, entry)
                 return entry
         return None
@@ -165,7 +181,10 @@ def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
         content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
         entries = TypeAdapter(tuple[TokenEntry, ...]).validate_python(content or [])
     except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ConfigurationError(
+            f"token file {path}: {reason}; `tidegate onsale token NAME --add-to FILE` makes one"
+        ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: not YAML or JSON") from error
     except ValidationError as error:
@@ -180,6 +199,38 @@ def load_tokens(path: Path) -> tuple[TokenEntry, ...]:
         if names.count(name) > 1:
             raise ConfigurationError(f"{path}: the name {name} is there twice")
     return entries
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def add_token(path: Path, entry: TokenEntry) -> None:
+    """Add a line to a token file, which is made if it is not there; a running room reads it within a request.
+
+    Raises:
+        ConfigurationError: the file cannot be read or written, or has an entry of that name.
+    """
+    if path.exists():
+        load_tokens(path)  # what is wrong already is said of the file itself
+    line = json.dumps(entry.model_dump(mode="json", exclude_none=True))
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        text = path.read_text(encoding="utf-8").rstrip("\n") if path.exists() else ""
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(f"{text}\n- {line}\n".lstrip("\n"))
+            try:
+                load_tokens(draft)
+            except ConfigurationError as error:
+                reason = str(error).partition(": ")[2]
+                raise ConfigurationError(f"{path}: no line can be added: {reason}") from error
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def _scrypt(token: bytes, text: str) -> bytes:

@@ -15,6 +15,7 @@ from waitingroom.room import Room
 from waitingroom.web.buyers import BuyerHandlers
 from waitingroom.web.draws import DrawHandlers
 from waitingroom.web.events import EventHandlers
+from waitingroom.web.limits import Clients
 from waitingroom.web.pagedesk import PAGES
 from waitingroom.web.refusals import answer_errors
 
@@ -68,6 +69,7 @@ def make_room_app(
     handovers: Handovers,
     *,
     pages: Pages,
+    clients: Clients,
     secure_cookies: bool,
     more_routes: Iterable[web.RouteDef] = (),
 ) -> web.Application:
@@ -77,7 +79,7 @@ def make_room_app(
     app.add_routes(Operations(rooms, keyring, registry).routes())
     app.add_routes(more_routes)
     app.add_routes(pages.assets.routes())
-    events = EventHandlers(rooms)
+    events = EventHandlers(rooms, clients)
     app.add_routes(events.routes())
     app.on_shutdown.append(events.send_away)
     app.add_routes(DrawHandlers(rooms).routes())

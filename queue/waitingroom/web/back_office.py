@@ -45,11 +45,12 @@ def install_back_office(
     Raises:
         ConfigurationError: the token file cannot be used.
     """
+    clients = Clients(trusted)
     if settings.admin_tokens is not None:
-        access = Access(TokenFile(settings.admin_tokens), Clients(trusted))
+        access = Access(TokenFile(settings.admin_tokens), clients)
         app.add_routes(AdminHandlers(rooms, client, access).routes())
     revocations = Revocations(rooms, client, sessions.revoked)
-    app.add_routes(RevocationFeed(revocations, rooms).routes())
+    app.add_routes(RevocationFeed(revocations, rooms, clients).routes())
     app.add_routes(OpenApi().routes())
 
     async def let_listeners_go(app: web.Application) -> None:

@@ -19,6 +19,7 @@ from waitingroom.web.cookies import find_device, new_device, pass_cookie
 from waitingroom.web.negotiation import problem, wants_html
 from waitingroom.web.pagedesk import ENDED, NEXT, RETURN
 from waitingroom.web.placedesk import NO_STORE, PlaceDesk, back_to_page, find_place
+from waitingroom.web.security import SHIELD
 
 COOKIE_CHECK = "cookies"
 """In the address of the page: the device cookie has just been set, so it must be there."""
@@ -88,6 +89,9 @@ class Doorway:
             response = back_to_page(request, room, **{COOKIE_CHECK: "1"})
             self._places.keep_device(response, new_device())
             return response
+        refused = request.app[SHIELD].limit_joins(request)
+        if refused is not None:
+            return refused
         token, place = await self._places.give(request, room, device)
         # The claim releases what is due first, so this place too if a token is there.
         claim = await room.claim(place)

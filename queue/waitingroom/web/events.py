@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from waitingroom.room import Room
+from waitingroom.web.audience import Audience
+from waitingroom.web.limits import Clients, Streams, too_many_streams
 
 _RETRY_MS = 3000
+MOST_STREAMS = 500
+"""Of one client address, which may be a whole campus'; a page that gets none asks for its status from time to time."""
 _HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -19,8 +23,10 @@ _HEADERS = {
 class EventHandlers:
     """Streams the frames of each onsale for as long as a listener stays."""
 
-    def __init__(self, rooms: Mapping[str, Room]) -> None:
+    def __init__(self, rooms: Mapping[str, Room], clients: Clients) -> None:
         self._rooms = rooms
+        self._audiences: dict[str, Audience] = {}
+        self._streams = Streams(clients, MOST_STREAMS)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -31,16 +37,22 @@ class EventHandlers:
         room = self._rooms.get(request.match_info["onsale"])
         if room is None:
             raise web.HTTPNotFound(text="no such onsale")
+        with self._streams.one_more(request) as may:
+            return await self._stream(request, room) if may else too_many_streams()
+
+    async def _stream(self, request: web.Request, room: Room) -> web.StreamResponse:
         response = web.StreamResponse(headers=_HEADERS)
         await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:
+            return response
         room.requests.events += 1
         room.listeners += 1
         try:
             await response.write(f"retry: {_RETRY_MS}\n\n".encode())
-            serial, frame = await room.frames.after(0)
-            while frame:
-                await response.write(frame)
-                serial, frame = await room.frames.after(serial)
+            if request.transport is not None:
+                # From here on the frames go past the response, which would lay each of them out anew for every listener.
+                chunked = request.version >= HttpVersion11
+                await self._audience(room).stay(request.transport, chunked=chunked)
         except ConnectionResetError:
             pass  # the listener has gone
         finally:
@@ -51,3 +63,9 @@ class EventHandlers:
         """End all streams, so that a stopping server has none to wait for."""
         for room in self._rooms.values():
             room.frames.close()
+
+    def _audience(self, room: Room) -> Audience:
+        audience = self._audiences.get(room.name)
+        if audience is None or audience.frames is not room.frames:
+            audience = self._audiences[room.name] = Audience(room.frames)
+        return audience

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import Annotated, Literal, TypeVar
 
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from waitingroom.errors import InvalidToken, StoreUnavailable
@@ -201,6 +202,8 @@ async def _read(request: web.Request, model: type[Asked]) -> Asked | web.Respons
     except TimeoutError:
         detail = "The body of the request did not arrive in time."
         return _closing(problem(HTTPStatus.REQUEST_TIMEOUT, "Too slow", detail))
+    except (ConnectionError, RequestPayloadError):
+        return _closing(problem(HTTPStatus.BAD_REQUEST, "Bad request", "The body is not whole."))
     try:
         return model.model_validate(json.loads(bytes(content)))
     except ValidationError as error:

@@ -7,12 +7,18 @@ subscriber gets. Memory is bounded: the clients not seen for longest are forgott
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Protocol
+
+from aiohttp import web
 
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.memo import Memo
+from waitingroom.web.negotiation import problem
 
 _CLIENTS_REMEMBERED = 50_000
 _ADDRESSES_REMEMBERED = 4096
@@ -20,6 +26,7 @@ _LONGEST_ADDRESS = 128  # in characters, with port and zone: what is remembered 
 _MAX_HOPS = 16
 _SUBSCRIBER_BITS = 64
 _NO_ADDRESS = "local"
+_STREAM_RETRY_S = 30.0
 
 
 class ForwardedHeaders(Protocol):
@@ -50,6 +57,10 @@ class ClientBuckets:
             return (1.0 - tokens) / self._rate_per_s
         self._buckets.put(client, (tokens - 1.0, now_s))
         return 0.0
+
+    def give_back(self, client: str, now_s: float) -> None:
+        """Give back a token which was taken ahead of the outcome."""
+        self._buckets.put(client, (min(self._burst, self._tokens(client, now_s) + 1.0), now_s))
 
     def _tokens(self, client: str, now_s: float) -> float:
         bucket = self._buckets.get(client)
@@ -83,6 +94,33 @@ class Clients:
         return self._trusted.holds(peer) and not _hops(headers)
 
 
+class Streams:
+    """How many endless answers each client has open: `most` at the same time."""
+
+    def __init__(self, clients: Clients, most: int) -> None:
+        self._clients = clients
+        self._most = most
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def one_more(self, request: web.BaseRequest) -> Iterator[bool]:
+        """Count a stream for as long as the block lasts; yields False, and counts none, where there are too many already."""
+        if self._clients.speaks_for_itself(request.remote, request.headers):
+            yield True
+            return
+        client = self._clients.client(request.remote, request.headers)
+        if self._open[client] >= self._most:
+            yield False
+            return
+        self._open[client] += 1
+        try:
+            yield True
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+
+
 @lru_cache(maxsize=_ADDRESSES_REMEMBERED)
 def client_key(address: str) -> str:
     """Return what of an address stands for one client: the whole of IPv4, the /64 of IPv6."""
@@ -95,6 +133,12 @@ def client_key(address: str) -> str:
     if parsed.ipv4_mapped is not None:
         return str(parsed.ipv4_mapped)
     return str(ipaddress.IPv6Network((parsed, _SUBSCRIBER_BITS), strict=False))
+
+
+def too_many_streams() -> web.Response:
+    """Answer a client that has too many streams open."""
+    detail = "Too many streams are open from your network; ask for the state from time to time instead."
+    return problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many streams", detail, retry_after_s=_STREAM_RETRY_S)
 
 
 def _hops(headers: ForwardedHeaders) -> list[str]:

@@ -17,6 +17,7 @@ from http import HTTPStatus
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
+from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict, istr
 from yarl import URL
 
@@ -83,6 +84,7 @@ class Shield:
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._guard(request, handler)
 
+        app[SHIELD] = self
         app.middlewares.insert(0, guard)
         app.on_response_prepare.append(self.complete)
 
@@ -172,9 +174,13 @@ class Shield:
             response = problem(
                 HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The body of the request did not arrive in time."
             )
-            response.force_close()
-            return response
-        return None
+        except (ConnectionError, RequestPayloadError):
+            # Malformed, or the client has gone: it is no defect, and nobody may fill the log with it.
+            response = problem(HTTPStatus.BAD_REQUEST, "Bad request", "The body of the request is not whole.")
+        else:
+            return None
+        response.force_close()
+        return response
 
     def _preflight(self, request: web.Request) -> web.Response:
         response = web.Response(status=HTTPStatus.NO_CONTENT)
@@ -203,6 +209,9 @@ class Shield:
         if origin is None:
             origin = self._origins[shop] = str(URL(shop).origin())
         return request.headers.get("Origin") == origin
+
+
+SHIELD = web.AppKey("shield", Shield)
 
 
 def _as_problem(error: web.HTTPException) -> web.Response:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -111,11 +112,12 @@ def client_of(request: web.Request) -> str:
     return request.remote or "unknown"
 
 
-def static_file(name: str) -> tuple[bytes, str]:
-    """Return one of our scripts or styles, and its type."""
+@cache
+def static_files() -> Mapping[str, tuple[bytes, str]]:
+    """Return our scripts and styles with their types, by name; no path is ever made of what a request names."""
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-    content = files("autoscaler.console").joinpath("static", name).read_bytes()
-    return content, kinds[name.rpartition(".")[2]]
+    folder = files("autoscaler.console").joinpath("static")
+    return {file.name: (file.read_bytes(), kinds[file.name.rpartition(".")[2]]) for file in folder.iterdir()}
 
 
 def _clock_time(at_s: float) -> str:

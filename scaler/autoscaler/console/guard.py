@@ -7,6 +7,7 @@ script or style, no other host, no frame.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -15,15 +16,19 @@ from urllib.parse import quote
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.web_protocol import RequestPayloadError
 
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
 from autoscaler.console.sessions import Session
 from autoscaler.console.settings import ConsoleSettings
 
 COOKIE: Final = "tidegate_console"
+HOST_COOKIE: Final = f"__Host-{COOKIE}"
+"""Over https: browsers take a cookie of such a name from this very host only, and from no neighbour under the same domain."""
 SIGN_IN: Final = f"{ROOT}/sign-in"
 SIGN_OUT: Final = f"{ROOT}/sign-out"
 FORM_KEY: Final = "form_key"
+FORM_WITHIN_S: Final = 10.0
 _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -63,14 +68,26 @@ def signed_in(request: web.Request) -> Session:
     return request[SESSION]
 
 
+def session_key(request: web.Request) -> str:
+    """Return what a browser shows as its session's key, '' for nothing."""
+    return request.cookies.get(_cookie(request.app[CONSOLE].settings)[0], "")
+
+
 def set_cookie(response: web.Response, key: str, settings: ConsoleSettings) -> None:
     """Give a browser its session."""
-    response.set_cookie(COOKIE, key, path=ROOT, httponly=True, samesite="Strict", secure=settings.secure)
+    name, path = _cookie(settings)
+    response.set_cookie(name, key, path=path, httponly=True, samesite="Strict", secure=settings.secure)
 
 
 def clear_cookie(response: web.Response, settings: ConsoleSettings) -> None:
     """Take it back."""
-    response.del_cookie(COOKIE, path=ROOT, httponly=True, samesite="Strict", secure=settings.secure)
+    name, path = _cookie(settings)
+    response.del_cookie(name, path=path, httponly=True, samesite="Strict", secure=settings.secure)
+
+
+def _cookie(settings: ConsoleSettings) -> tuple[str, str]:
+    """Return the name and the path of the session's cookie."""
+    return (HOST_COOKIE, "/") if settings.secure else (COOKIE, ROOT)
 
 
 async def _refusal(request: web.Request) -> web.StreamResponse | None:
@@ -85,6 +102,8 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
             origin=request.headers.get("Origin", "")[:200],
         )
         raise web.HTTPForbidden(text="This form was not sent from this console, so nothing was done.")
+    if changes:
+        await _read_form(request)
     session = _session(request)
     if session is not None:
         request[SESSION] = session
@@ -107,6 +126,21 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
     return None
 
 
+async def _read_form(request: web.Request) -> None:
+    """Have the whole form here, so that nothing waits for a slow client; one that hangs up meanwhile is no defect of ours.
+
+    Raises:
+        HTTPRequestTimeout, HTTPBadRequest: it did not come.
+    """
+    try:
+        async with asyncio.timeout(FORM_WITHIN_S):
+            await request.read()
+    except TimeoutError as error:
+        raise web.HTTPRequestTimeout(text="The form did not arrive in time. Nothing was done.") from error
+    except (ConnectionError, RequestPayloadError) as error:
+        raise web.HTTPBadRequest(text="The form is not whole. Nothing was done.") from error
+
+
 def is_ours(request: web.Request, settings: ConsoleSettings) -> bool:
     """Tell whether a page of this console sent the request, by what browsers say of it and pages cannot forge."""
     site = request.headers.get("Sec-Fetch-Site")
@@ -120,7 +154,7 @@ def is_ours(request: web.Request, settings: ConsoleSettings) -> bool:
 
 def _session(request: web.Request) -> Session | None:
     console = request.app[CONSOLE]
-    key = request.cookies.get(COOKIE, "")
+    key = session_key(request)
     session = console.sessions.find(key, time.monotonic())
     if session is not None and not console.tokens.still_holds(session.entry):
         console.sessions.end(key)

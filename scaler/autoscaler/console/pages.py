@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from autoscaler.console.base import CONSOLE, render, static_file
+from autoscaler.console.base import CONSOLE, render, static_files
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.roomadmin import Overview
@@ -82,10 +82,10 @@ async def show_audit(request: web.Request) -> web.Response:
 
 async def show_static(request: web.Request) -> web.Response:
     """Our scripts and styles."""
-    try:
-        body, kind = static_file(request.match_info["name"])
-    except (OSError, KeyError) as error:
-        raise web.HTTPNotFound(text="There is no such file.") from error
+    found = static_files().get(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound(text="There is no such file.")
+    body, kind = found
     return web.Response(body=body, content_type=kind, headers={"Cache-Control": "no-cache"})
 
 

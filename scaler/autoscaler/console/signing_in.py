@@ -8,7 +8,7 @@ import structlog
 from aiohttp import web
 
 from autoscaler.console.base import CONSOLE, ROOT, client_of, render, see_other
-from autoscaler.console.guard import COOKIE, SIGN_IN, clear_cookie, set_cookie
+from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
@@ -23,28 +23,32 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     console, now_s = request.app[CONSOLE], time.monotonic()
     client = client_of(request)
     form = await request.post()
-    goal = _safe(form.get("next"))
-    wait_s = console.attempts.wait_s(client, now_s)
-    if wait_s > 0:
-        problem = f"Too many wrong tokens came from your address. Try again in {wait_s:.0f} seconds."
-        response = render(request, "sign_in.html", code=429, next=goal, problem=problem)
-        response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
-        return response
-    token = form.get("token")
-    # Counted before it is compared: many at once must not slip through while a slow comparison is under way.
-    console.attempts.failed(client, now_s)
-    entry = await console.tokens.find(token.strip()) if isinstance(token, str) else None
+    goal, told = _safe(form.get("next")), form.get("token")
+    token = told.strip() if isinstance(told, str) else ""
+    # One that we made cannot be guessed: whoever holds it is let in, whatever others try from the same address.
+    entry = console.tokens.find_made(token)
     if entry is None:
-        _log.warning("console token refused", client=client)
-        return render(request, "sign_in.html", code=401, next=goal, problem="This token is not known here.")
-    console.attempts.succeeded(client)
+        wait_s = console.attempts.wait_s(client, now_s)
+        if wait_s > 0:
+            problem = f"Too many wrong tokens came from your address. Try again in {wait_s:.0f} seconds."
+            response = render(request, "sign_in.html", code=429, next=goal, problem=problem)
+            response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
+            return response
+        # Counted before it is compared: many at once must not slip through while a slow comparison is under way.
+        console.attempts.failed(client, now_s)
+        entry = await console.tokens.find(token)
+        if entry is None:
+            _log.warning("console token refused", client=client)
+            problem = "This token is not known here."
+            return render(request, "sign_in.html", code=401, next=goal, problem=problem)
+        console.attempts.succeeded(client)
     if not entry.opens_console:
         _log.warning("console role refused", client=client, who=entry.name)
         problem = (
             "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."
         )
         return render(request, "sign_in.html", code=403, next=goal, problem=problem)
-    console.sessions.end(request.cookies.get(COOKIE, ""))
+    console.sessions.end(session_key(request))
     response = see_other(goal)
     set_cookie(response, console.sessions.begin(entry, now_s), console.settings)
     _log.info("console signed in", who=entry.name, role=entry.role.value, client=client)
@@ -54,7 +58,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
 async def sign_out(request: web.Request) -> web.StreamResponse:
     """End the session."""
     console = request.app[CONSOLE]
-    console.sessions.end(request.cookies.get(COOKIE, ""))
+    console.sessions.end(session_key(request))
     response = see_other(SIGN_IN)
     clear_cookie(response, console.settings)
     return response

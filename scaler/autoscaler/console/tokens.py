@@ -1,7 +1,8 @@
 """Who may sign in: the token file, in the form of the room's admin API, and the check of a presented token.
 
 A list (YAML or JSON) of `{name, role, sha256}` or `{name, role, scrypt}`. `onsales` keeps a token to single onsales of the room;
-such a token, and one of role `shop`, does not open the console, which shows everything. A file which has changed is read again;
+such a token, and one of role `shop`, does not open the console, which shows everything. Tokens that the command line made are
+too long to be guessed, and are found at once; others are what limits on guessing are for. A file which has changed is read again;
 one that cannot be used any more leaves the last good one in force.
 """
 
@@ -12,6 +13,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -24,6 +26,7 @@ from ruamel.yaml.error import YAMLError
 from autoscaler.errors import ConfigurationError
 
 MAX_TOKEN: Final = 256
+_MADE_FORM: Final = re.compile(r"tidegate_[A-Za-z0-9_-]{43}")
 _SCRYPT_MEMORY: Final = 128 * 1024 * 1024
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
@@ -84,16 +87,17 @@ class TokenFile:
         # One at a time: each takes up to 128 MiB.
         self._computing = asyncio.Semaphore(1)
 
+    def find_made(self, token: str) -> TokenEntry | None:
+        """Return the entry of a token that we made: of 256 random bits, so that as many as one likes may be tried."""
+        self._reread()
+        return self._find_hashed(token) if _MADE_FORM.fullmatch(token) else None
+
     async def find(self, token: str) -> TokenEntry | None:
         """Return the entry whose token this is; how long that takes does not tell which it is."""
         self._reread()
         if len(token) > MAX_TOKEN or not token.isascii():
             return None
-        digest = hashlib.sha256(token.encode()).hexdigest()
-        found = None
-        for entry in self._entries:
-            if hmac.compare_digest(entry.sha256 or "", digest):
-                found = entry
+        found = self._find_hashed(token)
         for entry in self._entries:
             if entry.scrypt is None or found is not None:
                 continue
@@ -101,6 +105,14 @@ class TokenFile:
             async with self._computing:
                 made = await asyncio.to_thread(_scrypt, token.encode(), entry.scrypt)
             if hmac.compare_digest(key, made):
+                found = entry
+        return found
+
+    def _find_hashed(self, token: str) -> TokenEntry | None:
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        found = None
+        for entry in self._entries:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(entry.sha256 or "", digest):
                 found = entry
         return found
 

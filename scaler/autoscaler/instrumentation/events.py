@@ -11,6 +11,18 @@ from autoscaler.sources.base import Answer
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
 
+STEPS = (
+    "fence",
+    "read target",
+    "decide",
+    "scale",
+    "write admission",
+    "outbid",
+    "keep memory",
+    "watch target",
+)
+"""The steps of a rule's rounds, each of which may fail."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleDecided:

@@ -1,15 +1,19 @@
 """Events as Prometheus metrics, `tidegate_scaler_...`.
 
-What has no value now has no series: a gauge that stays at its last number while its signal is missing would be a lie.
+What has no value now has no series: a gauge that stays at its last number while its signal is missing would be a lie. Counters
+of what may happen begin at 0 with a rule's first round, as Prometheus takes no notice of how a series comes to be.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoscaler.instrumentation.events import (
+    STEPS,
     AdmissionWritten,
     ApiAnswered,
     ConditionChanged,
@@ -39,7 +43,8 @@ _DURATIONS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 class PrometheusInstrument:
     """Keeps the metrics of one scaler in a registry of its own; `families` says what they are."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.time) -> None:
+        self._now_s = now_s
         self.registry = CollectorRegistry()
         self.families: list[Family] = []
         self._of_rules: list[Gauge | Counter | Histogram] = []
@@ -86,6 +91,14 @@ class PrometheusInstrument:
         self._scaled = counter("scale_writes", "writes", "Changes of replica counts.", rule, "direction")
         self._manual = counter(
             "manual_scales", "changes", "Changes of replica counts by others.", rule, "direction"
+        )
+        self._scaled_at = gauge(
+            "scaled_timestamp_seconds",
+            "unix time, s",
+            "When the replica count was last changed: by us, or by others.",
+            rule,
+            "direction",
+            "by",
         )
         self._conflicts = counter(
             "scale_conflicts", "writes", "Writes refused as the target had changed.", rule
@@ -193,10 +206,10 @@ class PrometheusInstrument:
             case RuleDecided():
                 self._record_decision(event)
             case RuleScaled():
-                self._scaled.labels(event.rule, "up" if event.after > event.before else "down").inc()
+                self._record_change(event, self._scaled, "us")
                 self._desired.labels(event.rule).set(event.after)
             case ManualScale():
-                self._manual.labels(event.rule, "up" if event.after > event.before else "down").inc()
+                self._record_change(event, self._manual, "others")
             case ScaleConflict():
                 self._conflicts.labels(event.rule).inc()
             case ConditionChanged():
@@ -212,7 +225,8 @@ class PrometheusInstrument:
                 if event.ok:
                     self._success.labels(event.rule).set(event.at_s)
             case QueryAnswered():
-                self._queries.labels("number" if event.ok else "none").inc()
+                for outcome, asked in (("number", event.ok), ("none", not event.ok)):
+                    self._queries.labels(outcome).inc(asked)
                 self._query_duration.observe(event.took_s)
             case ApiAnswered():
                 self._requests.labels(event.verb, event.code).observe(event.took_s)
@@ -229,6 +243,7 @@ class PrometheusInstrument:
                 self._lease_failed.inc()
             case ReplicaStarted():
                 self._started.labels(event.pool).inc()
+                self._crashed.labels(event.pool)
             case ReplicaExited(restart_in_s=float()):
                 self._crashed.labels(event.pool).inc()
             case _:
@@ -243,8 +258,22 @@ class PrometheusInstrument:
             for metric in self._of_rules:
                 metric.clear()
 
+    def _record_change(self, event: RuleScaled | ManualScale, counter: Counter, by: str) -> None:
+        direction = "up" if event.after > event.before else "down"
+        counter.labels(event.rule, direction).inc()
+        self._scaled_at.labels(event.rule, direction, by).set(self._now_s())
+
+    def _begin_counting(self, rule: str) -> None:
+        for direction in ("up", "down"):
+            self._scaled.labels(rule, direction)
+            self._manual.labels(rule, direction)
+        self._conflicts.labels(rule)
+        for step in STEPS:
+            self._failed.labels(rule, step)
+
     def _record_decision(self, event: RuleDecided) -> None:
         rule, decision = event.rule, event.decision
+        self._begin_counting(rule)
         self._desired.labels(rule).set(decision.desired)
         self._current.labels(rule).set(decision.current)
         self._ready.labels(rule).set(decision.ready)
@@ -284,8 +313,8 @@ class PrometheusInstrument:
 
     def _record_admission(self, event: AdmissionWritten) -> None:
         target, written = event.target, event.written
+        self._refused.labels(target.rule, target.onsale).inc(not written.accepted)
         if not written.accepted:
-            self._refused.labels(target.rule, target.onsale).inc()
             return
         self._rate.labels(target.rule, target.onsale).set(target.rate_per_s)
         _show(self._capacity, target.capacity, target.rule, target.onsale)

@@ -25,6 +25,7 @@ from autoscaler.leadership.lease import (
     renewed,
     sight,
     taken,
+    unseen,
 )
 from autoscaler.leadership.standing import Leadership
 
@@ -67,6 +68,7 @@ class Elector:
         self._clock = clock
         self._instrument = instrument
         self._sighting: Sighting | None = None
+        self._answered_s = clock.monotonic_s()
         self._held: Lease | None = None
         self._last_term: int | None = None
         self._told: tuple[bool, bool, str, int] | None = None
@@ -85,12 +87,17 @@ class Elector:
             async with self._writing, asyncio.timeout(self._timings.try_s):
                 await self._get_or_renew()
         except (AutoscalerError, TimeoutError) as error:
+            now_s = self._clock.monotonic_s()
+            if self._sighting is not None:
+                self._sighting = unseen(self._sighting, self._answered_s, now_s)
+            self._answered_s = now_s
             told = f"no answer within {self._timings.try_s:g} s" if isinstance(error, TimeoutError) else error
             self._instrument.record(LeaseFailed(brief(told)))
             until_next_s = self._timings.retry_s * (1 + JITTER) + self._timings.try_s
             self.leadership.unsettled(self._clock.monotonic_s() + until_next_s)
             self._tell(brief(told))
         else:
+            self._answered_s = self._clock.monotonic_s()
             self._tell("")
 
     async def resign(self) -> None:

@@ -92,6 +92,17 @@ def sight(before: Sighting | None, lease: Lease | None, now_s: float) -> Sightin
     return Sighting(None, now_s, 0.0 if before is None else before.rest_s)
 
 
+def unseen(sighting: Sighting, from_s: float, now_s: float) -> Sighting:
+    """Leave out of account the time in which the lease's keeper did not answer: its holder could not renew it either.
+
+    Else a leader that is well would lose its office to whoever is first when the keeper is back. To be refused the lease when it
+    was free to take says the same, and that waiting has to begin anew.
+    """
+    if is_free(sighting, now_s):
+        return replace(sighting, since_s=now_s)
+    return replace(sighting, since_s=sighting.since_s + now_s - from_s)
+
+
 def is_free(sighting: Sighting, now_s: float) -> bool:
     """Tell whether a lease may be taken: nobody holds it, or its holder has been silent for its duration."""
     return now_s - sighting.since_s >= sighting.rest_s

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from autoscaler.clock import Clock
-from autoscaler.instrumentation.events import Instrument
+from autoscaler.instrumentation.events import Instrument, LeadershipChanged
 from autoscaler.leadership.elector import Elector, LeaseKeeper
 from autoscaler.leadership.lease import Timings
 from autoscaler.leadership.standing import Leadership
@@ -36,7 +36,13 @@ async def open_leadership(
         ConfigurationError: no cluster is known, where the lease is to be kept in one.
     """
     if settings.leader is LeaseIn.NONE or settings.once:
-        yield Leadership.undisputed(clock, new_identity())
+        alone = Leadership.undisputed(clock, new_identity())
+        if not settings.once:
+            told = LeadershipChanged(
+                True, True, alone.holder, alone.term, "there is no lease: this one is alone"
+            )
+            instrument.record(told)
+        yield alone
         return
     async with AsyncExitStack() as stack:
         keeper: LeaseKeeper

@@ -15,8 +15,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ReadOnlyError
 
 from autoscaler.errors import ConfigurationError
-from autoscaler.store.servers import ClusterClient, once_more, open_master
-from rulebook.storeaddress import public_form, read_address
+from autoscaler.store.servers import ClusterClient, OnceMore, open_master
+from rulebook.storeaddress import check_closed, public_form, read_address
 
 TIMEOUT_S = 2.0
 CONNECTIONS = 64
@@ -27,14 +27,15 @@ StoreClient = Redis | ClusterClient
 """What `open_client` returns; scripts run on each alike."""
 
 
-def open_client(url: str) -> StoreClient:
+def open_client(url: str, *, allow_open: bool = False) -> StoreClient:
     """Make a client whose calls give up after seconds; the next interval is the better retry.
 
     Raises:
-        ConfigurationError: the URL is not one of a store.
+        ConfigurationError: the URL is not one of a store, or of one elsewhere without a password and not `allow_open`.
     """
     try:
         address = read_address(url)
+        check_closed(address, allow_open=allow_open)
     except ValueError as error:
         raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
     options: dict[str, Any] = {
@@ -59,7 +60,7 @@ def open_client(url: str) -> StoreClient:
         ((host, port),) = address.hosts
         place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(db=address.db, retry=once_more(), retry_on_error=[ReadOnlyError], **place, **options)
+    return Redis(db=address.db, retry=OnceMore(), retry_on_error=[ReadOnlyError], **place, **options)
 
 
 class Script:

@@ -7,8 +7,9 @@ know which server it speaks to (decision 6).
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -20,12 +21,30 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from rulebook.storeaddress import Address
 
+Value = TypeVar("Value")
+
 ASK_EVERY_S = 1.0
 
 
-def once_more() -> Retry:
-    """Try once more, at once: a connection which a restarted store has closed shows only when it is used."""
-    return Retry(NoBackoff(), 1)
+class OnceMore(Retry):
+    """Tries once more, at once: a connection which a restarted store has closed shows only when it is used.
+
+    uvloop tells with a RuntimeError that a connection was reset, which the library hands on as it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(NoBackoff(), 1)
+
+    async def call_with_retry(self, do: Callable[[], Awaitable[Value]], *args: Any, **kwargs: Any) -> Value:
+        """Call, and once more if the connection is gone."""
+
+        async def attempt() -> Value:
+            try:
+                return await do()
+            except RuntimeError as error:
+                raise StoreConnectionError(str(error)) from error
+
+        return await super().call_with_retry(attempt, *args, **kwargs)
 
 
 class MasterPool(SentinelConnectionPool):
@@ -73,7 +92,7 @@ class ClusterClient(RedisCluster):
             require_full_coverage=False,
             # Ask the named servers always: the library would forget them for those of an answer, which may name nobody.
             dynamic_startup_nodes=False,
-            retry=once_more(),
+            retry=OnceMore(),
             **options,
         )
 
@@ -109,14 +128,14 @@ def open_master(address: Address, options: dict[str, Any]) -> MasterClient:
     }
     users = {"username": address.sentinel_username, "password": address.sentinel_password}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]  # the library gives it no types
-        address.hosts, sentinel_kwargs={**shared, **users, "retry": once_more()}
+        address.hosts, sentinel_kwargs={**shared, **users, "retry": OnceMore()}
     )
     client: MasterClient = sentinels.master_for(
         address.master,
         redis_class=MasterClient,
         connection_pool_class=MasterPool,
         db=address.db,
-        retry=once_more(),
+        retry=OnceMore(),
         **options,
     )
     client.sentinels = sentinels

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from autoscaler.clock import Clock
+from autoscaler.errors import ConfigurationError
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.plan import Plan, is_pool
 from autoscaler.settings import ScalerSettings
@@ -58,7 +59,7 @@ class Targets:
 
         Raises:
             TargetError: it cannot be started, or belongs to another rule.
-            ConfigurationError: no cluster is known.
+            ConfigurationError: no cluster is known, or the folder for a pool's output cannot be had.
         """
         if is_pool(rule):
             limits = rule.spec.replicas
@@ -79,12 +80,22 @@ class Targets:
     async def _open_pool(self, document: ProcessPool, replicas: int) -> Target:
         pool = self._pools.get(document.name)
         if pool is None:
+            self._check_logs()
             pool = LocalPool(
                 document, logs=self._settings.logs, instrument=self._instruments, may_write=self._may_tend
             )
             await pool.start(replicas)
             self._pools[document.name] = pool
         return pool
+
+    def _check_logs(self) -> None:
+        logs = self._settings.logs
+        try:
+            logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"--logs {logs}: {error.strerror or error}; name a folder that can be written, for the replicas' output"
+            ) from error
 
     async def _cluster(self) -> ClusterTargets:
         if self._clustered is None:

@@ -80,6 +80,8 @@ def test_the_script_is_given_all_that_it_says() -> None:
         pytest.param("nl", "de", "de", id="chosen on the page"),
         pytest.param("nl", "../de", "nl", id="chosen nonsense"),
         pytest.param("nl;q=x,;;,fr;q=-1,\x00", None, "en", id="malformed"),
+        pytest.param("NL-be,EN;q=0.5", None, "nl", id="in capitals"),
+        pytest.param("Ar", None, "ar", id="in mixed letters"),
     ],
 )
 def test_a_buyer_reads_what_they_chose_or_their_browser_asks_for(

@@ -85,7 +85,7 @@ def frame_of(snapshot: Snapshot, eta: Eta) -> str:
     """Return the frame's document, as it goes to all listeners."""
     frames = Frames()
     frames.publish(snapshot, eta)
-    (data,) = [line for line in frames.newest.decode().splitlines() if line.startswith("data: ")]
+    (data,) = [line for line in frames.newest[1].decode().splitlines() if line.startswith("data: ")]
     return data.removeprefix("data: ")
 
 

@@ -182,6 +182,13 @@ local function recovering()
   return false
 end
 
+-- Tells whether processes may still know of higher counters than the store, which has just begun this epoch: their next calls put
+-- them back, and until then nobody shall be told to wait whose turn, or the turn of somebody behind, has been called elsewhere.
+local function settling()
+  local since = NOW - number('entered_us')
+  return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
+end
+
 local function is_open()
   local opens, closes = number('opens_us'), number('closes_us')
   if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or (closes > 0 and NOW >= closes) then

@@ -26,6 +26,7 @@ if not known or room.run_id ~= server or newest > ours then
   set('run_id', server)
   set('tokens', 0)
   set('refilled_us', NOW)
+  set('entered_us', NOW)
   if lost then
     set('lost_us', NOW)
     redis.call('DEL', key('restored'))

@@ -58,7 +58,7 @@ local function snapshot()
   local rate, reason, capacity = rate_at(NOW)
   local reply = {
     'at_us', text(NOW), 'rate_now', text(rate), 'rate_reason', reason,
-    'capacity_now', capacity and text(capacity) or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
+    'capacity_now', capacity and text(capacity) or '', 'settling', settling() and '1' or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
     'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config',

@@ -1,0 +1,155 @@
+"""A crowd before a waiting room: what it costs while it joins and while it waits, and whether every promise to it is kept.
+
+Store, room and driver are processes of their own. What is exact (numbers, places, order, releases) is counted from what buyers
+were told and from the store's counter, not from the room's own books; the rest is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tidegate.bench.driver import DriverOptions
+from tidegate.bench.errors import BenchError
+from tidegate.bench.figures import Figure
+from tidegate.bench.options import CrowdOptions
+from tidegate.bench.outcome import Outcome, Spent, figures_of
+from tidegate.bench.processes import cpu_s
+from tidegate.bench.releases import Look
+from tidegate.bench.venue import BURST, ONSALE, Venue, open_venue
+from tidegate.demo.children import Child, start_child
+from tidegate.demo.ports import HOST
+
+_LOOK_EVERY_S = 0.05
+_GRACE_S = 5.0
+_USED_UP = 0.2
+"""At the most this share of a line is released while it is watched, so that it stays about as long as it is said to be."""
+
+
+async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> list[Figure]:
+    """Play a crowd of each size, and `say` each figure as soon as it is known.
+
+    Raises:
+        BenchError, DemoError: a process ended early.
+    """
+    figures: list[Figure] = []
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory(prefix="tidegate-crowd-") as folder:
+            outcome = await _play(options, size, Path(folder))
+        for figure in figures_of(outcome):
+            figures.append(figure)
+            say(figure)
+    return figures
+
+
+async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
+    joining_s = buyers / options.joins_per_s
+    rate_per_s = min(options.rate_per_s, _USED_UP * buyers / (joining_s + options.seconds))
+    async with open_venue(
+        folder,
+        rate_per_s=rate_per_s,
+        poll_budget_per_s=options.poll_budget_per_s,
+        workers=options.workers,
+    ) as venue:
+        driver_options = DriverOptions(
+            onsale=ONSALE,
+            host=HOST,
+            port=venue.port,
+            buyers=buyers,
+            joins_per_s=options.joins_per_s,
+            seconds=options.seconds,
+            poll_budget_per_s=options.poll_budget_per_s,
+            seed=options.seed,
+        )
+        command = [sys.executable, "-m", "tidegate.bench.driver", driver_options.to_json()]
+        empty = await venue.store_bytes()
+        driver = await start_child("driver", command, folder, piped=True)
+        try:
+            return await _follow(_Watch(venue, driver, empty), options, buyers, rate_per_s)
+        finally:
+            await driver.stop(_GRACE_S)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """A crowd under way; `looks` are those at the line while it is watched."""
+
+    venue: Venue
+    driver: Child
+    empty_bytes: int
+    looks: list[Look] = field(default_factory=list)
+    over: bool = False
+
+    async def spent(self) -> Spent:
+        """Read what the processes have used so far."""
+        return Spent(
+            at_s=asyncio.get_running_loop().time(),
+            room_s=cpu_s(self.venue.room.process.pid),
+            store_s=await self.venue.store_cpu_s(),
+            driver_s=cpu_s(self.driver.process.pid),
+            store_commands=await self.venue.store_commands(),
+        )
+
+    async def look_on(self) -> None:
+        """Look at the line until it is over.
+
+        Told to stop, and not cancelled: on Python 3.11 the store's client may swallow a cancellation.
+        """
+        while not self.over:
+            self.looks.append(await self.venue.look())
+            self.venue.room.check()
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+
+async def _follow(watch: _Watch, options: CrowdOptions, buyers: int, rate_per_s: float) -> Outcome:
+    told = _told_by(watch.driver)
+    await _next(told, "joining", watch.driver)
+    begun = await watch.spent()
+    joined = await _next(told, "joined", watch.driver)
+    after_joins, joining_bytes = await watch.spent(), await watch.venue.store_bytes()
+    await _next(told, "watching", watch.driver)
+    before = await watch.spent()
+    looking = asyncio.create_task(watch.look_on())
+    try:
+        watched = await _next(told, "watched", watch.driver)
+    finally:
+        watch.over = True
+        await looking
+    after = await watch.spent()
+    kept = await watch.venue.kept_bytes()
+    return Outcome(
+        buyers=buyers,
+        options=options,
+        rate_per_s=rate_per_s,
+        burst=BURST,
+        joined=joined,
+        watched=watched,
+        joining=after_joins.since(begun),
+        watching=after.since(before),
+        joining_bytes=joining_bytes - watch.empty_bytes,
+        line_bytes=kept.line,
+        inside_bytes=kept.inside,
+        looks=watch.looks,
+    )
+
+
+async def _told_by(driver: Child) -> AsyncIterator[dict[str, Any]]:
+    process: Process = driver.process
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    while line := await process.stdout.readline():
+        yield json.loads(line)
+
+
+async def _next(told: AsyncIterator[dict[str, Any]], event: str, driver: Child) -> dict[str, Any]:
+    async for fields in told:
+        if fields["event"] == event:
+            return fields
+    await driver.process.wait()
+    raise BenchError(f"the driver ended before it had {event}{driver.tail()}")

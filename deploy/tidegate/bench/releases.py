@@ -1,0 +1,41 @@
+"""Whether a line moved at its rate, from looks at its counter in the store's own time. Knows nothing of the bucket's script."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+_US_PER_S = 1_000_000
+
+
+class Look(NamedTuple):
+    """How many had been released at one moment of the store's clock."""
+
+    at_us: int
+    released: int
+
+
+def over(looks: Sequence[Look], rate_per_s: float, burst: int) -> float:
+    """Return by how many buyers the bucket's bound is exceeded between any two looks; 0 where it holds (P4)."""
+    size = max(float(burst), rate_per_s)
+    least, worst = math.inf, 0.0
+    for look in looks:
+        level = look.released - rate_per_s * look.at_us / _US_PER_S
+        least = min(least, level)
+        worst = max(worst, level - least - size)
+    # What stands in microseconds since 1970 leaves a double some millionths of a buyer to be wrong by.
+    return round(worst, 3)
+
+
+def shortfall(looks: Sequence[Look], rate_per_s: float) -> float | None:
+    """Return the share of rate x elapsed that was not released (P5), from the first release to the last; None without two.
+
+    Between two looks at which something has just been released, the rate brings just what is released.
+    """
+    moves = [look for before, look in pairwise(looks) if look.released > before.released]
+    if len(moves) < 2:
+        return None
+    due = rate_per_s * (moves[-1].at_us - moves[0].at_us) / _US_PER_S
+    return max(0.0, 1.0 - (moves[-1].released - moves[0].released) / due)

@@ -1,0 +1,243 @@
+"""Clients which say next to nothing, on real sockets: others are served meanwhile, and the slow ones are sent away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from redis.asyncio import Redis
+
+from tests.waitingroom.gates import cookies, proxied, shop_of, tell
+from tests.waitingroom.living import living
+from tests.waitingroom.samples import onsale
+from waitingroom.gate.limits import ProxyLimits
+from waitingroom.gate.trust import TrustedProxies
+from waitingroom.web.patience import Patience
+
+HEAD = b"GET /slow HTTP/1.1\r\nHost: a\r\n"
+WITHIN_S = 30.0
+
+
+@asynccontextmanager
+async def served(patience: Patience) -> AsyncIterator[int]:
+    """Have a small server whose connections are watched; yields its port."""
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await request.app[GO].wait()
+        await response.write(b"at last")
+        return response
+
+    app = web.Application()
+    app[GO] = asyncio.Event()
+    app.add_routes([web.get("/wait", wait), web.get("/slow", tell)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    assert runner.server is not None
+    patience.install(runner.server)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        app[GO].set()
+        await runner.cleanup()
+
+
+GO = web.AppKey("go", asyncio.Event)
+
+
+async def dial(port: int, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    await writer.drain()
+    return reader, writer
+
+
+async def read_answer(reader: asyncio.StreamReader) -> bytes:
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN_S)
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    return head + await asyncio.wait_for(reader.readexactly(length), WITHIN_S)
+
+
+async def read_to_the_end(reader: asyncio.StreamReader) -> bytes:
+    """Return what still comes; a reset is an end as well."""
+    try:
+        return await asyncio.wait_for(reader.read(), WITHIN_S)
+    except ConnectionResetError:
+        return b""
+
+
+async def until_known(patience: Patience, count: int, now_s: float) -> None:
+    """Have the patience look until it knows so many connections, none of which is overdue yet."""
+    async with asyncio.timeout(WITHIN_S):
+        while len(patience._resting_since_s) < count:
+            assert patience.look(now_s) == 0
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"G", HEAD, HEAD + b"X-A: "], ids=["nothing", "a letter", "half", "drip"]
+)
+async def test_a_head_that_does_not_come_ends_the_connection(sent: bytes) -> None:
+    patience = Patience(TrustedProxies(), head_within_s=20.0)
+    async with served(patience) as port:
+        reader, writer = await dial(port, sent)
+        await until_known(patience, 1, 100.0)
+        assert patience.look(119.0) == 0
+        writer.write(b"X")
+        assert patience.look(121.0) == 1
+        assert await read_to_the_end(reader) == b""
+        writer.close()
+
+
+async def test_a_request_under_way_is_left_alone_however_long_it_takes() -> None:
+    patience = Patience(TrustedProxies([]), head_within_s=1.0, rest_within_s=1.0)
+    async with served(patience) as port:
+        reader, writer = await dial(port, b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WITHIN_S)
+        assert [patience.look(float(now)) for now in (100, 1_000, 100_000)] == [0, 0, 0]
+        writer.close()
+
+
+@pytest.mark.parametrize(("trusted", "closed"), [((), 1), (("127.0.0.0/8",), 0)], ids=["anybody", "a proxy"])
+async def test_a_connection_may_rest_for_a_while_and_a_proxys_for_longer(
+    trusted: tuple[str, ...], closed: int
+) -> None:
+    patience = Patience(TrustedProxies(trusted), head_within_s=20.0, rest_within_s=75.0)
+    async with served(patience) as port:
+        reader, writer = await dial(port, HEAD + b"\r\n")
+        assert b"200 OK" in await read_answer(reader)
+        await until_known(patience, 1, 100.0)
+        assert patience.look(170.0) == 0  # beyond the time for a first head, which has come
+        writer.write(HEAD)  # half a second one makes it no less idle
+        assert patience.look(176.0) == closed
+        writer.close()
+
+
+async def test_a_connection_that_is_used_again_begins_anew() -> None:
+    patience = Patience(TrustedProxies([]), rest_within_s=75.0)
+    async with served(patience) as port:
+        reader, writer = await dial(port, HEAD + b"\r\n")
+        await read_answer(reader)
+        await until_known(patience, 1, 100.0)
+        writer.write(HEAD + b"\r\n")
+        await read_answer(reader)
+        await until_known(patience, 1, 170.0)
+        assert patience.look(180.0) == 0
+        writer.close()
+
+
+async def test_what_is_gone_is_forgotten() -> None:
+    patience = Patience(TrustedProxies([]))
+    async with served(patience) as port:
+        _, writer = await dial(port, b"G")
+        await until_known(patience, 1, 100.0)
+        writer.close()
+        async with asyncio.timeout(WITHIN_S):
+            while patience._resting_since_s or patience._asked or patience._busy:
+                patience.look(100.0)
+                await asyncio.sleep(0.01)
+
+
+async def test_a_hundred_that_drip_hold_nobody_up(tmp_path: Path, store_url: str, client: Redis) -> None:
+    async with living(tmp_path, store_url, onsale()) as here:
+        ports = [int(address.rpartition(":")[2]) for address in (here.room, here.gate)]
+        heads = [
+            b"POST /cactus/join HTTP/1.1\r\nHost: a\r\nX-Drip: ",
+            b"POST /cactus/join HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{",
+        ]
+        slow = [await dial(port, head) for port in ports for head in heads for _ in range(25)]
+        async with here.buyer() as buyer, asyncio.timeout(WITHIN_S):
+            async with buyer.post(f"{here.room}/cactus/join") as answer:
+                assert answer.status == 200
+            async with buyer.get(f"{here.room}/cactus/status") as answer:
+                assert answer.status == 200
+            async with buyer.get(f"{here.gate}/") as answer:
+                assert answer.status == 429
+        for _, writer in slow:
+            writer.write(b"x")
+            writer.close()
+
+
+async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        begun.set()
+        try:
+            await request.read()
+        finally:
+            ended.set()
+        return web.Response()
+
+    async with proxied(shop_of(take), limits=ProxyLimits(body_s=0.2)) as gate:
+        head = (
+            f"POST /upload HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\n"
+            "Content-Length: 100000\r\n\r\n"
+        )
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode() + b"x" * 1000)
+        await asyncio.wait_for(begun.wait(), WITHIN_S)
+        answer = await read_answer(reader)
+        assert answer.startswith(b"HTTP/1.1 408")
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        writer.close()
+
+
+async def test_a_body_that_goes_on_slowly_arrives(tmp_path: Path) -> None:
+    async with proxied(shop_of(tell), limits=ProxyLimits(body_s=20.0)) as gate:
+        head = (
+            f"POST /upload HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\n"
+            "Connection: close\r\nContent-Length: 5\r\n\r\n"
+        )
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        for letter in b"drips":
+            writer.write(bytes([letter]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        answer = await asyncio.wait_for(reader.read(), WITHIN_S)
+        assert b'"body": "drips"' in answer
+        writer.close()
+
+
+async def test_the_room_watches_its_connections(
+    tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def impatient(trusted: TrustedProxies, **times: Any) -> Patience:
+        return Patience(trusted, head_within_s=0.1, **times)
+
+    monkeypatch.setattr("waitingroom.serve.Patience", impatient)
+    monkeypatch.setattr("waitingroom.web.patience._LOOK_EVERY_S", 0.05)
+    async with living(tmp_path, store_url, onsale()) as here:
+        for address in (here.room, here.gate):
+            reader, writer = await dial(int(address.rpartition(":")[2]), HEAD)
+            assert await read_to_the_end(reader) == b""
+            writer.close()
+
+
+@pytest.mark.parametrize("path", ["cactus/join", "cactus/move", "gate/exchange", "gate/renew"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"],
+    ids=["half a body", "half a chunk", "no chunk"],
+)  # fmt: skip
+async def test_who_hangs_up_in_the_middle_of_a_body_fills_no_log(
+    tmp_path: Path, store_url: str, client: Redis, capsys: pytest.CaptureFixture[str], path: str, sent: bytes
+) -> None:
+    async with living(tmp_path, store_url, onsale()) as here:
+        reader, writer = await dial(
+            int(here.room.rpartition(":")[2]), f"POST /{path} HTTP/1.1\r\nHost: a\r\n".encode() + sent
+        )
+        writer.write_eof()
+        answer = await read_to_the_end(reader)
+        assert b"HTTP/1.1 5" not in answer
+        writer.close()
+        async with here.buyer() as buyer, buyer.get(f"{here.room}/healthz") as alive:
+            assert alive.status == 200
+    logged = "".join(capsys.readouterr())
+    assert "failed" not in logged
+    assert "Traceback" not in logged

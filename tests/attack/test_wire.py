@@ -1,0 +1,138 @@
+"""Odd bytes on the wire, to gate and room: one request is one request for the shop, and too much of anything is refused."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from redis.asyncio import Redis
+
+from tests.waitingroom.gates import exchange, proxied, shop_of
+from tests.waitingroom.living import living
+from tests.waitingroom.samples import onsale
+
+STATUS_LINE = re.compile(rb"^HTTP/1\.[01] (\d{3}) ", re.MULTILINE)
+CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
+SIZES = [b"+5", b"-5", b"0x5", b" 5", b"5 ", b"5_0", b"FFFFFFFFFFFFFFFFF", b"5,5", b"", b"\xb2"]
+ODD = {
+    **{f"chunk size {size!r}": CHUNKED + size + b"\r\nhello\r\n0\r\n\r\n" + HIDDEN for size in SIZES},
+    "line feeds between chunks": CHUNKED + b"5\nhello\n0\n\n" + HIDDEN,
+    "a line feed behind a chunk": CHUNKED + b"5\r\nhello\n0\r\n\r\n" + HIDDEN,
+    "a line feed in an extension": CHUNKED + b"5;a\nb\r\nhello\r\n0\r\n\r\n" + HIDDEN,
+    "a carriage return in an extension": CHUNKED + b"5;a\rb\r\nhello\r\n0\r\n\r\n" + HIDDEN,
+    "a chunk longer than it says": CHUNKED + b"2\r\nhello\r\n0\r\n\r\n" + HIDDEN,
+    "a fold in front of a length": b"POST /x HTTP/1.1\r\nHost: a\r\nX: y\r\n\tContent-Length: 9\r\n\r\n" + HIDDEN,
+    "a length in hexadecimal": b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello" + HIDDEN,
+    "an empty length": b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\nhello" + HIDDEN,
+    "a length beyond all": b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 400 + b"\r\n\r\n" + HIDDEN,
+    "a header without a name": b"GET /x HTTP/1.1\r\nHost: a\r\n: y\r\n\r\n" + HIDDEN,
+    "another version": b"GET /x HTTP/2.0\r\nHost: a\r\n\r\n" + HIDDEN,
+    "an HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + HIDDEN,
+    "no version": b"GET /x\r\n\r\n" + HIDDEN,
+}  # fmt: skip
+
+
+@pytest.fixture
+async def reached() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def gate(reached: list[str]) -> AsyncIterator[str]:
+    async def note(request: web.Request) -> web.Response:
+        await request.read()
+        forged = " with a forged session" if "X-Tidegate-Session" in request.headers else ""
+        reached.append(f"{request.method} {request.raw_path}{forged}")
+        return web.Response(text="shop")
+
+    free = onsale(protect=[{"path": "/cactus"}])
+    async with proxied(shop_of(note), onsales=[free]) as address:
+        yield address
+
+
+@pytest.mark.parametrize("sent", ODD.values(), ids=ODD.keys())
+async def test_nothing_hides_behind_an_odd_request(gate: str, reached: list[str], sent: bytes) -> None:
+    answer = await exchange(gate, sent)
+    assert "GET /hidden" not in reached
+    assert [int(status) for status in STATUS_LINE.findall(answer)] in ([400], [])
+
+
+async def test_extensions_and_trailers_of_chunks_go_no_further(gate: str, reached: list[str]) -> None:
+    last = HIDDEN.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    trailers = b"0\r\nX-Tidegate-Session: forged\r\n\r\n"
+    answer = await exchange(gate, CHUNKED + b'5;a="b;c"\r\nhello\r\n' + trailers + last)
+    assert reached == ["POST /x", "GET /hidden"]  # the second is a request of its own, and answered
+    assert answer.count(b"200 OK") == 2
+
+
+async def test_a_length_among_the_trailers_is_refused(gate: str, reached: list[str]) -> None:
+    answer = await exchange(gate, CHUNKED + b"5\r\nhello\r\n0\r\nContent-Length: 99\r\n\r\n" + HIDDEN)
+    assert [int(status) for status in STATUS_LINE.findall(answer)] == [400]
+    assert reached == []
+
+
+async def test_http_1_0_kept_open_carries_two_requests(gate: str, reached: list[str]) -> None:
+    first = b"POST /first HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 38\r\n\r\n"
+    second = b"GET /second HTTP/1.0\r\nHost: a\r\n\r\n"
+    answer = await exchange(gate, first + HIDDEN[:38].ljust(38) + second)
+    assert reached == ["POST /first", "GET /second"]
+    assert answer.count(b"200 OK") == 2
+
+
+@pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
+async def test_methods_for_proxies_tell_nothing_of_the_buyer(
+    gate: str, reached: list[str], method: str
+) -> None:
+    target = "a:443" if method == "CONNECT" else "/x"
+    sent = f"{method} {target} HTTP/1.1\r\nHost: a\r\nCookie: secret=1\r\nConnection: close\r\n\r\n"
+    answer = await exchange(gate, sent.encode())
+    assert b"secret=1" not in answer
+
+
+OVERSIZE = {
+    "a line": b"GET /cactus/status?" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a header": b"GET /cactus/status HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
+    "a cookie": b"GET /cactus/status HTTP/1.1\r\nHost: a\r\nCookie: tidegate_place=" + b"a" * 70_000 + b"\r\n\r\n",
+    "many headers": b"GET /cactus/status HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5_000 + b"\r\n",
+    "a body": b"POST /cactus/join HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n" + b"a" * 1_000_000,
+    "a body of chunks": b"POST /cactus/join HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"ffff\r\n" + b"a" * 65_535 + b"\r\n",
+}  # fmt: skip
+
+
+async def test_too_much_of_anything_is_refused_and_others_are_served(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale()) as here:
+        for name, sent in OVERSIZE.items():
+            for address in (here.room, here.gate):
+                statuses = [int(status) for status in STATUS_LINE.findall(await send(address, sent))]
+                # What is more than a socket holds may be cut off before the answer is read.
+                refused = ([], [400], [413], [429]) if "body" in name else ([], [400])
+                assert statuses in refused, (name, address)
+        async with here.buyer() as buyer, buyer.post(f"{here.room}/cactus/join") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["number"] == 1
+
+
+async def send(address: str, sent: bytes) -> bytes:
+    """Send bytes and return what comes back until the end, or until nothing comes any more."""
+    host, _, port = address.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    told = b""
+    try:
+        writer.write(sent)
+        async with asyncio.timeout(30):
+            while b"\r\n\r\n" not in told:
+                piece = await reader.read(65_536)
+                if not piece:
+                    break
+                told += piece
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+    return told

@@ -1,0 +1,194 @@
+"""What is told of sales that went wrong: a line while they are played, a JSON line for each, a page with the worst of each."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.verdict import RECOVERED_SHARE, SETTLED_AFTER_S, WINDOW_S, Verdict, Violation
+
+_EVIDENCE_INDENT = "\n      "
+_COUNTED = ("lost_places", "double_claims", "order_violations", "over_admitted")
+_MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One sale, or why it was not played."""
+
+    fault: Fault
+    seed: int
+    verdict: Verdict | None = None
+    skipped: str = ""
+    broken_off: str = ""
+
+    @property
+    def held(self) -> bool:
+        """Whether no promise was broken."""
+        return bool(self.skipped) or (self.verdict is not None and self.verdict.held)
+
+
+def line_of(one: Played) -> str:
+    """Return the sale as a JSON object in one line."""
+    fields: dict[str, object] = {"fault": one.fault.name, "seed": one.seed, "held": one.held}
+    if one.skipped:
+        fields["skipped"] = one.skipped
+    if one.broken_off:
+        fields["broken_off"] = one.broken_off
+    verdict = one.verdict
+    if verdict is not None:
+        fields |= {
+            **{name: _rounded(getattr(verdict, name)) for name in _MEASURED},
+            "violations": [
+                {"promise": each.promise, "count": each.count, "evidence": each.evidence}
+                for each in verdict.violations
+            ],
+        }
+    return json.dumps(fields)
+
+
+def read_line(line: str) -> Played:
+    """Return the sale that `line_of` wrote down.
+
+    Raises:
+        KeyError, ValueError: it is not such a line, or of another version.
+    """
+    fields = json.loads(line)
+    fault, seed = FAULTS[fields["fault"]], fields["seed"]
+    if "lost_places" not in fields:
+        return Played(fault, seed, skipped=fields.get("skipped", ""), broken_off=fields.get("broken_off", ""))
+    violations = tuple(
+        Violation(each["promise"], each["count"], tuple(each["evidence"])) for each in fields["violations"]
+    )
+    return Played(fault, seed, Verdict(violations, **{name: fields[name] for name in _MEASURED}))
+
+
+def told(one: Played) -> str:
+    """Say in a line how a sale went; of each broken promise, what was seen."""
+    head = f"{one.fault.name:24} seed {one.seed}: "
+    if one.skipped:
+        return f"{head}skipped: {one.skipped}"
+    verdict = one.verdict
+    if verdict is None:
+        return f"{head}BROKEN OFF: {one.broken_off}"
+    text = (
+        f"{head}{'held' if verdict.held else 'BROKEN'}; released meanwhile {_share(verdict.share_during)}, "
+        f"back after {_seconds(verdict.recovery_s)}"
+    )
+    for each in verdict.violations:
+        evidence = "".join(_EVIDENCE_INDENT + line for line in each.evidence)
+        text += f"\n  BROKEN: {each.promise}: {each.count} times{evidence}"
+    return text
+
+
+def page(played: Sequence[Played], command: str) -> str:
+    """Return the page: of each fault the worst that any seed showed."""
+    seeds = sorted({one.seed for one in played})
+    by_fault: dict[str, list[Played]] = {}
+    for one in played:
+        by_fault.setdefault(one.fault.name, []).append(one)
+    rows = [_row(sales) for sales in by_fault.values()]
+    machine = (
+        f"{os.cpu_count()} cores, load average {os.getloadavg()[2]:.0f} over the last quarter of an hour, "
+        f"{platform.system()}, Python {platform.python_version()}"
+    )
+    return _PAGE.format(
+        command=command,
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        machine=machine,
+        seeds=", ".join(map(str, seeds)),
+        sales=sum(one.verdict is not None for one in played),
+        rows="\n".join(rows),
+        share=f"{RECOVERED_SHARE:.0%}",
+        window=f"{WINDOW_S:g}",
+        settled=f"{SETTLED_AFTER_S:g}",
+    )
+
+
+def _row(sales: Sequence[Played]) -> str:
+    fault = sales[0].fault
+    verdicts = [one.verdict for one in sales if one.verdict is not None]
+    head = f"| `{fault.name}` | {fault.title} "
+    if not verdicts:
+        return f"{head}| {sales[0].skipped or 'broken off'} | | | | | |"
+    recovery = _worst((verdict.recovery_s for verdict in verdicts), max)
+    share = _worst((verdict.share_during for verdict in verdicts), min)
+    counts = [max(getattr(verdict, name) for verdict in verdicts) for name in _COUNTED]
+    others = sorted({each.promise for verdict in verdicts for each in verdict.violations})
+    note = f" **Broken: {'; '.join(others)}.**" if others else ""
+    return f"{head}{note}| {_share(share)} | {_seconds(recovery)} | {' | '.join(map(str, counts))} |"
+
+
+def _worst(values: Iterable[float | None], pick: Callable[[list[float]], float]) -> float | None:
+    """Pick among values; one that could not be measured is the worst."""
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return pick(known) if len(known) == len(found) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return round(value, 2) if isinstance(value, float) else value
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} s"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0%}"
+
+
+_PAGE = """\
+# What a sale survives
+
+Each line below is a fault in the middle of a running sale: real processes (a room of two workers, a gate of two, two \
+scalers that share a lease, a shop of two replicas, a Valkey), a crowd of simulated buyers over real HTTP, and the \
+fault done to them by signals, by the store's own settings, or by a relay in the network. The sale then goes on until \
+everybody who stayed is served. What came of it is counted from outside, from what buyers saw, what the shop logged \
+and what the room tells in public:
+
+- *lost*: buyers who were given another number or position, or were told that they hold no place;
+- *twice*: places for which more than one session was seen;
+- *order*: buyers called while somebody further ahead was still told to wait;
+- *too many*: sessions in the shop beyond the bucket and the integral of the rate since the opening, or positions \
+released in any stretch of time beyond bucket, rate and what was given back, whichever is more.
+
+Besides, everybody who stays has to be served, nobody inside may be turned away by the gate, no session may have two \
+users, and no process may log a traceback.
+
+*Meanwhile* is how much of the rate was released while the fault lasted. *Recovery* is the time by the store's clock \
+from the end of the fault until at least {share} of the rate is released again, measured over {window} s, and stays so: \
+a dip within {settled} s after the fault belongs to it. The end is when all that others than Tidegate have to do was \
+done (the process started again or thawed, the network mended, the disk emptied). Of several seeds the worst counts.
+
+| fault | what happens | meanwhile | recovery | lost | twice | order | too many |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+{rows}
+
+`{command}`, {date}, seeds {seeds}, {sales} sales; {machine}. A seed decides who comes when, when the fault falls, and \
+which process it hits. On a machine that is busy with other work the times are longer than they need be; what is \
+counted must hold all the same.
+
+## How to read it
+
+- **The store comes back empty**: every process first tells which sessions it knows to be live, then the release \
+begins anew, at the fallback rate until the scaler has written its next target.
+- **The leading scaler is killed**: the replicas of a local pool die with it, so that what is measured is its \
+successor (a lease of 3 s has to run out) and the start of a whole shop. In Kubernetes pods outlive the scaler.
+- **The store is full, read-only or alone**: nothing is lost, and nobody is let in; buyers inside go on shopping. The \
+release begins again by itself, with one bucketful.
+- **The store or the network was away for longer than the lease of the scalers**: the leader goes on in its office, \
+and so does its shop; until its next target arrives, the fallback rate applies.
+
+`make chaos` plays them all with one seed, `make chaos ARGS="--only store-killed --seeds 1 2 3"` some of them; \
+`--list` names them. The exit status is 1 if any promise was broken; what the buyers concerned saw is printed.
+
+`make soak` runs a sale of 20 minutes at 17 buyers a second and looks at the memory and the open files of each process: \
+over the second half a worker may grow by no more than 1 KiB for each buyer who comes (what it remembers of buyers is \
+bounded), every other process by no more than 128 KiB a minute, and none may open files that it does not close.
+"""

@@ -1,0 +1,105 @@
+"""One sale with one fault in it: a site, a crowd through it, the fault in mid-sale, and all that can be counted from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+from tests.chaos.crowd import Crowd, send_crowd
+from tests.chaos.faults import Fault
+from tests.chaos.runningsite import Site, running_site
+from tests.chaos.verdict import Run, Struck
+from tidegate.demo.documents import DemoDocuments, load_demo_documents
+from tidegate.demo.examples import find_examples
+from tidegate.demo.figures import Evidence
+from tidegate.demo.limits import HIGHEST_RATE_WITHIN_SLO
+from tidegate.demo.records import ServedEntry, read_records, write_records
+from tidegate.demo.sampling import EVERY_S, Sampler
+
+REPLICAS = 2
+FULL_RATE_PER_S = REPLICAS * HIGHEST_RATE_WITHIN_SLO
+STRIKES_AT_SHARE = (0.1, 0.2)
+"""The fault begins when such a share of the crowd has been served; the seed says which exactly."""
+_OVER_WITHIN_S = 180.0
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+async def play(fault: Fault, seed: int, folder: Path) -> Run:
+    """Play it in an empty folder.
+
+    Raises:
+        DemoError: a process died that nobody killed, or did not come up.
+        SiteError: the site did not come to be as it should.
+    """
+    dice = random.Random(seed)
+    strikes_at = dice.uniform(*STRIKES_AT_SHARE) * _buyers(fault)
+    async with running_site(
+        site_documents(), folder, keep_data=fault.keep_data, small_disk=fault.small_disk
+    ) as site:
+        sampler = Sampler(site.stack)
+        crowd = await send_crowd(site, buyers=_buyers(fault), seconds=fault.sale_s * 0.75, seed=seed)
+        striking: asyncio.Task[Struck] | None = None
+        deadline_s = site.stack.opens_s + fault.sale_s + _OVER_WITHIN_S
+        async with crowd.going():
+            try:
+                while not (crowd.child.ended and _is_over(striking)) and time.time() < deadline_s:
+                    await asyncio.gather(sampler.sample(), asyncio.sleep(EVERY_S))
+                    site.stack.check()
+                    served = crowd.progress.served if crowd.progress is not None else 0
+                    if striking is None and served >= strikes_at:
+                        striking = asyncio.create_task(_strike(fault, site, dice))
+            finally:
+                if striking is not None and not striking.done():
+                    striking.cancel()
+                    await asyncio.wait({striking})
+    write_records(folder / "rates.jsonl", sampler.rates)
+    return Run(
+        evidence=evidence_of(site, sampler, crowd),
+        opens_s=site.stack.opens_s,
+        claim_within_s=site.stack.documents.onsale.spec.admission.claim_within_s,
+        struck=None if striking is None or striking.cancelled() else striking.result(),
+        empties_bucket=fault.empties_bucket,
+        tracebacks=_tracebacks(folder),
+    )
+
+
+def site_documents() -> DemoDocuments:
+    """Return the demo's documents with a shop that stays as large as it is."""
+    return load_demo_documents(find_examples("demo")).with_replicas(REPLICAS)
+
+
+def evidence_of(site: Site, sampler: Sampler, crowd: Crowd) -> Evidence:
+    """Gather what buyers saw, what the shop logged and what was sampled."""
+    served = [
+        entry for log in site.stack.served_log.glob("*.jsonl") for entry in read_records(ServedEntry, log)
+    ]
+    return Evidence(crowd.seen(), served, sampler.rates, sampler.replicas)
+
+
+def _buyers(fault: Fault) -> int:
+    return round(FULL_RATE_PER_S * fault.sale_s)
+
+
+def _is_over(striking: asyncio.Task[Struck] | None) -> bool:
+    """Tell whether the fault is over, or never began; what went wrong in it ends the run."""
+    if striking is not None and striking.done():
+        striking.result()
+    return striking is None or striking.done()
+
+
+async def _strike(fault: Fault, site: Site, dice: random.Random) -> Struck:
+    from_s = time.time()
+    await fault.strike(site, dice)
+    return Struck(from_s, time.time())
+
+
+def _tracebacks(folder: Path) -> list[str]:
+    found = []
+    for log in sorted(folder.rglob("*.log")):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if _TRACEBACK in text:
+            begin = text.index(_TRACEBACK)
+            found.append(f"{log.name}: ...{text[max(0, begin - 300) : begin + 1500]}")
+    return found

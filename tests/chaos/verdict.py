@@ -1,0 +1,281 @@
+"""What came of one sale: which promises were broken and what the buyers concerned saw, and how long the recovery took.
+
+Counted by the demo's own checks from what buyers saw, what the shop logged and what the room told in public. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+from tidegate.demo.figures import Evidence, double_claims, lost_places, shared_sessions
+from tidegate.demo.ordering import called_too_early
+from tidegate.demo.overadmission import without_rate, worst_excess
+from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
+
+RECOVERED_SHARE = 0.9
+WINDOW_S = 3.0
+"""Over how long the rate of release is measured: a full bucket that empties at once is no recovery."""
+
+SETTLED_AFTER_S = 15.0
+"""How long after the end of a fault a dip still belongs to it."""
+
+_BEFORE_S = 5.0
+_SHOWN = 5
+_SHORTEST_SPELL_S = 1.0  # shorter than this, a share of the rate during a fault says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """When the fault began and when it was over, in unix seconds: the store's clock and ours are one machine's."""
+
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was gathered of one sale. `tracebacks` are the logs of our own processes in which one stands."""
+
+    evidence: Evidence
+    opens_s: float
+    claim_within_s: float
+    struck: Struck | None
+    empties_bucket: bool = False
+    tracebacks: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A promise that was not kept: how often, and what was seen of the first few cases.
+
+    `timed`: it is about time, so that a machine which is too busy can break it as well as we.
+    """
+
+    promise: str
+    count: int
+    evidence: tuple[str, ...]
+    timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of it. Times in seconds; None where there was nothing to measure."""
+
+    violations: tuple[Violation, ...]
+    lost_places: int
+    double_claims: int
+    order_violations: int
+    over_admitted: int
+    target_per_s: float | None
+    share_during: float | None
+    recovery_s: float | None
+
+    @property
+    def held(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.violations
+
+    @property
+    def wrongs(self) -> tuple[Violation, ...]:
+        """What was broken, however busy the machine was."""
+        return tuple(each for each in self.violations if not each.timed)
+
+
+def judge(run: Run) -> Verdict:
+    """Look at everything that a sale has to keep, whatever befalls it."""
+    evidence, struck = run.evidence, run.struck
+    buyers = evidence.buyers
+    rates: Sequence[RateSample] = sorted(evidence.rates, key=lambda sample: sample.as_of_s)
+    target = _target(rates, struck)
+    back_s = None if struck is None or target is None else recovery_s(rates, struck.until_s, target)
+    if struck is not None and run.empties_bucket:
+        rates = without_rate(rates, struck.from_s, struck.until_s, "no release is possible")
+    lost = [buyer for buyer in buyers if lost_places([buyer])]
+    doubles = [buyer for buyer in buyers if double_claims([buyer], _served_to(evidence, buyer))]
+    early = called_too_early(buyers)
+    excess = worst_excess(evidence.served, rates, run.opens_s)
+    beyond = 0 if excess is None else excess.beyond
+    stretch = fastest_stretch(rates, refunds=_refunds(buyers, run.claim_within_s))
+    found = [
+        _of_buyers("everybody who stays is served", _unserved(buyers), run),
+        _of_buyers("no place is lost", lost, run),
+        _of_buyers("no place is used twice", doubles, run),
+        Violation("no session is shared", shared_sessions(buyers, evidence.served), ()),
+        Violation("the order is kept", len(early), _told(_pair(*each, run) for each in early)),
+        Violation(
+            "no more are let in than the bucket allows",
+            beyond,
+            () if excess is None else (_of_excess(excess.at_s, excess.seen, excess.allowed, run),),
+        ),
+        stretch,
+        _of_buyers("nobody inside is turned away", _turned_away(buyers), run),
+        Violation("no process logs a traceback", len(run.tracebacks), tuple(run.tracebacks)),
+        _of_fault(run, back_s),
+    ]
+    return Verdict(
+        violations=tuple(each for each in found if each is not None and each.count),
+        lost_places=len(lost),
+        double_claims=len(doubles),
+        order_violations=len(early),
+        over_admitted=max(beyond, 0 if stretch is None else stretch.count),
+        target_per_s=target,
+        share_during=_share_during(rates, struck, target),
+        recovery_s=back_s,
+    )
+
+
+def recovery_s(rates: Sequence[RateSample], until_s: float, target_per_s: float) -> float | None:
+    """Return after how long the rate of release was back for good, from the end of the fault on; None if it never was.
+
+    Some faults show later than they end, as a target holds for a while: the last dip within `SETTLED_AFTER_S` counts.
+    """
+    spells = _spells(rates, until_s)
+    good = [released >= RECOVERED_SHARE * target_per_s * length_s for _, length_s, released in spells]
+    dips = [i for i, spell in enumerate(spells) if not good[i] and spell[0] - until_s <= SETTLED_AFTER_S]
+    if not spells:
+        return None
+    if not dips:
+        return 0.0
+    back = next((i for i in range(dips[-1], len(spells)) if good[i]), None)
+    return None if back is None else spells[back][0] - until_s
+
+
+def _spells(rates: Sequence[RateSample], until_s: float) -> list[tuple[float, float, int]]:
+    """Return spells of `WINDOW_S` and a little from the end of the fault on, while people waited: begin, length, released."""
+    released = list(accumulate((sample.released for sample in rates), max))
+    after = bisect_right([sample.as_of_s for sample in rates], until_s)
+    begins = [(sample.as_of_s, released[after + i]) for i, sample in enumerate(rates[after:])]
+    if after:
+        begins.insert(0, (until_s, released[after - 1]))
+    spells = []
+    end = after
+    for begin_s, count in begins:
+        while end < len(rates) and rates[end].as_of_s < begin_s + WINDOW_S:
+            end += 1
+        if end == len(rates) or not rates[end].waiting:
+            break
+        spells.append((begin_s, rates[end].as_of_s - begin_s, released[end] - count))
+    return spells
+
+
+def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation | None:
+    """Find the stretch of time in which most was released beyond the bucket, the rate and what was given back (P4).
+
+    From the public counter, so that a bucket which fills without end while a fault lasts is seen, which the count from the
+    opening on allows for.
+    """
+    if not rates:
+        return None
+    bucket = max(max(float(sample.burst), sample.rate_per_s) for sample in rates)
+    allowed = lowest = 0.0
+    lowest_at_s = rates[0].as_of_s
+    worst = (0.0, lowest_at_s, lowest_at_s)
+    released = 0
+    for before, after in pairwise([rates[0], *rates]):
+        allowed += max(before.rate_per_s, after.rate_per_s) * (after.as_of_s - before.as_of_s)
+        # What was lost and put back is not released again.
+        released = max(released, after.released)
+        balance = released - allowed
+        if balance < lowest:
+            lowest, lowest_at_s = balance, after.as_of_s
+        worst = max(worst, (balance - lowest - bucket - refunds, lowest_at_s, after.as_of_s))
+    beyond, from_s, until_s = worst
+    text = f"from {from_s:.3f} to {until_s:.3f}, with at most {refunds} places given back"
+    return Violation("no stretch of time releases beyond bucket and rate", math.floor(beyond), (text,))
+
+
+def _steps(rates: Iterable[RateSample]) -> list[tuple[float, int]]:
+    """Return (time, positions released by then), never fewer than before."""
+    steps, released = [], 0
+    for sample in rates:
+        released = max(released, sample.released)
+        steps.append((sample.as_of_s, released))
+    return steps
+
+
+def _target(rates: Sequence[RateSample], struck: Struck | None) -> float | None:
+    if struck is None:
+        return None
+    rates_before = [s.rate_per_s for s in rates if struck.from_s - _BEFORE_S <= s.as_of_s <= struck.from_s]
+    return max(rates_before, default=None)
+
+
+def _share_during(
+    rates: Sequence[RateSample], struck: Struck | None, target_per_s: float | None
+) -> float | None:
+    if struck is None or not target_per_s or struck.until_s - struck.from_s < _SHORTEST_SPELL_S:
+        return None
+    steps = _steps(rates)
+    at_begin, at_end = (
+        max((released for at_s, released in steps if at_s <= edge_s), default=0)
+        for edge_s in (struck.from_s, struck.until_s)
+    )
+    return (at_end - at_begin) / (target_per_s * (struck.until_s - struck.from_s))
+
+
+def _refunds(buyers: Iterable[BuyerRecord], claim_within_s: float) -> int:
+    """Bound the places given back: those of buyers who cannot have claimed within the window after their turn came."""
+    return sum(
+        buyer.joined
+        and (buyer.admitted_s or math.inf) - (buyer.last_waiting_as_of_s or -math.inf) >= claim_within_s
+        for buyer in buyers
+    )
+
+
+def _unserved(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
+    return [buyer for buyer in buyers if buyer.outcome is Outcome.UNSERVED]
+
+
+def _turned_away(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
+    return [
+        buyer for buyer in buyers if any(not visit.succeeded and not visit.failed for visit in buyer.visits)
+    ]
+
+
+def _served_to(evidence: Evidence, buyer: BuyerRecord) -> list[ServedEntry]:
+    return [entry for entry in evidence.served if entry.buyer == buyer.buyer]
+
+
+def _of_fault(run: Run, back_s: float | None) -> Violation | None:
+    if run.struck is None:
+        return Violation("the fault falls in mid-sale", 1, ("the sale was over before",), timed=True)
+    if back_s is None:
+        promise = f"the rate of release comes back to {RECOVERED_SHARE:.0%}"
+        return Violation(promise, 1, ("it had not when the line was empty",), timed=True)
+    return None
+
+
+def _of_buyers(promise: str, buyers: Sequence[BuyerRecord], run: Run) -> Violation:
+    return Violation(promise, len(buyers), _told(_describe(buyer, run) for buyer in buyers))
+
+
+def _told(lines: Iterable[str]) -> tuple[str, ...]:
+    lines = list(lines)
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return (*lines[:_SHOWN], *more)
+
+
+def _pair(called: BuyerRecord, ahead: BuyerRecord, run: Run) -> str:
+    return f"{_describe(called, run)} WAS CALLED BEFORE {_describe(ahead, run)}"
+
+
+def _of_excess(at_s: float, seen: int, allowed: int, run: Run) -> str:
+    return f"{seen} sessions were in the shop by {_clock(at_s, run)}, {allowed} were allowed"
+
+
+def _describe(buyer: BuyerRecord, run: Run) -> str:
+    refused = [f"{v.step} {v.status} at {_clock(v.begun_s, run)}" for v in buyer.visits if not v.succeeded]
+    return (
+        f"buyer {buyer.buyer} ({buyer.kind}, {buyer.outcome}): numbers {list(buyer.numbers)}, "
+        f"positions {list(buyer.positions)}, told to wait until {_clock(buyer.last_waiting_as_of_s, run)}, "
+        f"called from {_clock(buyer.first_released_as_of_s, run)}, let in {_clock(buyer.admitted_s, run)}, "
+        f"sessions {list(buyer.sessions)}, told to hold no place {buyer.no_place} times, refused {refused}"
+    )
+
+
+def _clock(at_s: float | None, run: Run) -> str:
+    return "never" if at_s is None else f"T{at_s - run.opens_s:+.3f}"

@@ -1,0 +1,91 @@
+"""`tidegate bench crowd`: a small crowd with real processes, its figures and its picture; and what is refused."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tidegate.bench.errors import BenchError
+from tidegate.bench.figures import Figure, read_figures
+from tidegate.bench.growth import plot_growth
+from tidegate.bench.options import CrowdOptions
+from tidegate.bench.outcome import MUST_BE_NOUGHT
+from tidegate.bench.questions import Joined, Told, is_ok, read_joined, read_told, whole_length
+from tidegate.bench_cli import bench_app
+
+JOINED = (
+    b'HTTP/1.1 200 OK\r\nContent-Length: 96\r\n\r\n{"place":"AbC-_1","state":"waiting","number":7,"epoch":3,'
+    b'"position":7,"ahead":6,"retry_after":1.25,"as_of":9.5,"stale":false}'
+)
+
+
+def run(arguments: Sequence[str]) -> tuple[int, str]:
+    result = CliRunner().invoke(bench_app, ["crowd", *arguments])
+    return result.exit_code, result.output
+
+
+@pytest.mark.slow
+def test_a_crowd_joins_waits_and_enters_and_no_promise_is_broken(tmp_path: Path) -> None:
+    file, picture = tmp_path / "figures", tmp_path / "growth.png"
+    arguments = ["--buyers", "400", "--joins", "800", "--seconds", "4", "--rate", "20", "--no-growth"]
+    status, told = run([*arguments, "--json", str(file), "--plot", str(picture)])
+    assert status == 0, told
+    figures = {figure.name: figure for figure in read_figures(file.read_text().splitlines())}
+    assert [json.loads(line) for line in told.splitlines()] == [
+        json.loads(line) for line in file.read_text().splitlines()
+    ]
+    assert {name: figures[name].value for name in MUST_BE_NOUGHT} == dict.fromkeys(MUST_BE_NOUGHT, 0)
+    assert all(figure.of == "400 buyers" for figure in figures.values())
+    assert figures["crowd_changed_places"].n == 8
+    assert figures["crowd_session_bytes"].n > 0
+    assert figures["crowd_store_bytes"].value > 0
+    assert figures["crowd_status_p99"].n > 0
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_crowds_grow_tenfold_up_to_the_largest() -> None:
+    assert CrowdOptions(buyers=1_000_000).sizes == [1_000, 10_000, 100_000, 1_000_000]
+    assert CrowdOptions(buyers=25_000).sizes == [1_000, 10_000, 25_000]
+    assert CrowdOptions(buyers=25_000, growth=False).sizes == [25_000]
+    assert CrowdOptions(buyers=300).sizes == [300]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"buyers": 0}, "--buyers must be from 1 to 16777216, not 0"),
+        ({"joins_per_s": 0.0}, "--joins must be above 0, not 0"),
+        ({"poll_budget_per_s": float("nan")}, "--poll-budget must be above 0, not nan"),
+        ({"json": Path("/nowhere/at/all")}, "there is no folder /nowhere/at to write all to"),
+    ],
+)
+def test_a_value_out_of_its_range_is_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(BenchError, match=message):
+        CrowdOptions(**changes)  # type: ignore[arg-type]
+
+
+def test_a_picture_without_figures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="no figure of a crowd"):
+        plot_growth([Figure("join", 1.0, "us", 1)], tmp_path / "growth.png")
+
+
+def test_an_answer_is_read_for_what_a_buyer_goes_by() -> None:
+    assert is_ok(JOINED)
+    assert read_joined(JOINED) == Joined(b"AbC-_1", 7, 1.25)
+    assert read_told(JOINED) == Told(b"waiting", 7, 1.25, 9.5)
+    assert read_told(JOINED.replace(b'"position":7', b'"position":null')).position == 0
+
+
+def test_an_answer_is_whole_when_its_body_is() -> None:
+    head = JOINED.index(b"{")
+    assert whole_length(JOINED[: head - 2]) is None
+    assert whole_length(JOINED) == head + 96
+    with pytest.raises(ValueError, match="without a length"):
+        whole_length(b"HTTP/1.1 200 OK\r\n\r\n")
+
+
+def test_a_line_that_is_no_figure_is_named() -> None:
+    with pytest.raises(ValueError, match="line 2 is no figure"):
+        read_figures([Figure("join", 1.0, "us", 1).to_json(), '{"value": 3}'])
