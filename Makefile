@@ -38,7 +38,7 @@ test-scenarios: install ## the demo's scenarios with real processes: about six m
 test-failover: install ## Sentinel failovers with real servers: a minute or more
 	@$(BIN)/python -m pytest -m failover $(ARGS)
 
-bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
+bench: install ## measure what the design promises, as JSON lines, all in about 18 minutes: ARGS="status join gate --json FILE"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
@@ -59,8 +59,9 @@ chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with r
 soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-screenshots: install ## take the pictures of the buyers' page in docs/img (needs Chromium)
+screenshots: install ## take the pictures of both sides' pages in docs/img (needs Chromium)
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
+	@$(BIN)/python -m tests.system.console_screenshots
 
 lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .

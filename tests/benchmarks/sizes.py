@@ -68,7 +68,7 @@ TINY = Sizes(
     intervals=3,
     calls=5,
     joins=2_000.0,
-    watch=2.0,
+    watch=1.0,
     listeners=20,
 )
 """Enough to see that each of them runs."""

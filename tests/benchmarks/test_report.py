@@ -63,12 +63,22 @@ def test_the_page_has_every_table_and_no_other() -> None:
     assert page.count("<!-- figures: ") == page.count("<!-- end -->") == len(TABLES)
 
 
+@pytest.mark.slow
 def test_the_page_is_written_with_its_picture(tmp_path: Path) -> None:
     (tmp_path / "img").mkdir()
     (tmp_path / "benchmarks.md").write_text(MARK.format("crowd"))
     figures = [
-        Figure("crowd_polls_per_s", 900.0, "questions/s", 1, 1000.0, 0.9, of=f"{size} buyers")
+        Figure(name, 900.0, "", 1, 1000.0, 0.9, of=f"{size} buyers")
         for size in (10, 100)
+        for name in (
+            "crowd_polls_per_s",
+            "crowd_room_cpu",
+            "crowd_store_cpu",
+            "crowd_status_p50",
+            "crowd_status_p99",
+            "crowd_store_bytes",
+            "crowd_joining_store_bytes",
+        )
     ]
     file = tmp_path / "figures"
     file.write_text("".join(figure.to_json() + "\n" for figure in figures))

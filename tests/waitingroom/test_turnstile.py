@@ -9,6 +9,7 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 
 from tests.waitingroom.samples import device, settings
 from waitingroom.store.client import ClaimOutcome, OnsaleStore
+from waitingroom.store.handovers import OnsaleHandovers, Taking
 from waitingroom.store.turnstile import Turnstile
 
 
@@ -22,6 +23,15 @@ async def test_all_whose_turn_comes_at_once_get_in_at_once(client: Redis) -> Non
     claims = [store.claim(line.epoch, number, f"session-{number}", 60, 300) for number in range(1, 301)]
     outcomes = Counter([claim.outcome for claim in await asyncio.gather(*claims)])
     assert outcomes == {ClaimOutcome.ADMITTED: 300}
+
+
+async def test_the_first_who_come_to_a_process_at_once_are_all_served(client: Redis) -> None:
+    await OnsaleStore(client, "cactus", settings()).configure()
+    handovers = OnsaleHandovers(client, "cactus")
+    await asyncio.gather(*(handovers.offer(f"digest-{number}", "session", "text", 30) for number in range(5)))
+    taken = [await handovers.take(f"digest-{number}", "device", 1, 60) for number in range(5)]
+    # Each code is known, for a session that nobody opened.
+    assert [outcome for outcome, _ in taken] == 5 * [Taking.ENDED]
 
 
 async def test_no_more_are_let_through_than_there_are_places() -> None:

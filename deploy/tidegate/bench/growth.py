@@ -48,9 +48,7 @@ def plot_growth(figures: Sequence[Figure], path: Path) -> None:
     _line(memory, figures, "crowd_store_bytes", "waiting", "tab:blue")
     _line(memory, figures, "crowd_joining_store_bytes", "just joined", "0.5")
     memory.axhline(1.0, color="tab:orange", linestyle="--", label="promised at a million")
-    memory.set(title="The store's memory, bytes a buyer")
-    if _series(figures, "crowd_store_bytes"):
-        memory.set(yscale="log")  # an axis without points cannot have one
+    memory.set(title="The store's memory, bytes a buyer", yscale="log")
     for axes in (polls, cost, latency, memory):
         axes.set(xscale="log", xlabel="buyers in line")
         axes.grid(alpha=0.25)
