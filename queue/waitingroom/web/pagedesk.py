@@ -87,6 +87,8 @@ class PageDesk:
             asked_late=NEXT in request.query,
         )
         response = page_answer(self._pages, self._pages.render(view), language)
+        # The page holds no secret that could be guessed by its compressed size, as notices may: there it is left.
+        response.enable_compression()
         if request.query.get(LANGUAGE) == language.code:
             self._keep(response, room, _LANGUAGE_COOKIE, language.code, _MONTH_S)
         if REFRESH in request.query:

@@ -233,7 +233,7 @@ async def test_an_old_frame_moves_neither_the_clock_nor_what_is_known(
 
         async def send(route: Route) -> None:
             sent.append(route.request.url)
-            await route.fulfill(body=frames.newest, content_type="text/event-stream")
+            await route.fulfill(body=frames.newest[1], content_type="text/event-stream")
 
         context = await device(browser)
         await context.route("**/events", send)
