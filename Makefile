@@ -38,8 +38,11 @@ test-scenarios: install ## the demo's scenarios with real processes: about six m
 test-failover: install ## Sentinel failovers with real servers: a minute or more
 	@$(BIN)/python -m pytest -m failover $(ARGS)
 
-bench: install ## measure what the design promises, as JSON lines: ARGS="status join gate memory admission"
+bench: install ## measure what the design promises, as JSON lines, all in about 18 minutes: ARGS="status join gate --json FILE"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
+	@$(BIN)/python -m tests.benchmarks.sizing --write $(ARGS)
 
 fuzz: install ## throw bytes at all that reads strangers' text: ARGS="--minutes 10 place paths" (CPython 3.11, Linux)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --no-deps -r tests/fuzz/requirements.txt
@@ -60,11 +63,12 @@ screenshots: install ## take the pictures of both sides' pages in docs/img (need
 	@$(BIN)/python -m tests.waitingroom.pages.screenshots
 	@$(BIN)/python -m tests.system.console_screenshots
 
-lint: install ## ruff, mypy (strict) and the import rules
+lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive rules/rulebook queue/waitingroom scaler/autoscaler deploy/tidegate
 
 format: install ## let ruff put the code in order
 	@$(BIN)/ruff check --fix .

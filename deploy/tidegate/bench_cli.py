@@ -33,7 +33,8 @@ def bench_crowd(
         float, typer.Option("--seconds", help="How long a line is watched once all have joined.")
     ] = 45.0,
     rate: Annotated[
-        float, typer.Option("--rate", help="Buyers/s that the line moves; a short line moves slower.")
+        float,
+        typer.Option("--rate", help="Buyers/s that the lines move, at the most: the shortest must last."),
     ] = 50.0,
     poll_budget: Annotated[
         float, typer.Option("--poll-budget", help="Status requests/s all waiting buyers may make together.")

@@ -53,6 +53,8 @@ REFUSED = 1
 UNREACHABLE = 3
 _TIMEOUT_S = 10.0
 _DASH = "-"
+_NO_ROUTE = "404: Not Found"
+"""What aiohttp says where there is no route: a room without an admin API, or no room at all."""
 
 Name = Annotated[str, typer.Argument(help="The onsale.")]
 AsDocumented = Annotated[
@@ -77,7 +79,7 @@ class Api:
                 f"{self.url} cannot be reached: {said(error)}; is that the room's address (--room-url)?",
                 UNREACHABLE,
             )
-        if status == 404 and "status" not in answer:
+        if status == 404 and answer.get("detail") in {None, _NO_ROUTE}:
             _fail(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
         if status >= 400:
             problems = "; ".join(f"{p['field']}: {p['message']}" for p in answer.get("problems", ()))

@@ -94,6 +94,7 @@ def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
                 "ahead": [round(knot, 1) for knot in eta.knots],
                 "low_s": [round(low) for low in eta.low_s],
                 "high_s": [round(high) for high in eta.high_s],
+                "steps_s": [round(step) for step in eta.steps_s],
             }
             if eta.knots
             else None,

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from rulebook.families import Family, Kind, Merge
 from waitingroom.counts import CALL_BUCKETS_S, FAILURES, REQUESTS, StoreCalls
+from waitingroom.errors import ENTRY_REASONS
 from waitingroom.room import Room
 from waitingroom.snapshot import Snapshot
 
@@ -237,8 +238,9 @@ class RoomCollector(Collector):
         yield reasons
         refused, requests, listeners, stale = map(_made, (_REFUSED, _REQUESTS, _LISTENERS, _STALE))
         for name, room in self._rooms.items():
-            for reason, count in room.entries_refused.items():
-                refused.add_metric([name, reason], count)
+            if room.onsale.spec.entry == "token" or room.entries_refused:
+                for reason in ENTRY_REASONS:
+                    refused.add_metric([name, reason], room.entries_refused[reason])
             for kind in REQUESTS:
                 requests.add_metric([name, kind], getattr(room.requests, kind))
             listeners.add_metric([name], room.listeners)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import HTML, JSON, Living, living
-from tests.waitingroom.samples import onsale
+from tests.waitingroom.samples import device, onsale
 from waitingroom.web.routetable import ROUTES
 
 OPEN = {"rate": "200/s", "burst": 50}
@@ -56,11 +56,34 @@ async def test_cookies_are_for_https_and_for_nobodys_scripts(
     async with living(tmp_path, store_url, sale, secure_cookies=True) as here:
         cookies = await walk(here, accept) + await walk(here, accept)
     names = {flags(cookie)[0] for cookie in cookies}
-    assert {name.removeprefix("__Host-") for name in names} >= {"tidegate_device", "tidegate_place"}
+    assert names >= {"__Host-tidegate_device", "tidegate_place"}
+    assert all("; Path=/;" in cookie for cookie in cookies if cookie.startswith("__Host-"))
     for cookie in cookies:
         name, found = flags(cookie)
         wanted = {"Secure", "SameSite=Lax"} | (set() if name in FOR_SCRIPTS else {"HttpOnly"})
         assert found == wanted, cookie
+
+
+async def test_a_neighbour_under_the_same_domain_replaces_no_device(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    sale = onsale(admission=OPEN)
+    own, theirs = device(1), device(2)
+    async with living(tmp_path, store_url, sale, secure_cookies=True) as here:
+        numbers = []
+        for sent in (
+            f"__Host-tidegate_device={own}",
+            f"tidegate_device={theirs}; __Host-tidegate_device={own}",
+            f"__Host-tidegate_device={own}; tidegate_device={theirs}",
+            f"tidegate_device={own}",  # as it was called before, and is over plain http
+            f"tidegate_device={theirs}",
+        ):
+            async with (
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as buyer,
+                buyer.post(f"{here.room}/cactus/join", headers={**JSON, "Cookie": sent}) as answer,
+            ):
+                numbers.append((await answer.json())["number"])
+        assert numbers == [1, 1, 1, 1, 2]
 
 
 async def test_no_answer_repeats_a_forged_host(tmp_path: Path, store_url: str, client: Redis) -> None:

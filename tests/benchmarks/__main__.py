@@ -6,32 +6,61 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
+
+import uvloop
 
 from tests.benchmarks import web
 from tests.benchmarks.admission import admission
 from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.listeners import listeners
 from tests.benchmarks.loop import loop
+from tests.benchmarks.machine import machine
 from tests.benchmarks.memory import memory
 from tests.benchmarks.neighbours import neighbours
 from tests.benchmarks.onsale.benchmark import add_options, onsale
+from tests.benchmarks.scripts import scripts
+from tests.benchmarks.sizes import FULL, Sizes
 from tests.benchmarks.versus import Effort
+from tidegate.bench.crowd import play_crowds
+from tidegate.bench.options import CrowdOptions
 
 Benchmark = Callable[[argparse.Namespace], list[Figure]]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
+    "machine": lambda options: machine(),
     "status": lambda options: web.status(_effort(options)),
     "join": lambda options: web.join(_effort(options)),
     "gate": lambda options: web.gate(_effort(options)),
     "memory": lambda options: memory(options.buyers),
+    "scripts": lambda options: scripts(options.buyers, options.calls),
     "admission": lambda options: admission(options.seconds),
     "decide": lambda options: decide_cost(options.rounds, options.decisions),
     "eta": lambda options: eta(options.share),
     "neighbours": lambda options: neighbours(_effort(options)),
+    "listeners": lambda options: listeners(options.listeners, options.watch),
     "onsale": onsale,
     "loop": lambda options: loop(options.rules, options.intervals),
+    "crowd": lambda options: _crowd(options),  # noqa: PLW0108 - stands below
+}
+
+_HELP = {
+    "rounds": "windows for each of two servers",
+    "window": "length of a window in seconds",
+    "connections": "buyers asking at once",
+    "buyers": "how many join for `memory`, `scripts` and `crowd`",
+    "seconds": "how long `admission` releases",
+    "decisions": "decisions a window for `decide`",
+    "share": "play `eta` at one part in so many of its size",
+    "rules": "rules of the scaler for `loop`",
+    "intervals": "rounds of each rule for `loop`",
+    "calls": "calls of each script for `scripts`",
+    "joins": "buyers/s who come to `crowd`",
+    "watch": "seconds for which `crowd` and `listeners` are watched",
+    "listeners": "how many listen for `listeners`",
 }
 
 
@@ -44,12 +73,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lines.append(figure.to_json() + "\n")
             sys.stdout.write(lines[-1])
             sys.stdout.flush()
-    if options.json:
-        options.json.write_text("".join(lines))
+        if options.json:
+            # After each of them, so that a run which is cut short leaves what it has measured.
+            options.json.write_text("".join(lines))
+
+
+def arguments_of(sizes: Sizes) -> list[str]:
+    """Return sizes as arguments of the command."""
+    return [part for name, value in asdict(sizes).items() for part in (f"--{name}", str(value))]
 
 
 def _effort(options: argparse.Namespace) -> Effort:
     return Effort(options.rounds, options.window, options.connections)
+
+
+def _crowd(options: argparse.Namespace) -> list[Figure]:
+    crowd = CrowdOptions(buyers=options.buyers, joins_per_s=options.joins, seconds=options.watch)
+    return uvloop.run(play_crowds(crowd, lambda _: None))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,19 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         "names", nargs="*", choices=[[], *BENCHMARKS], metavar="name", help=", ".join(BENCHMARKS)
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to FILE as well")
-    parser.add_argument("--rounds", type=int, default=20, help="windows for each of two servers (20)")
-    parser.add_argument(
-        "--window", type=float, default=0.5, metavar="SECONDS", help="length of a window (0.5)"
-    )
-    parser.add_argument("--connections", type=int, default=64, help="buyers asking at once (64)")
-    parser.add_argument("--buyers", type=int, default=1_000_000, help="how many join for `memory` (1000000)")
-    parser.add_argument("--decisions", type=int, default=5_000, help="decisions a window for `decide` (5000)")
-    parser.add_argument(
-        "--share", type=int, default=1, help="play `eta` at one part in so many of its size (1)"
-    )
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long `admission` releases (60)")
-    parser.add_argument("--rules", type=int, default=1000, help="rules of the scaler for `loop` (1000)")
-    parser.add_argument("--intervals", type=int, default=100, help="rounds of each for `loop` (100)")
+    for name, value in asdict(FULL).items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{_HELP[name]} ({value})")
     add_options(parser)
     return parser
 

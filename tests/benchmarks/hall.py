@@ -47,6 +47,11 @@ class Hall:
         self._keyring = load_keyring(folder / "keys", [NAME])
         self._places = uvloop.run(self._fill(waiting))
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The onsale's settings as the store takes them."""
+        return room_settings(self._onsale)
+
     def status(self) -> Subject:
         """The status of a waiting buyer."""
         requests = [_request("GET", f"/{NAME}/status", self._place_cookies(place)) for place in self._places]

@@ -17,7 +17,7 @@ from waitingroom.store.client import OnsaleStore
 
 _NAME = "cactusfestival"
 _LONGEST_MEMORY_S = 180
-_SETTINGS = {
+SETTINGS = {
     "rate": "20.0",
     "burst": "40",
     "capacity": "12000",
@@ -60,7 +60,7 @@ async def _in_empty_store(fill: Any, buyers: int) -> tuple[int, float]:
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as url:
         client = Redis.from_url(url, decode_responses=True)
         # One connection, its buffers and a script cache are there before and after.
-        store = OnsaleStore(client, _NAME, _SETTINGS)
+        store = OnsaleStore(client, _NAME, SETTINGS)
         await store.advance()
         before = await _used(client)
         told = await fill(client, store, buyers)
@@ -71,7 +71,7 @@ async def _in_empty_store(fill: Any, buyers: int) -> tuple[int, float]:
 
 async def _line(client: Redis, store: OnsaleStore, buyers: int) -> float:
     for start in range(0, buyers, MAX_BATCH):
-        await store.join([_id(number) for number in range(start, min(start + MAX_BATCH, buyers))])
+        await store.join([device(number) for number in range(start, min(start + MAX_BATCH, buyers))])
     await store.advance()
     slots = [key async for key in client.scan_iter(f"{{{_NAME}}}:devices:*")]
     lives_s = [float(await client.pttl(slot)) / 1000 for slot in slots]
@@ -86,7 +86,7 @@ async def _line(client: Redis, store: OnsaleStore, buyers: int) -> float:
 async def _sorted_set(client: Redis, store: OnsaleStore, buyers: int) -> float:
     for start in range(0, buyers, MAX_BATCH):
         numbers = range(start, min(start + MAX_BATCH, buyers))
-        await client.zadd("queue", {_id(number): number for number in numbers})
+        await client.zadd("queue", {device(number): number for number in numbers})
     return 0.0
 
 
@@ -97,7 +97,8 @@ async def _used(client: Redis) -> int:
     return int(memory["used_memory"])
 
 
-def _id(number: int) -> str:
+def device(number: int) -> str:
+    """Return a device nonce, as scattered as random ones."""
     return (
         base64.urlsafe_b64encode((number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % 2**128).to_bytes(16))
         .rstrip(b"=")

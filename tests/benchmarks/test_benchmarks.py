@@ -6,33 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks.__main__ import main
+from tests.benchmarks.__main__ import arguments_of, main
+from tests.benchmarks.sizes import TINY
 from tests.tools import need
-
-TINY = [
-    "--rounds",
-    "1",
-    "--window",
-    "0.1",
-    "--connections",
-    "4",
-    "--buyers",
-    "3000",
-    "--seconds",
-    "2",
-    "--decisions",
-    "30",
-    "--share",
-    "40",
-    "--rules",
-    "20",
-    "--intervals",
-    "3",
-]
+from tidegate.bench.outcome import MUST_BE_NOUGHT
 
 
 def run(name: str, folder: Path) -> dict[str, dict[str, Any]]:
-    main([name, *TINY, "--json", str(folder / "figures")])
+    main([name, *arguments_of(TINY), "--json", str(folder / "figures")])
     figures = [json.loads(line) for line in (folder / "figures").read_text().splitlines()]
     assert all({"name", "value", "unit", "baseline", "ratio", "n"} <= figure.keys() for figure in figures)
     return {figure["name"]: figure for figure in figures}
@@ -100,6 +81,35 @@ def test_an_onsale_is_measured_alone_and_beside_the_rush_to_another(tmp_path: Pa
     assert figures["neighbours_status_p99"]["n"] > 0
 
 
+def test_listeners_all_hear_of_releases(tmp_path: Path) -> None:
+    figures = run("listeners", tmp_path)
+    assert set(figures) == {
+        "listener_bytes",
+        "listeners_last_frame",
+        "listeners_frames_per_s",
+        "listeners_cpu",
+        "listeners_frame_cpu",
+    }
+    assert figures["listener_bytes"]["n"] == TINY.listeners
+    assert figures["listeners_last_frame"]["n"] > 0
+
+
+def test_scripts_are_timed_for_short_lines_and_long_ones(tmp_path: Path) -> None:
+    main(["scripts", *arguments_of(TINY), "--json", str(tmp_path / "figures")])
+    figures = [json.loads(line) for line in (tmp_path / "figures").read_text().splitlines()]
+    assert [figure["name"] for figure in figures] == 3 * ["script_advance", "script_join"]
+    assert all(figure["value"] > 0 for figure in figures)
+
+
+@pytest.mark.slow
+def test_the_crowd_is_measured_at_each_size(tmp_path: Path) -> None:
+    main(["crowd", *arguments_of(TINY), "--json", str(tmp_path / "figures")])
+    figures = [json.loads(line) for line in (tmp_path / "figures").read_text().splitlines()]
+    sizes = [figure["of"] for figure in figures if figure["name"] == "crowd_wrong_numbers"]
+    assert sizes == ["1000 buyers", "3000 buyers"]
+    assert not any(figure["value"] for figure in figures if figure["name"] in MUST_BE_NOUGHT)
+
+
 @pytest.mark.slow
 def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path: Path) -> None:
     need("prometheus")
@@ -112,4 +122,7 @@ def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path:
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
-    assert "status, join, gate, memory, admission, decide, eta" in capsys.readouterr().err.replace("'", "")
+    assert (
+        "machine, status, join, gate, memory, scripts, admission, decide, eta"
+        in capsys.readouterr().err.replace("'", "")
+    )

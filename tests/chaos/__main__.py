@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos.faults import FAULTS, Fault
-from tests.chaos.report import Played, line_of, page, told
+from tests.chaos.report import Played, line_of, page, read_line, told
 from tests.chaos.runningsite import SiteError
 from tests.chaos.sale import play
 from tests.chaos.verdict import judge
@@ -30,9 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         sys.stdout.writelines(f"{fault.name:24} {fault.title}\n" for fault in FAULTS.values())
         return 0
-    played: list[Played] = []
-    lines: list[str] = []
-    for name in options.only or FAULTS:
+    lines = [
+        line for file in options.add for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
+    ]
+    played = [read_line(line) for line in lines]
+    for name in [] if options.add else options.only or FAULTS:
         for seed in options.seeds:
             one = _play(FAULTS[name], seed, options.keep)
             played.append(one)
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text("".join(lines), encoding="utf-8")
     if options.report:
-        options.report.write_text(page(played, _command(options)), encoding="utf-8")
+        options.report.write_text(page(played, _command(options, played)), encoding="utf-8")
     return BROKEN if any(not one.held for one in played) else 0
 
 
@@ -60,9 +62,10 @@ def _play(fault: Fault, seed: int, keep: Path | None) -> Played:
     return Played(fault, seed, verdict=judge(run))
 
 
-def _command(options: argparse.Namespace) -> str:
+def _command(options: argparse.Namespace, played: Sequence[Played]) -> str:
     only = f" --only {' '.join(options.only)}" if options.only else ""
-    return f"python -m tests.chaos --seeds {' '.join(map(str, options.seeds))}{only}"
+    seeds = " ".join(map(str, sorted({one.seed for one in played})))
+    return f"python -m tests.chaos --seeds {seeds}{only}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what is found to FILE (Markdown)")
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep logs and records in a new folder in DIR"
+    )
+    parser.add_argument(
+        "--add",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="play nothing, but tell of the sales in these files, which --json wrote",
     )
     return parser
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.chaos import __main__ as command
 from tests.chaos.faults import FAULTS
-from tests.chaos.report import Played, line_of, page, told
+from tests.chaos.report import Played, line_of, page, read_line, told
 from tests.chaos.verdict import Verdict, Violation
 
 GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25)
@@ -47,6 +48,30 @@ def test_a_broken_promise_stands_in_the_page_and_in_the_line() -> None:
     assert json.loads(line_of(one))["violations"] == [
         {"promise": "no place is lost", "count": 2, "evidence": ["buyer 3", "buyer 7"]}
     ]
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        Played(FROZEN, 3, GOOD),
+        Played(FROZEN, 3, BROKEN),
+        Played(FROZEN, 3, skipped="no root"),
+        Played(FROZEN, 3, broken_off="it died"),
+    ],
+    ids=["held", "broken", "skipped", "broken off"],
+)
+def test_what_was_written_down_is_read_as_it_was(one: Played) -> None:
+    assert read_line(line_of(one)) == one
+
+
+def test_sales_of_several_runs_make_one_page(tmp_path: Path) -> None:
+    files = [tmp_path / "one.json", tmp_path / "two.json"]
+    for file, seed in zip(files, (1, 2), strict=True):
+        file.write_text(line_of(Played(FROZEN, seed, GOOD)) + "\n")
+    report = tmp_path / "chaos.md"
+    assert command.main(["--add", *map(str, files), "--report", str(report)]) == 0
+    assert "`python -m tests.chaos --seeds 1 2`" in report.read_text()
+    assert "seeds 1, 2, 2 sales" in report.read_text()
 
 
 def test_a_fault_that_cannot_be_done_here_is_told_with_its_reason() -> None:

@@ -1,16 +1,18 @@
 """Fuzzes one target after another with atheris, from the corpus on: `python -m tests.fuzz --minutes 10 [TARGET ...]`.
 
-What breaks a target is left in `out/fuzz/`, and the exit status is 1. With `--keep`, the smallest inputs that reach all that was
-reached become the corpus. Each target has a process of its own, as the fuzzer never returns.
+What breaks a target is left in `out/fuzz/`, and the exit status is 1. With `--keep`, the shortest inputs that reach all that was
+reached become the corpus (`choosing`). Each target has a process of its own, as the fuzzer never returns.
 """
 
 import argparse
-import shutil
+import hashlib
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NoReturn
+
+from tests.fuzz.choosing import choose
 
 OUT = Path("out/fuzz")
 _PACKAGES = ["rulebook", "waitingroom", "autoscaler", "joserfc"]
@@ -40,20 +42,33 @@ def main() -> int:
 
 
 def _run(name: str, kept: Path, seconds: float, *, keep: bool) -> bool:
+    from tests.fuzz.seeds import SEEDS
+
+    seeds = SEEDS[name]
     command = [sys.executable, "-m", "tests.fuzz", "--one", name]
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tidegate-fuzz-") as found:
+        for number, seed in enumerate(seeds):
+            Path(found, f"seed-{number}").write_bytes(seed)
         limits = [f"-max_total_time={max(1, int(seconds))}", f"-max_len={_LARGEST}", "-timeout=10"]
         told = [f"-artifact_prefix={OUT}/{name}-", "-print_final_stats=1", "-verbosity=1"]
         print(f"== {name}: {seconds:.0f} s", flush=True)
         done = subprocess.run([*command, *limits, *told, found, str(kept)], check=False)
         if keep:
-            with tempfile.TemporaryDirectory(prefix="tidegate-fuzz-") as smaller:
-                merging = [*command, "-merge=1", f"-max_len={_LARGEST}", smaller, str(kept), found]
-                subprocess.run(merging, check=True, stderr=subprocess.DEVNULL)
-                shutil.rmtree(kept)
-                shutil.copytree(smaller, kept)
+            _keep(kept, Path(found))
     return done.returncode == 0
+
+
+def _keep(kept: Path, found: Path) -> None:
+    """Make the corpus of a target anew of what it held and what was found."""
+    from tests.fuzz.targets import TARGETS
+
+    inputs = [path.read_bytes() for folder in (kept, found) for path in folder.iterdir()]
+    chosen = choose(inputs, TARGETS[kept.name])
+    for path in kept.iterdir():
+        path.unlink()
+    for data in chosen:
+        (kept / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
 def _fuzz(name: str, arguments: list[str]) -> NoReturn:

@@ -91,6 +91,8 @@ def test_panels_are_numbered_once_and_do_not_overlap(path: Path) -> None:
         assert place["h"] > 0
     for one, other in combinations(found, 2):
         assert not overlap(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+        if one["gridPos"]["y"] == other["gridPos"]["y"]:
+            assert one["gridPos"]["h"] == other["gridPos"]["h"], (one["title"], other["title"])
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:

@@ -4,11 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Redis
 from redis.asyncio.sentinel import SentinelManagedSSLConnection
 
 from rulebook.storeaddress import public_form, read_address
-from waitingroom.store.connect import ClusterClient, SentinelClient, connect
+from waitingroom.store.connect import ClusterClient, SentinelClient, ServerClient, connect
 
 SECRET = "s3/cr@t#1?"
 QUOTED = "s3%2Fcr%40t%231%3F"
@@ -104,7 +103,12 @@ async def test_each_form_makes_its_client(tmp_path: Path) -> None:
         connect("redis+cluster://127.0.0.1:7000,127.0.0.1:7001"),
         connect(f"rediss+cluster://127.0.0.1:7000?ssl_ca_certs={ca}"),
     ]
-    assert [type(client) for client in clients] == [Redis, SentinelClient, ClusterClient, ClusterClient]
+    assert [type(client) for client in clients] == [
+        ServerClient,
+        SentinelClient,
+        ClusterClient,
+        ClusterClient,
+    ]
     for client in clients:
         await client.aclose()
 

@@ -190,7 +190,6 @@ def _rooms(sheet: Sheet) -> None:
             steps=NONE_IS_GOOD,
             texts={"0": ("fresh", "green"), "1": ("stale", "red")},
             width=8,
-            height=8,
         ),
     )
     sheet.add(
@@ -229,7 +228,6 @@ def _rooms(sheet: Sheet) -> None:
             Query(f"max by (onsale) (tidegate_queue_draw_published{{{NAMESPACE}}})", "{{onsale}}"),
             steps=((None, "blue"), (1, "green")),
             texts={"0": ("not yet", "blue"), "1": ("public", "green")},
-            height=8,
         ),
     )
 
@@ -330,7 +328,6 @@ def _scalers(sheet: Sheet) -> None:
             steps=((None, "blue"), (1, "green")),
             texts={"0": ("stands by", "blue"), "1": ("leads", "green")},
             width=8,
-            height=8,
         ),
     )
     sheet.add(
@@ -389,7 +386,6 @@ def _scalers(sheet: Sheet) -> None:
             steps=((None, "green"), (1, "orange")),
             texts={"0": ("as written", "green"), "1": ("last good form", "orange")},
             width=8,
-            height=8,
         ),
     )
     sheet.add(

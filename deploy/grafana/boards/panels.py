@@ -26,7 +26,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana.boards.frame import SOURCE
 
 GRID_WIDTH = 24
-STAT_HEIGHT, GRAPH_HEIGHT, STATES_HEIGHT = 4, 8, 6
+STAT_HEIGHT, GRAPH_HEIGHT = 4, 8
 
 BUYERS, COUNT, PER_S, SECONDS, SHARE = "locale", "none", "suffix:/s", "s", "percentunit"
 """Units as Grafana names them."""
@@ -109,6 +109,7 @@ def number(
     texts: Texts | None = None,
     colors: Mapping[str, str] | None = None,
     width: int = 4,
+    height: int = STAT_HEIGHT,
     decimals: int | None = None,
     name: bool = False,
 ) -> stat.Panel:
@@ -118,7 +119,7 @@ def number(
     """
     panel = (
         stat.Panel()
-        .height(STAT_HEIGHT)
+        .height(height)
         .span(width)
         .color_mode(shown.BigValueColorMode.VALUE)
         .graph_mode(shown.BigValueGraphMode.NONE)
@@ -186,7 +187,7 @@ def states(
     texts: Texts | None = None,
     colors: Mapping[str, str] | None = None,
     width: int = 12,
-    height: int = STATES_HEIGHT,
+    height: int = GRAPH_HEIGHT,
 ) -> statetimeline.Panel:
     """Return a bar a series, coloured by its value, or by its name where `colors` has it."""
     panel = (

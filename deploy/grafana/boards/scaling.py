@@ -10,6 +10,7 @@ from grafana.boards.frame import RULE, framed, rule_variable, scalings, signal_v
 from grafana.boards.panels import (
     BUYERS,
     COUNT,
+    GRAPH_HEIGHT,
     PER_S,
     SECONDS,
     SHARE,
@@ -165,7 +166,6 @@ def _decision(sheet: Sheet) -> None:
             Query(f"max by (step) (tidegate_scaler_bound_by{{{RULE}}})", "{{step}}"),
             colors=_STEPS,
             width=8,
-            height=8,
         ),
     )
     sheet.add(
@@ -201,6 +201,7 @@ def _decision(sheet: Sheet) -> None:
             decimals=0,
             steps=((None, "blue"),),
             width=8,
+            height=GRAPH_HEIGHT,
         ),
     )
 

@@ -30,7 +30,7 @@ from tidegate.demo.ports import HOST
 _LOOK_EVERY_S = 0.05
 _GRACE_S = 5.0
 _USED_UP = 0.2
-"""At the most this share of a line is released while it is watched, so that it stays about as long as it is said to be."""
+"""At the most this share of the shortest line is released, so that each stays about as long as it is said to be."""
 
 
 async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> list[Figure]:
@@ -50,8 +50,7 @@ async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> l
 
 
 async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
-    joining_s = buyers / options.joins_per_s
-    rate_per_s = min(options.rate_per_s, _USED_UP * buyers / (joining_s + options.seconds))
+    rate_per_s = _rate_per_s(options)
     async with open_venue(
         folder,
         rate_per_s=rate_per_s,
@@ -77,6 +76,12 @@ async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
             await driver.stop(_GRACE_S)
 
 
+def _rate_per_s(options: CrowdOptions) -> float:
+    """Return at which rate all lines move: the same for each, or those who enter would make the larger crowds dearer."""
+    shortest = options.sizes[0]
+    return min(options.rate_per_s, _USED_UP * shortest / (shortest / options.joins_per_s + options.seconds))
+
+
 @dataclass(slots=True)
 class _Watch:
     """A crowd under way; `looks` are those at the line while it is watched."""
@@ -87,13 +92,13 @@ class _Watch:
     looks: list[Look] = field(default_factory=list)
     over: bool = False
 
-    async def spent(self) -> Spent:
-        """Read what the processes have used so far."""
+    async def spent(self, told: dict[str, Any]) -> Spent:
+        """Read what the processes have used so far; the driver, which ends when it is done, has told it."""
         return Spent(
             at_s=asyncio.get_running_loop().time(),
             room_s=cpu_s(self.venue.room.process.pid),
             store_s=await self.venue.store_cpu_s(),
-            driver_s=cpu_s(self.driver.process.pid),
+            driver_s=told["cpu_s"],
             store_commands=await self.venue.store_commands(),
         )
 
@@ -110,19 +115,17 @@ class _Watch:
 
 async def _follow(watch: _Watch, options: CrowdOptions, buyers: int, rate_per_s: float) -> Outcome:
     told = _told_by(watch.driver)
-    await _next(told, "joining", watch.driver)
-    begun = await watch.spent()
+    begun = await watch.spent(await _next(told, "joining", watch.driver))
     joined = await _next(told, "joined", watch.driver)
-    after_joins, joining_bytes = await watch.spent(), await watch.venue.store_bytes()
-    await _next(told, "watching", watch.driver)
-    before = await watch.spent()
+    after_joins, joining_bytes = await watch.spent(joined), await watch.venue.store_bytes()
+    before = await watch.spent(await _next(told, "watching", watch.driver))
     looking = asyncio.create_task(watch.look_on())
     try:
         watched = await _next(told, "watched", watch.driver)
     finally:
         watch.over = True
         await looking
-    after = await watch.spent()
+    after = await watch.spent(watched)
     kept = await watch.venue.kept_bytes()
     return Outcome(
         buyers=buyers,

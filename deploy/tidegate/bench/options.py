@@ -21,7 +21,7 @@ class CrowdOptions:
         growth: play smaller crowds before it, each ten times the one before, from a thousand on.
         joins_per_s: how many come a second, on the average.
         seconds: how long a line is watched once all have joined.
-        rate_per_s: at which the line moves; a line which that would use up moves slower.
+        rate_per_s: at which all lines move; slower where that would use up the shortest.
         poll_budget_per_s: questions/s that the room lets all who wait make together.
         workers: processes of the room.
         seed: of the crowd.

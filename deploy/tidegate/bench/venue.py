@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +17,10 @@ from redis.asyncio import Redis
 from tidegate.bench.releases import Look
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.embedded import start_store, store_url
-from tidegate.demo.ports import HOST, free_port
+from tidegate.demo.ports import HOST
 
 ONSALE = "crowd"
 BURST = 1
-_ROOM_PORT, _STORE_PORT = 18080, 16379
 _READY_WITHIN_S = 60.0
 _GRACE_S = 15.0
 _LOOK = """
@@ -115,7 +115,7 @@ async def open_venue(
     (folder / "onsales").mkdir()
     (folder / "onsales" / "crowd.yaml").write_text(json.dumps(_document(rate_per_s)), encoding="utf-8")
     async with AsyncExitStack() as closing:
-        store_port, port = free_port(_STORE_PORT), free_port(_ROOM_PORT)
+        store_port, port = _free_ports(2)
         store = await start_store(store_port, folder, keep_data=False)
         closing.push_async_callback(store.stop, _GRACE_S)
         client = await closing.enter_async_context(
@@ -142,6 +142,15 @@ async def open_venue(
 
         await room.wait_until(is_ready, _READY_WITHIN_S)
         yield Venue(folder, port, room, client)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports which nobody listens on, of those that the system gives out in turn: two runs at once get different ones."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((HOST, 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _document(rate_per_s: float) -> dict[str, Any]:

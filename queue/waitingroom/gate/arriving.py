@@ -10,7 +10,7 @@ from html import escape
 from http import HTTPStatus
 
 from waitingroom.gate.turnaway import Answer, prefers_page, problem_answer
-from waitingroom.web.cookies import DEVICE_COOKIE, YEAR_S, pass_cookie, set_cookie
+from waitingroom.web.cookies import YEAR_S, device_cookie, pass_cookie, set_cookie
 
 RETRY_S = 2
 _HEADERS = (("Cache-Control", "no-store"), ("Referrer-Policy", "no-referrer"))
@@ -56,7 +56,8 @@ def let_in(
     """Set the cookies of a buyer who stays `stay_s` at the most, and send them on; `known` devices have theirs."""
     cookies = [set_cookie(pass_cookie(onsale), token, path="/", max_age_s=max(1, int(stay_s)), secure=secure)]
     if not known:
-        cookies.append(set_cookie(DEVICE_COOKIE, device, path="/", max_age_s=YEAR_S, secure=secure))
+        name = device_cookie(secure=secure)
+        cookies.append(set_cookie(name, device, path="/", max_age_s=YEAR_S, secure=secure))
     headers = (("Location", location), *_HEADERS, *(("Set-Cookie", cookie) for cookie in cookies))
     return Answer(HTTPStatus.SEE_OTHER, headers)
 

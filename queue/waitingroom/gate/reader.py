@@ -10,7 +10,7 @@ from waitingroom.errors import InvalidToken
 from waitingroom.keyring import Keyring
 from waitingroom.memo import Memo
 from waitingroom.passes import Pass, device_hash, verify_pass
-from waitingroom.web.cookies import DEVICE_COOKIE, find_cookie, is_device, pass_cookie
+from waitingroom.web.cookies import find_cookie, is_device, pass_cookie, told_device
 
 _REMEMBERED = 50_000
 
@@ -27,7 +27,7 @@ class PassReader:
     def read(self, onsale: str, cookie: str | None, now_s: float) -> Pass | None:
         """Return the pass which holds for `onsale` at `now_s` among the cookies, None where there is none."""
         token = find_cookie(cookie, pass_cookie(onsale))
-        device = find_cookie(cookie, DEVICE_COOKIE)
+        device = told_device(cookie)
         if not token or not device:
             return None
         if self._keyring.changes != self._changes:

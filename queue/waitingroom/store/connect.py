@@ -20,10 +20,12 @@ from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
 from rulebook.storeaddress import Address, read_address
+from waitingroom.store.turnstile import Turnstile
 
 Value = TypeVar("Value")
 
 _CONNECTIONS = 64
+_COMMANDS_AT_ONCE = 48  # the rest is for whoever holds a connection for longer
 _ASK_EVERY_S = 1.0
 
 
@@ -83,7 +85,24 @@ class SentinelPool(SentinelConnectionPool):
         return connection
 
 
-class SentinelClient(Redis):
+class ServerClient(Redis):
+    """A client of one server, whose commands wait for a connection where all are taken."""
+
+    turnstile: Turnstile | None = None
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command.
+
+        Raises:
+            RedisError: it did not work, or the store is too slow for as many.
+        """
+        if self.turnstile is None:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+        async with self.turnstile:
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # the library gives it no types
+
+
+class SentinelClient(ServerClient):
     """A client of whichever server the Sentinels name as master."""
 
     sentinels: Sentinels | None = None
@@ -109,6 +128,7 @@ class ClusterClient(RedisCluster):
             **options,
         )
         self._options = options
+        self.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
 
     async def initialize(self, *args: Any, **kwargs: Any) -> ClusterClient:
         """Ask the cluster for its servers, if that has to be done.
@@ -136,7 +156,8 @@ class ClusterClient(RedisCluster):
             RedisError: it did not work; the next call asks the cluster anew for its servers if they may have changed.
         """
         try:
-            return await super().execute_command(*args, **kwargs)
+            async with self.turnstile:
+                return await super().execute_command(*args, **kwargs)
         except (RedisClusterException, KeyError) as error:
             # No server has this slot (a KeyError in the library's table). Only a closed client looks again.
             await self.aclose()
@@ -171,13 +192,11 @@ def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
         case "sentinel":
             return _open_sentinel(address, options)
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(
-        db=address.db,
-        retry=_OnceMore(),
-        retry_on_error=[ReadOnlyError],
-        **address.single_place(),
-        **options,
+    client = ServerClient(
+        db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **address.single_place(), **options
     )
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, timeout_s)
+    return client
 
 
 @asynccontextmanager
@@ -211,6 +230,7 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
         **options,
     )
     client.sentinels = sentinels
+    client.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
     return client
 
 

@@ -59,8 +59,11 @@ class Scripts:
                 await self._follow_epoch()
                 if self._epoch == tried:
                     raise
-        elif not await self._follow_epoch():
-            raise UnknownServer(name)
+        else:
+            await self._follow_epoch()
+            # Whoever asked at the same time may have been the one that learnt of it.
+            if not self._epoch:
+                raise UnknownServer(name)
         return await self._run(name, arguments)
 
     async def enter(self, arguments: Sequence[str]) -> Any:

@@ -9,6 +9,9 @@ import re
 import secrets
 
 DEVICE_COOKIE = "tidegate_device"
+_HOST_DEVICE_COOKIE = f"__Host-{DEVICE_COOKIE}"
+"""Over https. Browsers take a cookie of such a name from this very host only: no neighbour under the same domain can replace a
+buyer's device, to which place and pass are bound."""
 PLACE_COOKIE = "tidegate_place"
 ENTRY_COOKIE = "tidegate_entry"
 """The shop's entry token, from the page's address until the buyer has joined."""
@@ -38,9 +41,20 @@ def find_cookie(header: str | None, name: str) -> str | None:
     return header[start:] if end < 0 else header[start:end]
 
 
+def device_cookie(*, secure: bool) -> str:
+    """Name the cookie which holds the device's nonce."""
+    return _HOST_DEVICE_COOKIE if secure else DEVICE_COOKIE
+
+
+def told_device(header: str | None) -> str | None:
+    """Return what stands as the device in a `Cookie` header, whatever its form; the name that nobody else can set comes first."""
+    device = find_cookie(header, _HOST_DEVICE_COOKIE)
+    return device if device is not None else find_cookie(header, DEVICE_COOKIE)
+
+
 def find_device(header: str | None) -> str | None:
     """Return the device nonce in a `Cookie` header, None where there is none of our form."""
-    device = find_cookie(header, DEVICE_COOKIE)
+    device = told_device(header)
     return device if device is not None and is_device(device) else None
 
 

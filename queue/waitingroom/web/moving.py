@@ -15,9 +15,9 @@ from waitingroom.room import Room
 from waitingroom.web.answers import status_fields
 from waitingroom.web.buyer_documents import IssuedCode, MoveBody
 from waitingroom.web.cookies import (
-    DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
+    device_cookie,
     find_cookie,
     find_device,
     new_device,
@@ -90,7 +90,8 @@ class MovingHandlers:
             raise
         response = self._moved(request, room, token, place)
         path = f"/{room.name}"
-        for name, value, where in ((PLACE_COOKIE, token, path), (DEVICE_COOKIE, device, "/")):
+        own = device_cookie(secure=self._secure)
+        for name, value, where in ((PLACE_COOKIE, token, path), (own, device, "/")):
             cookie = set_cookie(name, value, path=where, max_age_s=YEAR_S, secure=self._secure)
             response.headers.add("Set-Cookie", cookie)
         return response

@@ -12,9 +12,9 @@ from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.web.buyer_documents import JoinBody
 from waitingroom.web.cookies import (
-    DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
+    device_cookie,
     expire_cookie,
     find_cookie,
     new_device,
@@ -56,7 +56,8 @@ class PlaceDesk:
 
     def keep_device(self, response: web.StreamResponse, device: str) -> None:
         """Have the browser keep its nonce, by which a join is known again."""
-        response.headers.add("Set-Cookie", self.cookie(DEVICE_COOKIE, device, "/", YEAR_S))
+        name = device_cookie(secure=self._secure)
+        response.headers.add("Set-Cookie", self.cookie(name, device, "/", YEAR_S))
 
     def drop(self, response: web.StreamResponse, room: Room) -> None:
         """Have the browser forget a place that is used up: the next join is a new one, of a device the store has not seen."""

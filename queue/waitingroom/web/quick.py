@@ -17,10 +17,10 @@ from waitingroom.room import Room
 from waitingroom.web.answers import SnapshotText, buyer_members
 from waitingroom.web.buyers import shown_standing
 from waitingroom.web.cookies import (
-    DEVICE_COOKIE,
     PLACE_COOKIE,
     YEAR_S,
     cookie_line,
+    device_cookie,
     find_cookie,
     find_device,
     new_device,
@@ -90,7 +90,7 @@ class _QuickRoom:
         path = f"/{room.name}"
         before, between = cookie_line(PLACE_COOKIE, path=path, max_age_s=YEAR_S, secure=secure_cookies)
         device, self._behind_device = cookie_line(
-            DEVICE_COOKIE, path="/", max_age_s=YEAR_S, secure=secure_cookies
+            device_cookie(secure=secure_cookies), path="/", max_age_s=YEAR_S, secure=secure_cookies
         )
         self._before_place = before
         self._between = between + device

@@ -8,7 +8,9 @@ from typing import Any
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from redis.asyncio import Redis
+from yarl import URL
 
+from tests.relays import listening, relay_to
 from tests.tools import need
 from tests.waitingroom.living import Living
 from waitingroom.snapshot import Snapshot
@@ -25,11 +27,14 @@ _FLAGS = (
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """Have Debian's Chromium running."""
+async def chromium(*, keeping_pages: bool = False) -> AsyncIterator[Browser]:
+    """Have Debian's Chromium running, as buyers' browsers may be: `keeping_pages` as they were, for the way back."""
     binary = need("chromium")
     async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=binary, args=list(_FLAGS))
+        without = ["--disable-back-forward-cache"] if keeping_pages else []
+        browser = await driver.chromium.launch(
+            executable_path=binary, args=list(_FLAGS), ignore_default_args=without
+        )
         try:
             yield browser
         finally:
@@ -76,6 +81,28 @@ async def violations(page: Page) -> list[str]:
     ]
 
 
+class Lens:
+    """Shows axe-core, a script itself, copies of the pages of devices that run none."""
+
+    def __init__(self, copy: Page) -> None:
+        self._copy = copy
+        self._of: Page | None = None
+
+    async def violations(self, page: Page) -> list[str]:
+        """Return what axe-core objects to on a page without scripts, at the size which it has now."""
+        if page is not self._of:
+            body = await page.content()
+            await self._copy.unroute_all()
+            for script in ("room", "retry"):
+                await self._copy.route(f"**/{script}.js", lambda route: route.abort())
+            await self._copy.route(page.url, lambda route: route.fulfill(body=body, content_type="text/html"))
+            await self._copy.goto(page.url)
+            self._of = page
+        assert page.viewport_size
+        await self._copy.set_viewport_size(page.viewport_size)
+        return await violations(self._copy)
+
+
 async def until(condition: Callable[[], object], within_s: float = 30) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(within_s):
@@ -97,22 +124,60 @@ def snapshot(here: Living, name: str = "cactus") -> Snapshot:
     return found
 
 
-async def crowd(client: Redis, here: Living, people: int) -> None:
+async def crowd(client: Redis, here: Living, people: int, name: str = "cactus") -> None:
     """Put people into the line, all at once, who will never come back."""
-    epoch = snapshot(here).epoch
-    await client.hincrby("{cactus}:room", f"tail:{epoch}", people)
-    await until(lambda: snapshot(here).tail >= people)
+    epoch = snapshot(here, name).epoch
+    await client.hincrby(f"{{{name}}}:room", f"tail:{epoch}", people)
+    await until(lambda: snapshot(here, name).tail >= people)
 
 
-async def let_in(client: Redis, here: Living, released: int) -> None:
+async def let_in(client: Redis, here: Living, released: int, name: str = "cactus") -> None:
     """Move the line on as if so many had been released."""
-    epoch = snapshot(here).epoch
-    await client.hset("{cactus}:room", f"released:{epoch}", released)
-    await until(lambda: snapshot(here).released >= released)
+    epoch = snapshot(here, name).epoch
+    await client.hset(f"{{{name}}}:room", f"released:{epoch}", released)
+    await until(lambda: snapshot(here, name).released >= released)
 
 
-async def operate(client: Redis, here: Living, **fields: str) -> None:
+async def operate(client: Redis, here: Living, name: str = "cactus", **fields: str) -> None:
     """Set what operators set, as the store keeps it."""
-    await client.hset("{cactus}:room", mapping=fields)
-    moment = snapshot(here).at_s
-    await until(lambda: snapshot(here).at_s > moment + 0.05)
+    await client.hset(f"{{{name}}}:room", mapping=fields)
+    moment = snapshot(here, name).at_s
+    await until(lambda: snapshot(here, name).at_s > moment + 0.05)
+
+
+class Cable:
+    """A way that can be cut, and mended at the same address: to a room, or from a room to its store."""
+
+    def __init__(self, port: int) -> None:
+        self._to = port
+        self.whole = True
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand a connection on, unless the cable is cut."""
+        if not self.whole:
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(relay_to(lambda: self._to)(reader, writer))  # type: ignore[arg-type]
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        await asyncio.wait([task])
+
+    def cut(self) -> None:
+        """End all connections, and take no new ones."""
+        self.whole = False
+        for task in self._open:
+            task.cancel()
+
+
+@asynccontextmanager
+async def cable(port: int) -> AsyncIterator[tuple[Cable, int]]:
+    """Have a cable to a port; yields it with the port at its near end."""
+    way = Cable(port)
+    async with listening(way.carry) as near:
+        yield way, near
+
+
+def port_of(here: Living) -> int:
+    """Return the port of a room."""
+    return int(URL(here.room).port or 0)

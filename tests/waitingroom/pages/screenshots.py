@@ -1,143 +1,80 @@
-"""Writes the pictures of docs/img/: the page on a phone in each state, before a real room. `make screenshots` runs it."""
+"""Writes the pictures of docs/img/: each state of the page, as a phone shows it, before a real room. `make screenshots` runs it.
+
+The names of scenes as arguments take those pictures alone.
+"""
 
 import asyncio
+import sys
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, Page
-from redis.asyncio import Redis
 
-from rulebook import Onsale
-from tests.stores import Valkey
-from tests.waitingroom.living import Living, living
-from tests.waitingroom.pages.browsing import (
-    chromium,
-    crowd,
-    let_in,
-    open_page,
-    operate,
-    snapshot,
-    state_is,
-    until,
-)
-from tests.waitingroom.samples import onsale
-from waitingroom.store.connect import connect
+from tests.waitingroom.pages.browsing import DESK, chromium, snapshot, until
+from tests.waitingroom.pages.repertoire import SCENES
+from tests.waitingroom.pages.scenes import Scene, Stage, play, stage_for
 
 IMAGES = Path(__file__).parents[3] / "docs" / "img"
-TITLE = {"en": "Cactusfestival 2027"}
-STEADY = {"rate": "5/s", "burst": 5, "claimWithin": "2m"}
-Act = Callable[[Redis, Living], Awaitable[object]]
+PHONE = {"width": 360, "height": 720}
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "waiting": {
+        "dark-nl": {"locale": "nl", "color_scheme": "dark"},
+        "arabic": {"locale": "ar"},
+        "desk": {"viewport": DESK},
+        "plain": {"java_script_enabled": False},
+    },
+}
+"""Further pictures of a scene: name, and how their device differs."""
+_WAIT_S = 300
 
 
 async def shoot(page: Page, name: str) -> None:
-    """Take a picture of what a phone shows first."""
+    """Take a picture of what a device shows first."""
     path = IMAGES / f"page-{name}.png"
     await page.wait_for_timeout(700)
     await page.screenshot(path=path, animations="disabled")
-    print(f"{path.name}: {path.stat().st_size / 1000:.1f} kB")  # noqa: T201 - a command
+    print(f"{path.name}: {path.stat().st_size / 1000:.1f} kB", flush=True)  # noqa: T201 - a command
 
 
-async def picture(
-    browser: Browser,
-    url: str,
-    name: str,
-    sale: Onsale,
-    state: str,
-    *,
-    people: int,
-    then: Act | None = None,
-    locale: str = "en-GB",
-    scheme: str = "light",
-) -> None:
-    """Bring a buyer to a state, and take the picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        client = connect(url)
-        await client.flushall()
-        async with living(Path(folder), url, sale) as here:
-            await crowd(client, here, people)
-            page = await open_page(
-                browser,
-                f"{here.room}/cactus/",
-                viewport={"width": 360, "height": 720},
-                locale=locale,
-                color_scheme=scheme,
-            )
-            await until(lambda: snapshot(here).arrivals_per_s > 3)
-            await until(lambda: snapshot(here).arrivals_per_s < 1, within_s=300)
-            if then is not None:
-                await page.locator("#number").wait_for()
-                await then(client, here)
-            if state == "waiting":
-                # As if the buyer had come when half as many again were ahead.
-                place = f"{snapshot(here).epoch}.{people + 1}"
-                start = {
-                    "name": "tidegate_start",
-                    "value": f"{place}.{people * 3 // 2}",
-                    "url": f"{here.room}/cactus",
-                }
-                await page.context.add_cookies([start])
-                await page.reload()
-            await state_is(page, state)
-            await shoot(page, name)
-            await page.context.close()
-        await client.aclose()
+async def steady(stage: Stage, scene: Scene) -> None:
+    """Wait until a line that moves has shown how fast, and its arrivals are over."""
+    room = scene.living(stage)
+    if scene.state == "waiting" and scene.name in {"waiting", "told"}:
+        await until(lambda: 4.5 < snapshot(room, scene.name).released_per_s < 5.5, within_s=_WAIT_S)
+    if scene.state in {"waiting", "prequeue"}:
+        await until(lambda: snapshot(room, scene.name).arrivals_per_s < 1, within_s=_WAIT_S)
 
 
-async def pause(client: Redis, here: Living) -> None:
-    """Hold the line with a reason."""
-    await operate(client, here, hold="The payment provider is down. We expect it back at half past ten.")
+async def picture(stage: Stage, scene: Scene, browser: Browser) -> None:
+    """Play a scene, and take its pictures."""
+    scripts = scene.scripts[0]
+    visitors = await play(stage, scene, browser, scripts, viewport=PHONE)
+    page = visitors[scripts].page
+    await steady(stage, scene)
+    if scene.state in {"waiting", "prequeue"} and not scene.cuts and scene.name != "told":
+        await page.reload()
+    if scene.name == "told":
+        await page.locator("#notified").scroll_into_view_if_needed()
+    await shoot(page, scene.name)
+    for name, options in VARIANTS.get(scene.name, {}).items():
+        different = {"viewport": PHONE, "storage_state": await page.context.storage_state()} | options
+        context = await browser.new_context(timezone_id="Europe/Brussels", **different)
+        other = await context.new_page()
+        await other.goto(page.url)
+        await shoot(other, name)
+        await context.close()
+    await page.context.close()
 
 
-async def turn(client: Redis, here: Living) -> None:
-    """Let everybody in."""
-    await let_in(client, here, snapshot(here).tail)
-
-
-async def sell_out(client: Redis, here: Living) -> None:
-    """Sell out."""
-    await operate(client, here, soldout="1")
-
-
-async def advance(client: Redis, here: Living) -> None:
-    """Show a message, once the line moves steadily."""
-    await until(lambda: snapshot(here).released_per_s > 4.5, within_s=300)
-    await operate(client, here, message="Day tickets for Saturday are sold out.")
-    await until(lambda: here.rooms["cactus"].eta.knots)
-
-
-async def main() -> None:
-    """Take all pictures."""
-    waiting = onsale(admission=STEADY, title=TITLE)
-    prequeue = onsale(opens_in_s=1500, order="draw", admission=STEADY, title=TITLE)
-    with tempfile.TemporaryDirectory() as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        try:
-            async with chromium() as browser:
-                url = server.url
-                await picture(browser, url, "prequeue", prequeue, "prequeue", people=4710)
-                await picture(browser, url, "waiting", waiting, "waiting", people=3200, then=advance)
-                await picture(
-                    browser,
-                    url,
-                    "dark-nl",
-                    waiting,
-                    "waiting",
-                    people=4710,
-                    then=advance,
-                    locale="nl",
-                    scheme="dark",
-                )
-                await picture(
-                    browser, url, "arabic", waiting, "waiting", people=4710, then=advance, locale="ar"
-                )
-                await picture(browser, url, "held", waiting, "held", people=4710, then=pause)
-                await picture(browser, url, "turn", waiting, "released", people=40, then=turn)
-                await picture(browser, url, "soldout", waiting, "soldout", people=4710, then=sell_out)
-        finally:
-            server.stop()
+async def main(names: list[str]) -> None:
+    """Take the pictures of the scenes which are named, or of all."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
+        async with stage_for(Path(folder), SCENES) as stage, chromium() as browser:
+            for scene in SCENES:
+                if not names or scene.name in names:
+                    await picture(stage, scene, browser)
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(sys.argv[1:]))

@@ -1,26 +1,23 @@
 """The page keeps itself up to date: by frames, by asking where those don't come, over lost connections, in several tabs."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
-from yarl import URL
 
-from tests.relays import listening, relay_to
-from tests.waitingroom.living import Living, living
+from tests.waitingroom.living import living
 from tests.waitingroom.pages.browsing import (
     FAST,
     PATIENCE_MS,
     SHUT,
+    cable,
     crowd,
     device,
     let_in,
     open_page,
     operate,
+    port_of,
     shows,
     snapshot,
     state_is,
@@ -36,39 +33,6 @@ def count_requests(page: Page, path: str) -> list[str]:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.url.endswith(path) else None)
     return asked
-
-
-class Cable:
-    """A way to the room that can be cut, and mended at the same port."""
-
-    def __init__(self, here: Living) -> None:
-        self._to = int(URL(here.room).port or 0)
-        self.whole = True
-        self._open: set[asyncio.Task[None]] = set()
-
-    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand a connection on, unless the cable is cut."""
-        if not self.whole:
-            writer.transport.abort()
-            return
-        task = asyncio.create_task(relay_to(lambda: self._to)(reader, writer))  # type: ignore[arg-type]
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
-        await asyncio.wait([task])
-
-    def cut(self) -> None:
-        """End all connections, and take no new ones."""
-        self.whole = False
-        for task in self._open:
-            task.cancel()
-
-
-@asynccontextmanager
-async def cable(here: Living) -> AsyncIterator[tuple[Cable, str]]:
-    """Have a cable to the room; yields it with the address at its end."""
-    way = Cable(here)
-    async with listening(way.carry) as port:
-        yield way, f"http://127.0.0.1:{port}"
 
 
 async def test_frames_move_the_figures_without_a_question(
@@ -89,9 +53,12 @@ async def test_frames_move_the_figures_without_a_question(
 async def test_a_stream_cut_in_the_middle_is_told_and_goes_on(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:
-    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, cable(here) as (way, address):
+    async with (
+        living(tmp_path, store_url, onsale(admission=SHUT)) as here,
+        cable(port_of(here)) as (way, near),
+    ):
         await crowd(client, here, 500)
-        page = await open_page(browser, f"{address}/cactus/")
+        page = await open_page(browser, f"http://127.0.0.1:{near}/cactus/")
         await shows(page, "ahead", "500")
         way.cut()
         await shows(page, "notice", "The connection is lost. Your place is safe; we keep trying.")

@@ -83,6 +83,7 @@ function titleOf({ state, ahead }) {
 function showFigures(now) {
   const unknown = words.text(now.state === "prequeue" ? "figure.at_draw" : "figure.unknown");
   setText("ahead", now.ahead === null ? unknown : words.number(now.ahead));
+  find("ahead").classList.toggle("unknown", now.ahead === null);
   setText("number", now.number === null ? "" : words.number(now.number));
   setText("position", now.position === null ? unknown : words.number(now.position));
   setText("eta", waitOf(now));

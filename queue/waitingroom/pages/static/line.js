@@ -12,16 +12,16 @@ export function stand(frame, place) {
   return { state: frame.hold ? "held" : "waiting", ahead, eta: frame.hold ? null : range(frame.eta, ahead) };
 }
 
-// The range of the wait in seconds: between the knots both ends are straight lines, drawn on beyond the last.
+// The range of the wait in seconds, as eta.py has it: between the knots both ends are straight lines, drawn on beyond the last, and
+// rounded outwards to the steps of the knot.
 export function range(eta, ahead) {
   if (!eta || !eta.ahead.length) return null;
   const { ahead: knots, low_s: low, high_s: high } = eta;
-  const people = Math.max(ahead, knots[0]);
   let index = 0;
-  while (index + 1 < knots.length && knots[index + 1] <= people) index += 1;
+  if (ahead >= knots[0]) while (index + 1 < knots.length && knots[index + 1] <= ahead) index += 1;
   const from = Math.max(0, Math.min(index, knots.length - 2)), to = Math.min(from + 1, knots.length - 1);
-  const share = to > from ? (people - knots[from]) / Math.max(knots[to] - knots[from], 1e-9) : 0;
-  const between = (ends) => ends[from] + share * (ends[to] - ends[from]);
-  const step = [[60, 5], [300, 15], [900, 30], [3600, 60], [Infinity, 300]].find(([until]) => between(high) < until)[1];
+  const beyond = Math.max(ahead - knots[index], 0);
+  const between = (ends) => ends[index] + beyond * ((ends[to] - ends[from]) / Math.max(knots[to] - knots[from], 1e-9));
+  const step = eta.steps_s?.[index] ?? 60;
   return [Math.floor(between(low) / step) * step, Math.ceil(between(high) / step) * step];
 }

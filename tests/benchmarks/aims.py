@@ -1,0 +1,140 @@
+"""What the project promises or aims at, as tests of figures; and what to say of an aim that was missed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tests.benchmarks.figures import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """An aim of a promise, held by the worst of the figures of this name.
+
+    Attributes:
+        promise: its number, or what the aim is of.
+        text: what is aimed at.
+        figure: the name of the figures.
+        limit: the last value that is good.
+        most: whether a higher value than that misses the aim; else a lower one does.
+        ratio: whether the figure's ratio is meant, not its value.
+        where: which of the figures count, by what they are of.
+        missed: why it may be missed, and what that means.
+    """
+
+    promise: str
+    text: str
+    figure: str
+    limit: float
+    most: bool = True
+    ratio: bool = False
+    where: Callable[[str], bool] = lambda of: True
+    missed: str = ""
+
+    def worst(self, figures: Sequence[Figure]) -> float | None:
+        """Return the worst value of the aim's figures; None where there is none."""
+        values = [
+            value
+            for figure in figures
+            if figure.name == self.figure and self.where(figure.of)
+            if (value := figure.ratio if self.ratio else figure.value) is not None
+        ]
+        return (max(values) if self.most else min(values)) if values else None
+
+    def is_met(self, value: float) -> bool:
+        """Tell whether a value is good enough."""
+        return value <= self.limit if self.most else value >= self.limit
+
+
+_BUSY = (
+    "answers per second suffer from whatever else wants the processors, as the store and the client do here"
+)
+
+
+def _of_tidegate(of: str) -> bool:
+    return of.endswith(", tidegate") and not of.startswith("slow-shop")
+
+
+AIMS: tuple[Aim, ...] = (
+    Aim("P1", "store bytes a waiting buyer, at a million: below 1", "store_bytes_per_waiting_buyer", 1.0),
+    Aim(
+        "P1",
+        "the same beside a line that moves",
+        "crowd_store_bytes",
+        1.0,
+        where=lambda of: of == "1000000 buyers",
+    ),
+    Aim("P2", "places that changed as their buyers joined again: none", "crowd_changed_places", 0.0),
+    Aim("P2", "numbers given twice, or never: none", "crowd_wrong_numbers", 0.0),
+    Aim("P3", "calls to the store for a status: none", "status_store_calls", 0.0),
+    Aim(
+        "P3",
+        "questions/s of all who wait, to the poll budget: at most 1.02, at any length of the line",
+        "crowd_polls_per_s",
+        1.02,
+        ratio=True,
+        missed="those who have just joined and those whose turn is near ask a little more than the formula's mean",
+    ),
+    Aim(
+        "P4", "buyers let in beyond the bucket: none (four processes, changing rates)", "admission_over", 0.0
+    ),
+    Aim("P4", "the same before a crowd", "crowd_released_over", 0.0),
+    Aim("P5", "of rate x elapsed not released: below 1 %", "admission_shortfall", 0.01),
+    Aim(
+        "P5",
+        "the same before a crowd",
+        "crowd_released_shortfall",
+        0.01,
+        missed="a room that gets no processor in time is late with a release, and a short look sees that",
+    ),
+    Aim(
+        "order",
+        "buyers told to wait after somebody behind them was let in: none",
+        "crowd_order_violations",
+        0.0,
+    ),
+    Aim(
+        "P11",
+        "time to serve the crowd, to the optimum: at most 1.10",
+        "onsale_drain_ratio",
+        1.10,
+        where=_of_tidegate,
+    ),
+    Aim(
+        "P11",
+        "requests of the shop over their objective: below 0.1 %",
+        "onsale_slo_violation_share",
+        0.001,
+        where=_of_tidegate,
+    ),
+    Aim(
+        "cost",
+        "status, to a bare handler: at least 0.65",
+        "status_rps_ratio",
+        0.65,
+        most=False,
+        ratio=True,
+        missed=_BUSY,
+    ),
+    Aim(
+        "cost",
+        "join, to a bare handler: at least 0.50",
+        "join_rps_ratio",
+        0.50,
+        most=False,
+        ratio=True,
+        missed=_BUSY,
+    ),
+    Aim(
+        "cost",
+        "gate, to a bare handler: at least 0.60",
+        "gate_auth_rps_ratio",
+        0.60,
+        most=False,
+        ratio=True,
+        missed=_BUSY,
+    ),
+    Aim("cost", "1,000 rules every 15 s, of a core: at most 0.35", "loop_cpu_share", 0.35),
+    Aim("cost", "a round of 1,000 rules: at most 8 s", "loop_seconds", 8.0, missed=_BUSY),
+)

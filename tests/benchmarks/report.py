@@ -1,0 +1,165 @@
+"""Writes the figures of a run into docs/benchmarks.md: `python -m tests.benchmarks.report FILE`, of what `--json` wrote.
+
+The page's prose is its own. Tables stand between marks, `<!-- figures: NAME -->` and `<!-- end -->`, and are made anew, and so is
+the picture of the growing crowd. A table of which nothing was measured is left as it is, so that a run of some benchmarks brings
+theirs up to date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from tests.benchmarks.aims import AIMS
+from tests.benchmarks.figures import Figure
+from tidegate.bench.errors import BenchError
+from tidegate.bench.figures import read_figures
+from tidegate.bench.growth import plot_growth
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_MARKED = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_CROWD_ROWS = {
+    "crowd_join_seconds": "all joined, s",
+    "crowd_joins_per_s": "joins/s",
+    "crowd_join_p50": "a join, ms, median",
+    "crowd_join_p99": "99 %",
+    "crowd_joining_room_cpu": "room while they join, of a core",
+    "crowd_joining_store_cpu": "store while they join, of a core",
+    "crowd_polls_per_s": "questions/s of all who wait",
+    "crowd_status_p50": "a status, ms, median",
+    "crowd_status_p99": "99 %",
+    "crowd_room_cpu": "room while they wait, of a core",
+    "crowd_store_cpu": "store while they wait, of a core",
+    "crowd_store_commands_per_s": "commands of the store, /s",
+    "crowd_store_bytes": "store bytes a waiting buyer",
+    "crowd_joining_store_bytes": "the same at the last join, with nonces",
+    "crowd_released_shortfall": "of rate x elapsed not released",
+}
+
+
+def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> None:
+    """Write page and picture.
+
+    Raises:
+        SystemExit: the file holds no figures, or the page asks for a table that nobody can make.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
+    parser.add_argument("file", type=Path, help="what `make bench ARGS='--json FILE'` wrote")
+    file = parser.parse_args(arguments).file
+    try:
+        figures = read_figures(file.read_text(encoding="utf-8").splitlines())
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{file}: {error}") from error
+    if not figures:
+        raise SystemExit(f"{file}: holds no figure")
+    page = docs / "benchmarks.md"
+    page.write_text(fill(page.read_text(encoding="utf-8"), figures), encoding="utf-8")
+    if any(figure.name == "crowd_polls_per_s" for figure in figures):
+        try:
+            plot_growth(figures, docs / "img" / "crowd-growth.png")
+        except BenchError as error:
+            raise SystemExit(str(error)) from error
+
+
+def fill(page: str, figures: Sequence[Figure]) -> str:
+    """Return the page with its tables made of `figures`.
+
+    Raises:
+        SystemExit: a mark names no table.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        begin, name, before, end = match.groups()
+        if name not in TABLES:
+            raise SystemExit(f"there is no table {name!r}; there are {', '.join(TABLES)}")
+        lines = list(TABLES[name](figures))
+        return begin + ("".join(f"{line}\n" for line in lines) if lines else before) + end
+
+    return _MARKED.sub(table, page)
+
+
+def _machine(figures: Sequence[Figure]) -> Iterator[str]:
+    for figure in figures:
+        if figure.name == "machine":
+            yield f"Measured on {figure.value:g} {figure.unit}: {figure.note}."
+
+
+def _aims(figures: Sequence[Figure]) -> Iterator[str]:
+    rows, missed = [], []
+    for aim in AIMS:
+        value = aim.worst(figures)
+        if value is None:
+            continue
+        rows.append(
+            f"| {aim.promise} | {aim.text} | {_number(value)} | {'yes' if aim.is_met(value) else '**no**'} |"
+        )
+        if not aim.is_met(value) and aim.missed:
+            missed.append(f"- {aim.promise}, {aim.text}: {aim.missed}.")
+    if rows:
+        yield from ("| | aim | measured | met |", "| --- | --- | ---: | --- |", *rows)
+    if missed:
+        yield from ("", "Missed:", "", *missed)
+
+
+def _of(*names: str, ratio: str = "ratio") -> Callable[[Sequence[Figure]], Iterator[str]]:
+    """Return what makes a table of the figures whose names begin so."""
+
+    def table(figures: Sequence[Figure]) -> Iterator[str]:
+        rows = [figure for figure in figures if figure.name.startswith(names)]
+        if rows:
+            yield from (
+                f"| figure | | unit | baseline | {ratio} | n |",
+                "| --- | ---: | --- | ---: | ---: | ---: |",
+            )
+        for figure in rows:
+            name = f"`{figure.name}`" + (f", {figure.of}" if figure.of else "")
+            cells = (_number(figure.value), figure.unit, _number(figure.baseline), _number(figure.ratio))
+            yield f"| {name} | {' | '.join(cells)} | {figure.n} |"
+
+    return table
+
+
+def _crowd(figures: Sequence[Figure]) -> Iterator[str]:
+    by_size: dict[int, dict[str, float]] = {}
+    for figure in figures:
+        if figure.name.startswith("crowd_"):
+            by_size.setdefault(int(figure.of.partition(" ")[0]), {})[figure.name] = figure.value
+    if not by_size:
+        return
+    sizes = sorted(by_size)
+    yield "| buyers | " + " | ".join(f"{size:,}" for size in sizes) + " |"
+    yield "| --- |" + " ---: |" * len(sizes)
+    for name, text in _CROWD_ROWS.items():
+        yield f"| {text} | " + " | ".join(_number(by_size[size].get(name)) for size in sizes) + " |"
+
+
+TABLES: Mapping[str, Callable[[Sequence[Figure]], Iterator[str]]] = {
+    "machine": _machine,
+    "aims": _aims,
+    "web": _of("status_", "join_", "gate_"),
+    "store": _of("store_", "script_"),
+    "crowd": _crowd,
+    "listeners": _of("listener"),
+    "admission": _of("admission_"),
+    "neighbours": _of("neighbours_"),
+    "scaler": _of("decide_", "loop_"),
+    "eta": _of("eta_"),
+}
+
+
+def _number(value: float | None) -> str:
+    """Write a value as one reads it: three figures, no exponent."""
+    if value is None:
+        return ""
+    if value == int(value):
+        return f"{int(value):,}"
+    if abs(value) >= 1_000:
+        return f"{value:,.0f}"
+    text = f"{value:.3g}"
+    return f"{value:.6f}".rstrip("0") if "e" in text else text
+
+
+if __name__ == "__main__":
+    main()

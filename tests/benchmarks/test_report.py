@@ -1,0 +1,98 @@
+"""The page of results: made of figures alone, its prose left alone."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.aims import AIMS
+from tests.benchmarks.figures import Figure
+from tests.benchmarks.report import DOCS, TABLES, fill, main
+
+MARK = "before\n<!-- figures: {} -->\nold\n<!-- end -->\nafter\n"
+
+
+def test_a_table_is_made_anew_and_the_prose_stays() -> None:
+    figures = [Figure("join_rps_ratio", 5123.456, "requests/s", 20, 9000.0, 0.5693)]
+    page = fill(MARK.format("web"), figures)
+    assert page.startswith("before\n<!-- figures: web -->\n| figure |")
+    assert page.endswith(
+        "| `join_rps_ratio` | 5,123 | requests/s | 9,000 | 0.569 | 20 |\n<!-- end -->\nafter\n"
+    )
+    assert "old" not in page
+    assert fill(page, figures) == page
+
+
+def test_a_table_of_which_nothing_was_measured_stays() -> None:
+    page = MARK.format("web")
+    assert fill(page, [Figure("crowd_join_p50", 1.0, "ms", 1, of="1000 buyers")]) == page
+
+
+def test_a_table_that_is_none_is_refused() -> None:
+    with pytest.raises(SystemExit, match="there is no table 'wab'"):
+        fill(MARK.format("wab"), [Figure("join_rps_ratio", 1.0, "", 1)])
+
+
+@pytest.mark.parametrize(("value", "says"), [(0.009, "| 0.009 | yes |"), (0.02, "| 0.02 | **no** |")])
+def test_an_aim_is_met_or_missed(value: float, says: str) -> None:
+    page = fill(MARK.format("aims"), [Figure("admission_shortfall", value, "fraction", 9)])
+    assert f"| P5 | of rate x elapsed not released: below 1 % {says}" in page
+
+
+def test_a_missed_aim_is_explained_and_the_worst_size_counts() -> None:
+    polls = [
+        Figure("crowd_polls_per_s", 1.0, "", 1, 1.0, ratio, of=f"{size} buyers")
+        for size, ratio in ((1000, 1.1), (10_000, 1.0))
+    ]
+    page = fill(MARK.format("aims"), polls)
+    assert "| 1.1 | **no** |" in page
+    assert "Missed:\n\n- P3, questions/s" in page
+
+
+def test_crowds_stand_side_by_side() -> None:
+    figures = [
+        Figure("crowd_join_p50", size / 1e4, "ms", size, of=f"{size} buyers") for size in (10_000, 1_000)
+    ]
+    page = fill(MARK.format("crowd"), figures)
+    assert "| buyers | 1,000 | 10,000 |" in page
+    assert "| a join, ms, median | 0.1 | 1 |" in page
+
+
+def test_the_page_has_every_table_and_no_other() -> None:
+    page = (DOCS / "benchmarks.md").read_text()
+    assert {name for name in TABLES if f"<!-- figures: {name} -->" in page} == set(TABLES)
+    assert page.count("<!-- figures: ") == page.count("<!-- end -->") == len(TABLES)
+
+
+@pytest.mark.slow
+def test_the_page_is_written_with_its_picture(tmp_path: Path) -> None:
+    (tmp_path / "img").mkdir()
+    (tmp_path / "benchmarks.md").write_text(MARK.format("crowd"))
+    figures = [
+        Figure(name, 900.0, "", 1, 1000.0, 0.9, of=f"{size} buyers")
+        for size in (10, 100)
+        for name in (
+            "crowd_polls_per_s",
+            "crowd_room_cpu",
+            "crowd_store_cpu",
+            "crowd_status_p50",
+            "crowd_status_p99",
+            "crowd_store_bytes",
+            "crowd_joining_store_bytes",
+        )
+    ]
+    file = tmp_path / "figures"
+    file.write_text("".join(figure.to_json() + "\n" for figure in figures))
+    main([str(file)], tmp_path)
+    assert "| questions/s of all who wait | 900 | 900 |" in (tmp_path / "benchmarks.md").read_text()
+    assert (tmp_path / "img" / "crowd-growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_file_without_figures_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "figures"
+    file.write_text("\n")
+    with pytest.raises(SystemExit, match="holds no figure"):
+        main([str(file)], tmp_path)
+
+
+def test_every_promise_that_is_measured_here_has_an_aim() -> None:
+    assert {"P1", "P2", "P3", "P4", "P5", "P11"} <= {aim.promise for aim in AIMS}

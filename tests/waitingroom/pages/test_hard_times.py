@@ -1,0 +1,246 @@
+"""A buyer's device and network at their worst: wrong clocks, sleep, other tabs in front, slow lines, cuts at the wrong moment."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+from redis.asyncio import Redis
+
+from tests.waitingroom.living import living
+from tests.waitingroom.pages.browsing import (
+    PATIENCE_MS,
+    SHUT,
+    cable,
+    chromium,
+    crowd,
+    device,
+    let_in,
+    open_page,
+    port_of,
+    shows,
+    snapshot,
+    state_is,
+    until,
+)
+from tests.waitingroom.samples import onsale
+from waitingroom.eta import NO_ETA
+from waitingroom.frames import Frames
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+HOUR_S = 3600
+SKEWED = """window.skew_ms = %d;
+const RightDate = Date;
+window.Date = class extends RightDate {
+    constructor(...given) { given.length ? super(...given) : super(RightDate.now() + skew_ms); }
+    static now() { return RightDate.now() + skew_ms; }
+};"""
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+async def open_with_clock(browser: Browser, address: str, skew_s: int) -> Page:
+    """Open the page on a device whose clock is wrong."""
+    context = await device(browser)
+    await context.add_init_script(SKEWED % (skew_s * 1000))
+    page = await context.new_page()
+    await page.goto(address)
+    return page
+
+
+@pytest.mark.parametrize(
+    "skew_s", [pytest.param(HOUR_S, id="an hour fast"), pytest.param(-HOUR_S, id="an hour slow")]
+)
+async def test_countdowns_are_right_on_a_device_whose_clock_is_wrong(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, skew_s: int
+) -> None:
+    sales = (
+        onsale("later", opens_in_s=2 * HOUR_S, admission=SHUT, protect=[{"path": "/later"}]),
+        onsale(admission=SHUT, protect=[{"path": "/cactus"}]),
+    )
+    async with living(tmp_path, store_url, *sales) as here:
+        page = await open_with_clock(browser, f"{here.room}/later/", skew_s)
+        await state_is(page, "prequeue")
+        await expect(page.locator("#countdown")).to_contain_text("1:5", timeout=PATIENCE_MS)
+        await crowd(client, here, 5)
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await let_in(client, here, 6)
+        await state_is(page, "released")
+        await expect(page.locator("#left")).to_contain_text("01:", timeout=PATIENCE_MS)
+
+
+async def test_a_clock_that_is_put_right_meanwhile_does_not_shift_the_countdown(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    far = onsale(opens_in_s=5 * HOUR_S, admission=SHUT)
+    opens = far.spec.opens
+    assert opens is not None
+    begins = opens.fromtimestamp(opens.timestamp() - HOUR_S, opens.tzinfo)
+    sale = onsale(opens=opens.isoformat(), prequeue=begins.isoformat(), admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        page = await open_with_clock(browser, f"{here.room}/cactus/", 0)
+        await state_is(page, "early")
+        await expect(page.locator("#countdown")).to_contain_text("3:5", timeout=PATIENCE_MS)
+        async with page.expect_response("**/state"):
+            await page.evaluate("skew_ms = 3_600_000")
+        await expect(page.locator("#countdown")).to_contain_text("3:5", timeout=PATIENCE_MS)
+        await state_is(page, "early")
+
+
+async def test_a_sale_a_year_away_is_not_joined_today(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    """Browsers' timers end at 25 days, and those set for longer go off at once."""
+    far = onsale(opens_in_s=366 * 24 * HOUR_S, admission=SHUT)
+    opens = far.spec.opens
+    assert opens is not None
+    begins = opens.fromtimestamp(opens.timestamp() - HOUR_S, opens.tzinfo)
+    sale = onsale(opens=opens.isoformat(), prequeue=begins.isoformat(), admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        asked: list[str] = []
+        context = await device(browser)
+        context.on("request", lambda request: asked.append(request.url))
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await expect(page.locator("#countdown")).to_contain_text("365 days", timeout=PATIENCE_MS)
+        first = await page.locator("#countdown").inner_text()
+        await expect(page.locator("#countdown")).not_to_have_text(first, timeout=PATIENCE_MS)
+        assert not [url for url in asked if url.endswith("/join")]
+
+
+async def test_ten_minutes_behind_another_tab_and_in_front_again(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5000)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.clock.install()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "5,000")
+        plain = await page.title()
+        await page.evaluate(HIDE, True)
+        assert await page.title() == "5,000 ahead: Cactus"
+        await let_in(client, here, 2000)
+        await page.clock.fast_forward("10:00")
+        await expect(page).to_have_title("3,000 ahead: Cactus", timeout=PATIENCE_MS)
+        await page.evaluate(HIDE, False)
+        await expect(page).to_have_title(plain, timeout=PATIENCE_MS)
+        await shows(page, "ahead", "3,000")
+        await shows(page, "number", "5,001")
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+        await let_in(client, here, 5001)
+        await state_is(page, "released")
+        await expect(page.locator("#left")).to_contain_text("0", timeout=PATIENCE_MS)
+
+
+async def test_where_the_stream_ends_questions_take_over_until_it_is_back(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 500)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await shows(page, "ahead", "500")
+        room = here.rooms["cactus"]
+        await until(lambda: room.listeners == 1)
+        room.frames.close()
+        await let_in(client, here, 100)
+        await shows(page, "ahead", "400")
+        room.frames = Frames()
+        await until(lambda: room.listeners == 1)
+        await page.route("**/status", refuse)
+        await let_in(client, here, 200)
+        await shows(page, "ahead", "300")
+
+
+async def test_pressing_enter_while_cut_off_enters_once_the_line_is_back(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, shop: str
+) -> None:
+    sale = onsale(shop=shop, admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here, cable(port_of(here)) as (way, near):
+        await crowd(client, here, 5)
+        page = await open_page(browser, f"http://127.0.0.1:{near}/cactus/")
+        await state_is(page, "waiting")
+        await let_in(client, here, 6)
+        await state_is(page, "released")
+        way.cut()
+        await page.get_by_role("button", name="Enter the shop").click()
+        await expect(page.locator("#notice")).to_contain_text("We keep trying", timeout=PATIENCE_MS)
+        await expect(page.locator("#enter button")).to_have_text("Opening the shop …", timeout=PATIENCE_MS)
+        way.whole = True
+        await page.wait_for_url(shop, timeout=PATIENCE_MS)
+
+
+@pytest.mark.slow
+async def test_a_slow_mobile_network_gets_a_place_and_the_turn(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        context = await device(browser)
+        page = await context.new_page()
+        wire = await context.new_cdp_session(page)
+        await wire.send("Network.enable")
+        slow = {"offline": False, "latency": 400, "downloadThroughput": 50_000, "uploadThroughput": 25_000}
+        await wire.send("Network.emulateNetworkConditions", slow)
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "number", "6")
+        await let_in(client, here, 6)
+        await state_is(page, "released")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scripts", [pytest.param(True, id="scripts"), pytest.param(False, id="no scripts")])
+async def test_back_from_the_shop_the_page_knows_that_the_buyer_is_inside(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, shop: str, scripts: bool
+) -> None:
+    """In a browser that keeps pages as they were, and shows them again."""
+    async with living(tmp_path, store_url, onsale(shop=shop, admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        async with chromium(keeping_pages=True) as keeping:
+            page = await open_page(keeping, f"{here.room}/cactus/", java_script_enabled=scripts)
+            if not scripts:
+                await page.get_by_role("button", name="Join the line").click()
+            await state_is(page, "waiting")
+            await let_in(client, here, 6)
+            if not scripts:
+                await page.goto(f"{here.room}/cactus/")
+            await state_is(page, "released")
+            await page.get_by_role("button", name="Enter the shop").click()
+            await page.wait_for_url(shop)
+            await page.go_back()
+            await state_is(page, "admitted")
+            await page.get_by_role("button", name="Go to the shop").click()
+            await page.wait_for_url(shop)
+
+
+async def test_an_old_frame_moves_neither_the_clock_nor_what_is_known(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    """A line that stands still makes no frames: whoever comes is sent the last one."""
+    sale = onsale(opens_in_s=2 * HOUR_S, admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        now = snapshot(here)
+        frames = Frames()
+        frames.publish(replace(now, at_s=now.at_s - 900.0, message="long ago"), NO_ETA)
+        sent: list[str] = []
+
+        async def send(route: Route) -> None:
+            sent.append(route.request.url)
+            await route.fulfill(body=frames.newest, content_type="text/event-stream")
+
+        context = await device(browser)
+        await context.route("**/events", send)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        # The stream ends at once; when the page asks for it again, it has read the frame.
+        await until(lambda: len(sent) > 1)
+        await expect(page.locator("#countdown")).to_contain_text("1:5", timeout=PATIENCE_MS)
+        await expect(page.locator("#message")).to_be_hidden(timeout=PATIENCE_MS)

@@ -1,0 +1,59 @@
+"""Many at once at the store: they wait for a connection instead of being turned away, though not for ever."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as StoreConnectionError
+
+from tests.waitingroom.samples import device, settings
+from waitingroom.store.client import ClaimOutcome, OnsaleStore
+from waitingroom.store.handovers import OnsaleHandovers, Taking
+from waitingroom.store.turnstile import Turnstile
+
+
+async def test_all_whose_turn_comes_at_once_get_in_at_once(client: Redis) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="100000.0", burst="300"))
+    await store.configure()
+    await store.join([device(number) for number in range(300)])
+    async with asyncio.timeout(20):
+        while (line := await store.advance()).released < 300:
+            await asyncio.sleep(0.01)
+    claims = [store.claim(line.epoch, number, f"session-{number}", 60, 300) for number in range(1, 301)]
+    outcomes = Counter([claim.outcome for claim in await asyncio.gather(*claims)])
+    assert outcomes == {ClaimOutcome.ADMITTED: 300}
+
+
+async def test_the_first_who_come_to_a_process_at_once_are_all_served(client: Redis) -> None:
+    await OnsaleStore(client, "cactus", settings()).configure()
+    handovers = OnsaleHandovers(client, "cactus")
+    await asyncio.gather(*(handovers.offer(f"digest-{number}", "session", "text", 30) for number in range(5)))
+    taken = [await handovers.take(f"digest-{number}", "device", 1, 60) for number in range(5)]
+    # Each code is known, for a session that nobody opened.
+    assert [outcome for outcome, _ in taken] == 5 * [Taking.ENDED]
+
+
+async def test_no_more_are_let_through_than_there_are_places() -> None:
+    turnstile, inside, most = Turnstile(3, within_s=20), 0, 0
+
+    async def work() -> None:
+        nonlocal inside, most
+        async with turnstile:
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(work() for _ in range(20)))
+    assert (inside, most) == (0, 3)
+
+
+async def test_who_has_waited_too_long_is_told_and_takes_no_place() -> None:
+    turnstile = Turnstile(1, within_s=0.01)
+    async with turnstile:
+        with pytest.raises(StoreConnectionError, match="the store is slow"):
+            async with turnstile:
+                pass
+    async with asyncio.timeout(20), turnstile:
+        pass
