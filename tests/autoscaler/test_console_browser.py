@@ -197,7 +197,7 @@ async def test_what_happens_is_shown_without_a_reload(browser: Browser, stage: S
         log = pod.get_by_role("link")
         await log.focus()
         focused = await log.get_attribute("id")
-        await post(f"{url}/crash")
+        await post(f"http://{url}/crash")
         await expect(page.locator("#happenings")).to_contain_text("Ended by itself", timeout=PATIENCE_MS)
         await expect(pod).to_contain_text("Running", timeout=PATIENCE_MS)
         # The parts that were taken over did not take the focus along.
