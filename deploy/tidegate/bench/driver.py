@@ -28,7 +28,7 @@ from waitingroom.polling import interval_s
 
 JOIN, AGAIN, STATUS, ENTER = "join", "again", "status", "enter"
 _TICK_S = 0.001
-_LATEST_S = 60.0
+_LATEST_S = 300.0
 _MOST_FAILURES_TOLD = 5
 
 
