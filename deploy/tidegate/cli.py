@@ -15,6 +15,7 @@ import typer.exceptions
 
 from autoscaler.errors import AutoscalerError, DocumentsRefused
 from rulebook import DocumentErrors
+from rulebook.admintokens import TokenError
 from tidegate import __version__
 from tidegate.bench.errors import BenchError
 from tidegate.bench_cli import bench_app
@@ -67,7 +68,7 @@ def main() -> None:
     except DocumentsRefused as error:  # all of them, as `rules lint` tells them
         print("tidegate: " + "\n".join(str(problem) for problem in error.problems), file=sys.stderr)
         sys.exit(MISTAKE)
-    except (WaitingRoomError, AutoscalerError, DocumentErrors, DemoError, BenchError) as error:
+    except (WaitingRoomError, AutoscalerError, DocumentErrors, TokenError, DemoError, BenchError) as error:
         print(f"tidegate: {error}", file=sys.stderr)
         sys.exit(MISTAKE)
     sys.exit(status if isinstance(status, int) else 0)
@@ -299,6 +300,9 @@ def demo(
         bool, typer.Option("--headless", help="Plain lines instead of the live table.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="The crowd's seed: the same seed, the same crowd.")] = 1,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Leave everything up after the sale, until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run the whole loop on this machine: store, room, gate, shop, scaler and a crowd of simulated buyers."""
     from tidegate.demo.options import DemoOptions
@@ -314,6 +318,7 @@ def demo(
         seed=seed,
         scenario=played,
         keep_data=keep_data,
+        stay=stay,
     )
     configure_logs(LogFormat.CONSOLE, LogLevel.WARNING)
     raise typer.Exit(run_service(run_demo, options))

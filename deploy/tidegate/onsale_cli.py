@@ -21,8 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscaler.wording import said
+from rulebook.admintokens import Role, make_token
+from rulebook.tokenfile import add_token
 from tidegate.cli_options import read_url
-from waitingroom.web.admin_tokens import Role, add_token, make_token
 
 _COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
 

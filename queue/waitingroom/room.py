@@ -25,10 +25,10 @@ from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
 from waitingroom.keyring import Keyring
 from waitingroom.livesessions import LiveSessions
-from waitingroom.memo import Memo
 from waitingroom.moves import Holder
 from waitingroom.pace import Terms
-from waitingroom.places import Place, session_id, sign_place, verify_place
+from waitingroom.placebook import PlaceBook
+from waitingroom.places import Place
 from waitingroom.polling import interval_s
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Snapshot
@@ -39,8 +39,6 @@ from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
-_PLACES_REMEMBERED = 100_000
-_HOLDERS_AT_ONCE = 1_000
 
 log = structlog.get_logger(__name__)
 
@@ -74,11 +72,14 @@ class Room:
         """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
-        self._key_changes = keyring.changes
         self._poll_budget_per_s = poll_budget_per_s
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
-        self._places: Memo[Place] = Memo(_PLACES_REMEMBERED)
+        self._book = PlaceBook(onsale.name, store, keyring)
+        self.place = self._book.read
+        """Reads a buyer's token; see `PlaceBook.read`."""
+        self.session_of = self._book.session_of
+        """Names the session which a place opens."""
         self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
         self._configured = False
@@ -175,7 +176,7 @@ class Room:
         snapshot = await self._store.advance(self.sessions.told_epoch)
         await self._accept(snapshot)
         await self.sessions.tell(snapshot)
-        await self._restore_holders()
+        await self._book.restore_holders()
 
     async def join(self, device: str) -> tuple[str, Place]:
         """Give `device` (a nonce) a place; a device which just joined gets the same one.
@@ -185,7 +186,9 @@ class Room:
             JoinRefused: joining has not begun or is over.
         """
         numbered = await self._joiner.number_for(device)
-        return self._sign(Place(self.name, numbered.epoch, numbered.number, numbered.at_ms, device.encode()))
+        return self._book.sign(
+            Place(self.name, numbered.epoch, numbered.number, numbered.at_ms, device.encode())
+        )
 
     async def join_for(self, subject: str, device: str, *, move: bool = False) -> tuple[str, Place]:
         """Give the account which the shop calls `subject` its one place, on `device`; with `move`, even from another device.
@@ -200,7 +203,7 @@ class Room:
         holder = await self._enroller.number_for(enrolment)
         if isinstance(holder, MoveRefused):
             raise MoveRefused(holder.reason)
-        return self._sign_for(holder, device)
+        return self._book.sign_for(holder, device)
 
     async def issue_code(self, place: Place) -> tuple[str, float]:
         """Make a code with which `place` can be moved to another device; returns how many seconds it is good for as well.
@@ -215,7 +218,7 @@ class Room:
         tag = code_tag(self._keyring.tag_key, self.name, code)
         assert tag is not None  # noqa: S101 - our own codes are codes
         issued = await self._store.holders.issue_code(
-            tag, self._holder(place), line, position, self.session_of(place)
+            tag, self._book.holder_of(place), line, position, self.session_of(place)
         )
         return code, issued.ends_at_s - issued.at_s
 
@@ -230,7 +233,7 @@ class Room:
         tag = code_tag(key, self.name, code)
         if tag is None:
             raise MoveRefused("code")
-        return self._sign_for(
+        return self._book.sign_for(
             await self._store.holders.redeem_code(tag, device_tag(key, device.encode())), device
         )
 
@@ -245,24 +248,6 @@ class Room:
         if snapshot is None or self.onsale.spec.opens is not None or snapshot.hold:
             return False
         return snapshot.waiting <= 0 and snapshot.tokens >= 1
-
-    def place(self, token: str) -> Place:
-        """Return the place in a buyer's token.
-
-        Raises:
-            InvalidToken: it is not one of ours, or of another onsale.
-        """
-        if self._keyring.changes != self._key_changes:
-            self._key_changes = self._keyring.changes
-            self._places.clear()
-        place = self._places.get(token)
-        if place is None:
-            place = verify_place(token, self.name, self._keyring.place_keys)
-            self._store.remember_place(place.epoch, place.number)
-            self._places.put(token, place)
-            if place.account or place.generation:
-                self._store.moves.see(place, self._holder(place).device)
-        return place
 
     def standing(self, place: Place) -> Standing:
         """Tell where a place stands, from this process's copy of the counters.
@@ -287,10 +272,6 @@ class Room:
         found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
         return found[0].epoch if found else None
 
-    def session_of(self, place: Place) -> str:
-        """Return the id of the session which this place opens."""
-        return session_id(place, self._keyring.session_key)
-
     async def claim(self, place: Place) -> Claim:
         """Exchange a released place for its session.
 
@@ -314,7 +295,7 @@ class Room:
             session,
             limits.length_s,
             limits.max_s,
-            self._holder(place),
+            self._book.holder_of(place),
             earlier,
         )
         if claim.outcome is ClaimOutcome.MOVED:
@@ -324,40 +305,6 @@ class Room:
                 self.sessions.forget(ended)
             self.sessions.note(session, SessionTimes(claim.expires_at_s, claim.ends_at_s))
         return claim
-
-    async def _restore_holders(self) -> None:
-        """Tell a new epoch who holds which places, as far as buyers have shown them here."""
-        owed = self._store.moves.owed(_HOLDERS_AT_ONCE)
-        if owed:
-            await self._store.holders.restore(owed)
-            self._store.moves.paid(owed)
-
-    def _sign_for(self, holder: Holder, device: str) -> tuple[str, Place]:
-        return self._sign(
-            Place(
-                self.name,
-                holder.epoch,
-                holder.number,
-                holder.issued_at_ms,
-                device.encode(),
-                holder.generation,
-                holder.account,
-            )
-        )
-
-    def _sign(self, place: Place) -> tuple[str, Place]:
-        kid = self._keyring.signing_place_kid
-        token = sign_place(place, kid, self._keyring.place_keys[kid])
-        self._places.put(token, place)
-        if place.account or place.generation:
-            self._store.moves.see(place, self._holder(place).device)
-        return token, place
-
-    def _holder(self, place: Place) -> Holder:
-        """Write a place as the store knows its holder; the device only where it keeps one."""
-        keeps = place.account or place.generation
-        device = device_tag(self._keyring.tag_key, place.device) if keeps else ""
-        return Holder(place.epoch, place.number, place.generation, place.account, device, place.issued_at_ms)
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()

@@ -149,7 +149,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
                 settings.gate,
                 Patience(trusted),
                 max_line=settings.gate_limits.max_line_bytes,
-                cancel=True,
+                proxies=True,
                 shared=shared,
             )
             log.info("gate_listening", host=settings.gate.host, port=settings.gate.port)
@@ -215,20 +215,21 @@ async def _listen(
     patience: Patience,
     *,
     max_line: int = _MAX_LINE_BYTES,
-    cancel: bool = False,
+    proxies: bool = False,
     shared: bool = False,
     lane: QuickLane | None = None,
 ) -> None:
     """Serve `app`, behind `lane` if there is one; with `shared`, beside other workers on one address.
 
-    `patience` closes connections that say nothing. With `cancel`, a handler is cancelled when its client has gone, and so is
-    what it asks of others.
+    `patience` closes connections that say nothing. Where `app` is a proxy, a handler is cancelled when its client has gone,
+    and so is what it asks of others; and bodies are left as they came, compressed or not.
     """
     runner = web.AppRunner(
         app,
         access_log=None,
         shutdown_timeout=_SHUTDOWN_S,
-        handler_cancellation=cancel,
+        handler_cancellation=proxies,
+        auto_decompress=not proxies,
         max_line_size=max_line,
         max_field_size=max_line,
     )

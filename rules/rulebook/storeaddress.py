@@ -46,6 +46,37 @@ class Address:
     sentinel_password: str | None
     options: Mapping[str, Any]
 
+    def client_options(self, *, timeout_s: float, connections: int) -> dict[str, Any]:
+        """Return what a client of redis-py is opened with, whatever the kind; what the address says comes first."""
+        options: dict[str, Any] = {
+            "decode_responses": True,
+            "socket_timeout": timeout_s,
+            "socket_connect_timeout": timeout_s,
+            "max_connections": connections,
+            "username": self.username,
+            "password": self.password,
+            **self.options,
+        }
+        if self.tls:
+            options["ssl"] = True
+        return options
+
+    def sentinel_options(self, client_options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a client of a Sentinel is opened with: a user of its own; TLS and patience as the servers have."""
+        shared = {
+            name: value
+            for name, value in client_options.items()
+            if name.startswith(("socket_", "ssl")) or name == "protocol"
+        }
+        return {**shared, "username": self.sentinel_username, "password": self.sentinel_password}
+
+    def single_place(self) -> dict[str, Any]:
+        """Return where a client of one server connects to: its socket, or its host and port."""
+        if self.kind == "unix":
+            return {"unix_socket_path": self.path}
+        ((host, port),) = self.hosts
+        return {"host": host, "port": port}
+
 
 def read_address(url: str) -> Address:
     """Take an address apart.

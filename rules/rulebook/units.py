@@ -48,7 +48,7 @@ def parse_rate(text: str) -> float:
     """
     match = _match(_RATE, text, "a rate such as 50/s or 300/m")
     number, unit = _finite(match[1], text), match[2]
-    return number * 1000.0 if unit == "ms" else number / _SECONDS[unit]
+    return _in_range(number * 1000.0 if unit == "ms" else number / _SECONDS[unit], text)
 
 
 def parse_duration(text: str) -> float:
@@ -88,7 +88,7 @@ def parse_quantity(text: str) -> float:
         return number
     if suffix in _QUANTITY_DIVISOR:
         return number / _QUANTITY_DIVISOR[suffix]
-    return number * _QUANTITY_FACTOR[suffix]
+    return _in_range(number * _QUANTITY_FACTOR[suffix], text)
 
 
 def parse_amount(text: str) -> float:
@@ -165,7 +165,11 @@ def _match(pattern: re.Pattern[str], text: str, meant: str) -> re.Match[str]:
 
 
 def _finite(number: str, text: str) -> float:
-    value = float(number)
+    return _in_range(float(number), text)
+
+
+def _in_range(value: float, text: str) -> float:
+    """Return a number which can be written out and read again: with its unit applied, too."""
     if not math.isfinite(value) or abs(value) > 1e18:
         raise UnitError(f"is out of range, found {shorten(text)}")
     return value

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import structlog
 from aiohttp import web
@@ -49,7 +50,14 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
     with _bind(settings.host, settings.port) as listener, _stop_signals() as stop:
         app = make_app(lambda: open_scaler(settings, plan, instrument, clock), metrics.registry)
         if settings.console is not None:
-            add_console(app, settings.console, chronicle, lambda: app[SCALER])
+            add_console(
+                app,
+                settings.console,
+                chronicle,
+                lambda: app[SCALER],
+                listens=_address_of(settings.host, listener),
+                writes=not settings.dry_run,
+            )
         runner = web.AppRunner(app, handle_signals=False, access_log=None)
 
         def read_again() -> None:
@@ -105,6 +113,13 @@ def _bind(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"cannot listen on {host}:{port}: {reason}; --listen HOST:PORT takes another"
         ) from error
+
+
+def _address_of(host: str, listener: socket.socket) -> str:
+    """Write where others reach us: by this host's name, where we listen on all its addresses."""
+    bound, port = listener.getsockname()[:2]
+    name = socket.gethostname() if ip_address(bound).is_unspecified else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
 @contextmanager

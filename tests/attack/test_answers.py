@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import HTML, JSON, Living, living
 from tests.waitingroom.samples import device, onsale
-from waitingroom.web.admin_tokens import Role
 from waitingroom.web.routetable import ROUTES
 
 OPEN = {"rate": "200/s", "burst": 50}

@@ -11,10 +11,10 @@ import pytest
 from redis.asyncio import Redis
 from yarl import URL
 
+from rulebook.admintokens import Role
 from tests.autoscaler.console_stage import TOKENS, Operator, Stage, running_stage, stage_settings
 from tests.waitingroom.gates import exchange
 from tidegate.logs import WithoutMalformed
-from waitingroom.web.admin_tokens import Role
 
 
 @pytest.fixture

@@ -12,12 +12,14 @@ from aiohttp.http_exceptions import BadHttpMessage
 from tidegate.logs import WithoutMalformed
 
 HOSTILE = "/admin/\x1b[2J\x1b]0;owned\x07\n2026-01-01T00:00:00Z [info] all is well\r\x9b31m\u202egnp.exe"
+WORD = "a\x1b[2Jb\x9b31m\u202ec\x07"
+"""Without the blanks which would have it quoted."""
 SCRIPT = """
 import sys, structlog
 from tidegate.logs import LogFormat, configure_logs
 configure_logs(LogFormat(sys.argv[1]))
 log = structlog.get_logger()
-log.warning("admin_token_refused", path=sys.argv[2], paths=[sys.argv[2]], who={sys.argv[2]: sys.argv[2]})
+log.warning("admin_token_refused", path=sys.argv[2], word=sys.argv[3], paths=[sys.argv[2]], who={sys.argv[2]: sys.argv[2]})
 try:
     raise ValueError(sys.argv[2])
 except ValueError:
@@ -26,7 +28,7 @@ except ValueError:
 
 
 def logged(form: str) -> str:
-    command = [sys.executable, "-c", SCRIPT, form, HOSTILE]
+    command = [sys.executable, "-c", SCRIPT, form, HOSTILE, WORD]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stderr
 
 
@@ -34,6 +36,7 @@ def test_a_console_line_obeys_nobody() -> None:
     text = logged("console")
     assert "admin_token_refused" in text
     assert "\\x1b[2J" in text
+    assert "word=a\\x1b[2Jb\\x9b31m\\u202ec\\x07" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
     first, *rest = text.splitlines()
     assert "all is well" in first

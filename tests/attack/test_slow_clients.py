@@ -219,23 +219,22 @@ async def test_the_room_watches_its_connections(
             writer.close()
 
 
-@pytest.mark.parametrize("path", ["cactus/join", "cactus/move", "gate/exchange", "gate/renew"])
-@pytest.mark.parametrize(
-    "sent",
-    [b"Content-Length: 100\r\n\r\n{", b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"],
-    ids=["half a body", "half a chunk", "no chunk"],
-)  # fmt: skip
 async def test_who_hangs_up_in_the_middle_of_a_body_fills_no_log(
-    tmp_path: Path, store_url: str, client: Redis, capsys: pytest.CaptureFixture[str], path: str, sent: bytes
+    tmp_path: Path, store_url: str, client: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    halves = (
+        b"Content-Length: 100\r\n\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    )
     async with living(tmp_path, store_url, onsale()) as here:
-        reader, writer = await dial(
-            int(here.room.rpartition(":")[2]), f"POST /{path} HTTP/1.1\r\nHost: a\r\n".encode() + sent
-        )
-        writer.write_eof()
-        answer = await read_to_the_end(reader)
-        assert b"HTTP/1.1 5" not in answer
-        writer.close()
+        for path in ("cactus/join", "cactus/move", "gate/exchange", "gate/renew"):
+            for half in halves:
+                head = f"POST /{path} HTTP/1.1\r\nHost: a\r\n".encode()
+                reader, writer = await dial(int(here.room.rpartition(":")[2]), head + half)
+                writer.write_eof()
+                assert b"HTTP/1.1 5" not in await read_to_the_end(reader), path
+                writer.close()
         async with here.buyer() as buyer, buyer.get(f"{here.room}/healthz") as alive:
             assert alive.status == 200
     logged = "".join(capsys.readouterr())

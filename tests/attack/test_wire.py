@@ -1,7 +1,9 @@
 """Odd bytes on the wire, to gate and room: one request is one request for the shop, and too much of anything is refused."""
 
 import asyncio
+import gzip
 import re
+import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from redis.asyncio import Redis
 from tests.waitingroom.gates import exchange, proxied, shop_of
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
+from waitingroom.gate.limits import ProxyLimits
 
 STATUS_LINE = re.compile(rb"^HTTP/1\.[01] (\d{3}) ", re.MULTILINE)
 CHUNKED = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -116,6 +119,24 @@ async def test_too_much_of_anything_is_refused_and_others_are_served(
         async with here.buyer() as buyer, buyer.post(f"{here.room}/cactus/join") as answer:
             assert answer.status == 200
             assert (await answer.json())["number"] == 1
+
+
+async def test_a_compressed_body_reaches_the_shop_as_it_came(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    free = onsale(protect=[{"path": "/cactus"}])
+    text = "a seat, please; " * 20_000
+    limits = ProxyLimits(max_body_bytes=10_000)
+    codings = {"gzip": gzip.compress(text.encode()), "deflate": zlib.compress(text.encode())}
+    async with living(tmp_path, store_url, free, gate_limits=limits) as here, here.buyer() as buyer:
+        for coding, squeezed in codings.items():
+            assert len(squeezed) < 10_000 < len(text)  # what is counted is what is carried
+            headers = {"Content-Encoding": coding}
+            async with buyer.post(f"{here.gate}/order", data=squeezed, headers=headers) as answer:
+                assert answer.status == 200
+                told = await answer.json()
+            assert told["body"] == text
+            assert told["headers"]["Content-Encoding"] == coding
 
 
 async def send(address: str, sent: bytes) -> bytes:

@@ -14,9 +14,9 @@ import aiohttp
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.settings import ScalerSettings
 from rulebook import Onsale
+from rulebook.admintokens import Role, make_token
 from tests.autoscaler.running import running_scaler, write_documents
 from tests.waitingroom.living import Living, living
-from waitingroom.web.admin_tokens import Role, make_token
 
 MADE = {role: make_token(f"{role}-of-tests", role) for role in Role}
 TOKENS = {role: made.token for role, made in MADE.items()}

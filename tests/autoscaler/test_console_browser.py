@@ -13,11 +13,11 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from rulebook.admintokens import Role
 from tests.autoscaler.console_stage import TOKENS, Stage, running_stage, stage_settings
 from tests.autoscaler.pools import post
 from tests.tools import need
 from tests.waitingroom.samples import onsale
-from waitingroom.web.admin_tokens import Role
 
 expect.set_options(timeout=60_000)
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
@@ -146,42 +146,42 @@ async def test_others_texts_are_shown_as_text(browser: Browser, stage: Stage) ->
         assert await page.title() == "Audit · Tidegate"
 
 
+async def tab_to(page: Page, name: str) -> None:
+    """Press Tab until what is so called has the focus."""
+    for _ in range(60):
+        await page.keyboard.press("Tab")
+        told = await page.evaluate(
+            "(e => (e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || '').trim())"
+            "(document.activeElement)"
+        )
+        if told.startswith(name):
+            return
+    raise AssertionError(f"Tab does not lead to {name}")
+
+
 async def test_the_keyboard_is_enough_to_sign_in_and_to_pause_and_resume(
     browser: Browser, stage: Stage
 ) -> None:
     async with visitor(browser, stage, None) as page:
-
-        async def tab_to(name: str) -> None:
-            """Press Tab until what is so called has the focus."""
-            for _ in range(60):
-                await page.keyboard.press("Tab")
-                told = await page.evaluate(
-                    "(e => (e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || '').trim())"
-                    "(document.activeElement)"
-                )
-                if told.startswith(name):
-                    return
-            raise AssertionError(f"Tab does not lead to {name}")
-
-        await tab_to("Skip to content")
-        await tab_to("Token")
+        await tab_to(page, "Skip to content")
+        await tab_to(page, "Token")
         await page.keyboard.type(TOKENS[Role.OPERATOR])
         await page.keyboard.press("Enter")
         await expect(page.locator("#services")).to_be_visible(timeout=PATIENCE_MS)
-        await tab_to("Configure web")
+        await tab_to(page, "Configure web")
         await page.keyboard.press("Enter")
         await expect(page.locator("h1")).to_have_text("web")
-        await tab_to("Automatic")
+        await tab_to(page, "Automatic")
         await page.keyboard.press("ArrowDown")
         await expect(page.get_by_label("Paused")).to_be_checked()
-        await tab_to("Set the mode")
+        await tab_to(page, "Set the mode")
         await page.keyboard.press("Enter")
         await expect(page.locator(".notice-good")).to_have_text("web is paused now.")
         await expect(page.locator("#tiles")).to_contain_text("Paused")
         assert (await override_of(stage))["mode"] == "paused"
-        await tab_to("Paused")
+        await tab_to(page, "Paused")
         await page.keyboard.press("ArrowUp")
-        await tab_to("Set the mode")
+        await tab_to(page, "Set the mode")
         await page.keyboard.press("Enter")
         await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         await expect(page.locator("#tiles")).to_contain_text("Automatic")
@@ -254,3 +254,47 @@ async def test_the_console_fits_a_phone(browser: Browser, stage: Stage) -> None:
                 "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             )
             assert wide <= 0, path
+
+
+async def test_the_keyboard_is_enough_to_restart_to_read_logs_and_to_run_an_onsale(
+    browser: Browser, stage: Stage
+) -> None:
+    async def press(name: str, *, text: str = "") -> None:
+        await tab_to(page, name)
+        if text:
+            await page.keyboard.press("ControlOrMeta+a")
+            await page.keyboard.type(text)
+        await page.keyboard.press("Enter")
+
+    async with visitor(browser, stage, Role.OPERATOR) as page:
+        await press("Configure web")
+        await expect(page.locator("h1")).to_have_text("web")
+        await press("Restart…")
+        await expect(page.locator("h1")).to_have_text("Restart web?")
+        await press("Cancel")
+        await expect(page.locator("h1")).to_have_text("web")
+        await press("Log of shop-")
+        await expect(page.locator("h1")).to_contain_text("Log of shop-")
+        await tab_to(page, "Search")
+        await page.keyboard.type("nowhere in any line")
+        await expect(page.locator("#found")).to_contain_text("0 of")
+        await tab_to(page, "Follow")
+        await page.keyboard.press("Space")
+        await expect(page.locator("#follow")).not_to_be_checked()
+        await press("Onsales")
+        await expect(page.locator("h1")).to_have_text("Onsales")
+        await press("<img")
+        await expect(page.locator("h1")).to_have_text(HOSTILE)
+        for label, text, told in (
+            ("Ceiling", "0.01/s", "the rate is set."),
+            ("Shown to all", "Doors at ten", "the message is set."),
+            ("Reason, which", "A fire alarm", "nobody is released until you resume."),
+        ):
+            await press(label, text=text)
+            await expect(page.locator(".notice-good")).to_have_text(f"cactus: {told}")
+        await press("Resume")
+        await expect(page.locator(".notice-good")).to_have_text("cactus: buyers are released again.")
+        await press("The session", text="A" * 22)
+        await expect(page.locator("h1")).to_have_text("Revoke this session?")
+        await press("Revoke")
+        await expect(page.locator(".notice-good")).to_have_text("cactus: the session is revoked.")

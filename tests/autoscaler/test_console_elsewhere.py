@@ -52,7 +52,47 @@ async def test_the_pods_of_a_deployment_are_shown_printed_and_restarted(
             await little.server.start()
 
 
-async def test_the_console_of_one_that_stands_by_says_who_leads(
+async def test_container_and_instance_of_a_log_are_chosen_on_its_page(
+    little: Cluster, tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    await little.deploy("web", 2, beside=["proxy"])
+    await little.until_ready("web", 2)
+    async with serve_replicas(MetricsReplica("# TYPE busy gauge\nbusy 20\n")) as (url,):
+        settings = write_rule(tmp_path, rule_text(url), little.kubeconfig(await little.admin_token()))
+        console = ConsoleSettings(tokens=token_file(tmp_path))
+        settings = replace(settings, store_url=store_url, console=console)
+        async with running_stage(settings) as stage, signed_in(stage) as operator:
+            await status_when(stage.http, lambda rule: rule["ready"] == 2)
+            pod = (await little.pods("web"))[0]
+            name, logs = pod["metadata"]["name"], little.server.answers.logs
+            log = f"services/web/log?pod={name}"
+            page = await operator.page(log)
+            assert '<option value="proxy">proxy</option>' in page
+            assert "Instance" not in page
+            logs.write(name, b"<b>crashed</b>\n", container="proxy")
+            logs.restart(name, "proxy")
+            statuses = [
+                {**each, "restartCount": int(each["name"] == "proxy")}
+                for each in pod["status"]["containerStatuses"]
+            ]
+            path = f"/api/v1/namespaces/{little.namespace}/pods/{name}/status"
+            await little.admin.merge(path, {"status": {"containerStatuses": statuses}})
+            service = await operator.page("services/web")
+            link = f"/console/{log}&amp;container=proxy&amp;previous=yes"
+            assert link in service
+            former = await operator.page(f"{log}&container=proxy&previous=yes")
+            assert "&lt;b&gt;crashed&lt;/b&gt;" in former
+            assert "What the instance before the last restart has printed" in former
+            stream = f"{stage.console}services/web/log/stream?pod={name}&container=proxy&previous=yes"
+            async with asyncio.timeout(30), operator.http.get(stream) as answer:
+                told = await answer.text()
+            assert 'data: ["<b>crashed</b>"]' in told
+            assert "This is all that the instance before has printed." in told
+            # A container of another pod's is not this one's: its main one is shown.
+            assert "Log of" in await operator.page(f"{log}&container=nginx")
+
+
+async def test_the_console_of_one_that_stands_by_says_who_leads_and_sends_there(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     (tmp_path / "one").mkdir()
@@ -72,4 +112,15 @@ async def test_the_console_of_one_that_stands_by_says_who_leads(
             form = {"form_key": await operator.key(), "mode": "paused"}
             async with await operator.post("services/web/mode", **form) as answer:
                 assert answer.status == 404
-                assert "another scaler runs it" in await answer.text()
+                refused = await answer.text()
+            assert " leads: it runs the services, and shows them." in refused
+            link = f'href="{leader.console}"'
+            async with asyncio.timeout(30):
+                while link not in (page := await operator.page()):
+                    await asyncio.sleep(0.05)
+            assert "open its console" in page
+            async with operator.http.get(f"{other.console}services/web") as answer:
+                assert answer.status == 404
+                assert link in await answer.text()
+            async with operator.http.get(leader.console, allow_redirects=False) as answer:
+                assert answer.status == 303

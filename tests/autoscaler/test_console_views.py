@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from autoscaler.conditions import Condition
-from autoscaler.console.history import EVENTS_KEPT, ROUNDS_KEPT, Chronicle
+from autoscaler.console.history import EVENTS_OF_RULE_KEPT, ROUNDS_KEPT, Chronicle, Round
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.plot import MOST_POINTS, Series, draw, format_number, nice_ceiling, thinned
-from autoscaler.console.views import ago, describe, health, mode_of
+from autoscaler.console.views import ago, describe, health, lately, mode_of
 from autoscaler.instrumentation.events import ReplicaNotStarted, RuleDecided, RuleRemoved, StepFailed
 from autoscaler.sources.base import Answer
 from autoscaler.status import RuleStatus
@@ -108,9 +108,9 @@ def test_rounds_and_events_are_kept_and_bounded(clock: ManualClock) -> None:
     rounds = chronicle.rounds("web")
     assert len(rounds) == ROUNDS_KEPT
     assert (rounds[-1].current, rounds[-1].ready, rounds[-1].values) == (2, 1, (("busy", 10.0),))
-    for number in range(EVENTS_KEPT + 5):
+    for number in range(EVENTS_OF_RULE_KEPT + 5):
         chronicle.record(StepFailed("web", "scale", f"no {number}", 0.0))
-    assert len(chronicle.happenings("web")) == EVENTS_KEPT
+    assert len(chronicle.happenings("web")) == EVENTS_OF_RULE_KEPT
     chronicle.record(RuleRemoved("web"))
     assert chronicle.rounds("web") == ()
 
@@ -143,6 +143,29 @@ def test_counts_go_in_steps_over_whole_numbers() -> None:
     assert plot is not None
     assert "H" in plot.lines[0].path
     assert [tick.label for tick in plot.y_ticks] == ["0", "1", "2", "3", "4"]
+
+
+def test_what_is_far_above_the_lines_that_matter_is_drawn_at_the_edge() -> None:
+    points = ((0.0, 2), (10.0, 62), (20.0, 4))
+    plot = draw([Series("crowd", "asked", points, steps=True)], 130, ceiling=7.5)
+    assert plot is not None
+    assert (plot.y_ticks[-1].label, plot.beyond) == ("8", "62")
+    assert f"V{plot.top:.1f}" in plot.lines[0].path
+    within = draw([Series("crowd", "asked", points, steps=True)], 130)
+    assert within is not None
+    assert (within.y_ticks[-1].label, within.beyond) == ("80", None)
+
+
+def test_a_signal_that_the_rule_does_without_is_nothing_to_worry_about() -> None:
+    missing = replace(WELL, answers={"busy": Answer(Missing("a quiet shop"))})
+    said = health(missing, outdated=False, now_s=NOW_S, optional=frozenset({"busy"}))
+    assert (said.text, said.grade) == ("Healthy", "good")
+
+
+def test_after_a_long_rest_only_what_came_after_it_is_drawn() -> None:
+    old, new = (Round(at_s, 2, 2, 2, (), ()) for at_s in (0.0, 100_000.0))
+    assert lately((old, new), 15.0) == (new,)
+    assert lately((), 15.0) == ()
 
 
 def test_before_there_are_two_moments_nothing_is_drawn() -> None:

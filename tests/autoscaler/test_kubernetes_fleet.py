@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.errors import Forbidden, NotLeading, TargetError
+from autoscaler.errors import AutoscalerError, Forbidden, NotLeading, TargetError
 from autoscaler.targets.kubernetes_fleet import RESTARTED_AT, KubernetesFleet
 from autoscaler.targets.podviews import main_container, view_pod
 from tests.autoscaler.clusters import Bench, open_bench
@@ -54,6 +54,36 @@ async def test_a_log_is_shown_from_its_last_lines_and_followed_to_its_end(little
             assert await anext(lines) == "four"
             logs.end(name)
             assert [line async for line in lines] == ["last, without an end"]
+
+
+async def test_of_several_containers_one_is_chosen_and_after_a_restart_what_it_printed_before(
+    little: Cluster,
+) -> None:
+    await little.deploy("web", 1, beside=["proxy"])
+    await little.until_ready("web", 1)
+    logs = little.server.answers.logs
+    async with open_bench(little, "web") as bench:
+        fleet = await fleet_of(bench)
+        name = (await fleet.pods())[0].name
+        assert [each.name for each in (await fleet.pods())[0].containers] == ["app", "proxy"]
+        logs.write(name, b"of the app\n")
+        logs.write(name, b"of the proxy, which crashes\n", container="proxy")
+        logs.restart(name, "proxy")
+        logs.write(name, b"again\n", container="proxy")
+
+        async def log(**wanted: Any) -> list[str]:
+            async with asyncio.timeout(30), aclosing(fleet.log(name, 10, **wanted)) as lines:
+                return [line async for line in lines]
+
+        assert await log(follow=False) == ["of the app"]
+        assert await log(follow=False, container="proxy") == ["again"]
+        # What has ended is not followed: it comes to its end by itself.
+        former = await log(follow=True, container="proxy", previous=True)
+        assert former == ["of the proxy, which crashes"]
+        with pytest.raises(AutoscalerError, match='previous terminated container "app"'):
+            await log(follow=False, previous=True)
+        with pytest.raises(TargetError, match="has no container nginx, but app, proxy"):
+            await log(follow=False, container="nginx")
 
 
 async def test_the_log_of_somebody_elses_pod_is_not_shown(little: Cluster) -> None:
@@ -188,6 +218,15 @@ READY = [{"type": "Ready", "status": "True"}]
 def test_a_pod_is_described_as_kubectl_does(pod: dict[str, Any], state: str, status: str) -> None:
     view = view_pod(pod)
     assert (view.state, view.status, view.image) == (state, status, "shop:7")
+
+
+def test_containers_are_named_with_their_restarts_the_main_one_first() -> None:
+    annotations = {"kubectl.kubernetes.io/default-container": "proxy"}
+    statuses = [{"name": "app", "restartCount": 2}, {"name": "proxy", "restartCount": 0}]
+    pod = pod_of({"containerStatuses": statuses}, annotations=annotations)
+    pod["spec"]["initContainers"] = [{"name": "prepare"}]
+    found = [(each.name, each.restarts) for each in view_pod(pod).containers]
+    assert found == [("proxy", 0), ("app", 2), ("prepare", 0)]
 
 
 def test_the_log_is_that_of_the_container_which_kubectl_would_take() -> None:

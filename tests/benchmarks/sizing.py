@@ -40,8 +40,8 @@ RUSH_S = 60.0
 """All come within this time."""
 ROWS = ((10_000, 1_000), (100_000, 1_000), (100_000, 5_000), (1_000_000, 5_000), (1_000_000, 20_000))
 """Buyers who wait, and the poll budget in requests/s."""
-_FRAMES_PER_S = 5.0
-"""Frames which each listener gets while the line moves all the time: a copy of the counters is taken so often."""
+FRAME_SHARE = 0.25
+"""Of a processor, that a process gives to frames at the most (`waitingroom.web.audience`): a large audience hears less often."""
 _WAITING = 2_000
 
 
@@ -61,7 +61,7 @@ class Costs:
 def table(costs: Costs, rows: Iterable[tuple[int, int]] = ROWS) -> str:
     """Return the table as Markdown; pure."""
     lines = [
-        "| waiting | poll budget | who is last asks every | cores: rush of joins | cores: polls | cores: listeners "
+        "| waiting | poll budget | who is last asks every | cores: rush of joins | cores: polls | processes: a frame a second "
         "| memory: listeners | memory: store |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
@@ -75,7 +75,7 @@ def table(costs: Costs, rows: Iterable[tuple[int, int]] = ROWS) -> str:
             _time(last_s),
             _cores(waiting / RUSH_S * costs.join_s),
             _cores(polls_per_s * costs.status_s),
-            _cores(waiting * _FRAMES_PER_S * costs.frame_s),
+            str(max(1, math.ceil(waiting * costs.frame_s / FRAME_SHARE))),
             _memory(waiting * costs.listener_bytes),
             _memory(waiting * costs.buyer_bytes),
         )

@@ -10,6 +10,7 @@ from tests.benchmarks.sizing import (
     BEGIN,
     BUSY,
     END,
+    FRAME_SHARE,
     PAGE,
     ROWS,
     Costs,
@@ -20,6 +21,7 @@ from tests.benchmarks.sizing import (
 )
 from tests.benchmarks.versus import Effort
 from waitingroom.polling import interval_s
+from waitingroom.web import audience
 
 COSTS = Costs(
     status_s=60e-6,
@@ -42,9 +44,13 @@ def test_a_row_is_computed_from_the_costs() -> None:
     assert last == f"{interval_s(100_000, 100_000, 5_000):.0f} s"
     assert joins == f"{100_000 / 60 * 120e-6 / BUSY:.1f}"
     assert polls == f"{5_000 * 60e-6 / BUSY:.1f}"
-    assert listeners == "10"  # five frames a second to each
+    assert listeners == "5"  # 1.2 s of processor time a frame, a quarter of a processor each
     assert memory == "977 MB"
     assert store == "1 MB"
+
+
+def test_frames_have_the_share_which_a_process_gives_them() -> None:
+    assert audience._SHARE == FRAME_SHARE
 
 
 def test_a_short_line_does_not_use_the_budget_up() -> None:

@@ -19,7 +19,7 @@ from tidegate.demo.shapes import Arrivals
 OPENS_AFTER_S = 9.0
 """After the crowd was sent, which takes a second or two to start, and comes over the last eight seconds before the opening."""
 
-_GRACE_S = 60.0  # it writes down what each buyer saw
+_GRACE_S = 300.0  # it writes down what each buyer saw, and a crowd may be large
 
 
 class Crowd:

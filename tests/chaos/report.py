@@ -178,6 +178,9 @@ counted must hold all the same.
 
 - **The store comes back empty**: every process first tells which sessions it knows to be live, then the release \
 begins anew, at the fallback rate until the scaler has written its next target.
+- **The gate is away**: those inside can neither go on nor pay, so the shop fills up to its capacity (160 sessions here), \
+and then nobody else is let in until the gate serves again. With one gate that is the time which a process takes to \
+start: run two.
 - **The leading scaler is killed**: the replicas of a local pool die with it, so that what is measured is its \
 successor (a lease of 3 s has to run out) and the start of a whole shop. In Kubernetes pods outlive the scaler.
 - **The store is full, read-only or alone**: nothing is lost, and nobody is let in; buyers inside go on shopping. The \

@@ -9,7 +9,6 @@ import hashlib
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,30 +35,36 @@ def main() -> int:
     names = options.targets or list(TARGETS)
     OUT.mkdir(parents=True, exist_ok=True)
     seconds = options.minutes * 60 / len(names)
-    broken = [
-        name for name in names if not _run(name, TARGETS[name], CORPUS / name, seconds, keep=options.keep)
-    ]
+    broken = [name for name in names if not _run(name, CORPUS / name, seconds, keep=options.keep)]
     for name in broken:
         print(f"broken: {name}, see {OUT}/{name}-*", file=sys.stderr)
     return 1 if broken else 0
 
 
-def _run(name: str, target: Callable[[bytes], None], kept: Path, seconds: float, *, keep: bool) -> bool:
+def _run(name: str, kept: Path, seconds: float, *, keep: bool) -> bool:
+    from tests.fuzz.seeds import SEEDS
+
+    seeds = SEEDS[name]
     command = [sys.executable, "-m", "tests.fuzz", "--one", name]
     kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tidegate-fuzz-") as found:
+        for number, seed in enumerate(seeds):
+            Path(found, f"seed-{number}").write_bytes(seed)
         limits = [f"-max_total_time={max(1, int(seconds))}", f"-max_len={_LARGEST}", "-timeout=10"]
         told = [f"-artifact_prefix={OUT}/{name}-", "-print_final_stats=1", "-verbosity=1"]
         print(f"== {name}: {seconds:.0f} s", flush=True)
         done = subprocess.run([*command, *limits, *told, found, str(kept)], check=False)
         if keep:
-            _keep(kept, Path(found), target)
+            _keep(kept, Path(found))
     return done.returncode == 0
 
 
-def _keep(kept: Path, found: Path, target: Callable[[bytes], None]) -> None:
+def _keep(kept: Path, found: Path) -> None:
     """Make the corpus of a target anew of what it held and what was found."""
-    chosen = choose([path.read_bytes() for folder in (kept, found) for path in folder.iterdir()], target)
+    from tests.fuzz.targets import TARGETS
+
+    inputs = [path.read_bytes() for folder in (kept, found) for path in folder.iterdir()]
+    chosen = choose(inputs, TARGETS[kept.name])
     for path in kept.iterdir():
         path.unlink()
     for data in chosen:

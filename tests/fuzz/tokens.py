@@ -80,6 +80,7 @@ def admission(data: bytes) -> None:
         except InvalidToken:
             continue
         assert held.onsale == "cactus"
+        assert json.loads(header)["alg"] == "EdDSA"
         held.is_current(1e9)
         again = verify_pass(sign_pass(held, KEYRING), "cactus", KEYRING)
         assert again == held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
@@ -68,6 +69,14 @@ def test_a_tolerance_is_a_percentage_or_a_quantity(text: str, fraction: float) -
 )
 def test_an_amount_has_any_unit(text: str, value: float) -> None:
     assert parse_amount(text) == value
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"), [(parse_quantity, "9E"), (parse_quantity, "1e18Ki"), (parse_rate, "1e18/ms")]
+)
+def test_what_its_unit_makes_too_large_is_refused(parse: Callable[[str], float], text: str) -> None:
+    with pytest.raises(UnitError, match="is out of range"):
+        parse(text)
 
 
 def test_five_m_is_refused_where_it_could_mean_two_things() -> None:

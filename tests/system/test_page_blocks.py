@@ -8,6 +8,7 @@ import re
 import shlex
 import textwrap
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -96,7 +97,7 @@ def test_what_does_not_exist_is_found() -> None:
 
 def check(words: list[str]) -> None:
     """Walk down the commands as far as the words go; every flag must belong to the command or one above it."""
-    command: Any = typer.main.get_command(app)
+    command: Any = whole_command()
     flags = flags_of(command)
     while words and not words[0].startswith("-") and getattr(command, "commands", None):
         word = words.pop(0)
@@ -110,6 +111,11 @@ def check(words: list[str]) -> None:
         flag = word.partition("=")[0]
         if flag.startswith("--") and len(flag) > 2:
             assert flag in flags, f"{flag} is none of {sorted(flags)}"
+
+
+@cache
+def whole_command() -> Any:
+    return typer.main.get_command(app)
 
 
 def flags_of(command: Any) -> set[str]:

@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 
+from rulebook.admintokens import Role, make_token
 from tests.waitingroom.living import JSON, Living
-from waitingroom.web.admin_tokens import Role, make_token
 
 MADE = {role: make_token(f"{role}-of-tests", role) for role in Role}
 TOKENS = {role: made.token for role, made in MADE.items()}

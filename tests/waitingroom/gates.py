@@ -76,7 +76,7 @@ async def proxied(
             limits=limits or ProxyLimits(),
         )
         proxy = TestServer(make_gate_app(gate))
-        await proxy.start_server(max_field_size=16_384, max_line_size=16_384)
+        await proxy.start_server(max_field_size=16_384, max_line_size=16_384, auto_decompress=False)
         try:
             yield str(proxy.make_url("/")).rstrip("/")
         finally:

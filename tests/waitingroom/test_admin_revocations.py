@@ -14,12 +14,12 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 from yarl import URL
 
+from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale, settings
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations
-from waitingroom.web.admin_tokens import Role
 
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}
 UNKNOWN = "AAAAAAAAAAAAAAAAAAAAAA"

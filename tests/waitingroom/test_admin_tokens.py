@@ -11,12 +11,12 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
+from rulebook.admintokens import Role, make_token
 from tests.waitingroom.backoffice import TOKENS, Office, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
-from waitingroom.errors import ConfigurationError
 from waitingroom.web.admin_access import FAILURES_BURST
-from waitingroom.web.admin_tokens import Role, TokenFile, add_token, load_tokens, make_token
+from waitingroom.web.admin_tokens import TokenFile
 
 SALT = b"salt of tests"
 SCRYPT = ":".join(
@@ -169,63 +169,8 @@ async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_pat
         assert await tokens.find(unknown.token) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("- {name: ann, role: king, sha256: x}", "0.role", id="unknown role"),
-        pytest.param("- {name: ann, role: viewer}", "needs either sha256 or scrypt", id="no hash"),
-        pytest.param("- {name: ann, role: viewer, sha256: abc}", "0.sha256", id="malformed hash"),
-        pytest.param(
-            "- {name: ann, role: viewer, scrypt: '1000:8:1:c2FsdA==:a2V5'}", "N:r:p:salt:key", id="scrypt"
-        ),
-        pytest.param("- {name: ann, role: viewer, token: secret}", "0.token", id="a token itself"),
-        pytest.param("{", "not YAML or JSON", id="no YAML"),
-    ],
-)
-def test_a_broken_file_is_named_without_its_content(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "tokens.yaml"
-    path.write_text(text)
-    with pytest.raises(ConfigurationError) as caught:
-        load_tokens(path)
-    assert message in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_name_is_there_once(tmp_path: Path) -> None:
-    entry = make_token("ann", Role.VIEWER).entry.model_dump(mode="json", exclude_none=True)
-    path = tmp_path / "tokens.yaml"
-    path.write_text(json.dumps([entry, entry]))
-    with pytest.raises(ConfigurationError, match="ann is there twice"):
-        load_tokens(path)
-
-
 async def test_without_a_token_file_there_is_no_admin_api(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     async with living(tmp_path, store_url, onsale()) as here:
         assert (await Office(here).get("/admin/v1/onsales"))[0] == 404
-
-
-def test_a_token_is_added_to_a_file_which_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    file = tmp_path / "tokens.yaml"
-    first, second = make_token("anna", Role.OPERATOR), make_token("ben", Role.VIEWER)
-    add_token(file, first.entry)
-    add_token(file, second.entry)
-    assert load_tokens(file) == (first.entry, second.entry)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert first.token not in file.read_text()
-
-
-def test_a_name_that_is_there_or_a_file_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
-    file = tmp_path / "tokens.yaml"
-    add_token(file, make_token("anna", Role.OPERATOR).entry)
-    before = file.read_text()
-    with pytest.raises(ConfigurationError, match="the name anna is there twice"):
-        add_token(file, make_token("anna", Role.VIEWER).entry)
-    assert file.read_text() == before
-    file.write_text("[]\n")  # a list in another form, to which no line can be added
-    with pytest.raises(ConfigurationError, match="no line can be added"):
-        add_token(file, make_token("anna", Role.VIEWER).entry)
-    assert file.read_text() == "[]\n"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["tokens.yaml"]

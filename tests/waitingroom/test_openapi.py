@@ -10,11 +10,11 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
+from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.web import buyer_documents as buyer
-from waitingroom.web.admin_tokens import Role
 from waitingroom.web.openapi import openapi_document
 from waitingroom.web.routetable import ROUTES
 

@@ -18,7 +18,8 @@ class DemoOptions:
     """What is played, how large the crowd is, over how many seconds it arrives after the opening, and where the report goes.
 
     Without `seconds` they are the scenario's. `keep_data` has a killed store come back with its data. Without `report` it goes
-    to a new folder among the temporary ones. `headless` prints a line every few seconds instead of the live table.
+    to a new folder among the temporary ones. `headless` prints a line every few seconds instead of the live table. With `stay`
+    everything is left up after the sale, until it is interrupted.
 
     Raises:
         DemoError: a value is out of its range.
@@ -31,6 +32,7 @@ class DemoOptions:
     seed: int = 1
     scenario: Scenario = FESTIVAL
     keep_data: bool = False
+    stay: bool = False
 
     def __post_init__(self) -> None:
         """Check all values."""

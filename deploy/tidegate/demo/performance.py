@@ -88,6 +88,17 @@ class Performance:
             self._screen.say("time is up: not everyone has been served")
         await self._watch(self._is_small_again, _SCALE_DOWN_WITHIN_S, "everyone is through, scaling down")
 
+    async def stay(self) -> None:
+        """Leave everything up, until cancelled. Nothing is sampled any more: the sale is over.
+
+        Raises:
+            DemoError: a process of the stack ended.
+        """
+        self._screen.show(self._snapshot("the sale is over: up until Ctrl-C"))
+        while True:
+            self._stack.check()
+            await asyncio.sleep(EVERY_S)
+
     def evidence(self) -> Evidence:
         """Gather what there is to count, and leave the samples beside the other records."""
         folder = self._stack.folder

@@ -151,8 +151,9 @@ def write_records(path: Path, records: list[Record]) -> None:
     """Write records as JSON lines, whole or not at all."""
     draft = path.with_name(path.name + ".part")
     with draft.open("wb") as lines:
-        for record in records:
-            lines.write(TypeAdapter(type(record)).dump_json(record) + b"\n")
+        if records:
+            adapter = TypeAdapter(type(records[0]))  # dear to make, and all records of a file are of one kind
+            lines.writelines(adapter.dump_json(record) + b"\n" for record in records)
     draft.replace(path)
 
 

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,8 +65,16 @@ async def _run(options: DemoOptions, folder: Path) -> int:
             screen.say(
                 f"shop behind the gate {stack.endpoints.gate}/   scaler {stack.endpoints.scaler}/status"
             )
+            screen.say(
+                f"operators' console {stack.endpoints.console}   sign in with a token, good for this run:"
+            )
+            for role, token in stack.access.tokens.items():
+                screen.say(f"  {role}: {token}")
             performance = Performance(options, stack, screen)
             await performance.play()
+            if options.stay:
+                screen.say("the sale is over; everything stays up until Ctrl-C")
+                await _until_interrupted(performance.stay())
     evidence = performance.evidence()
     figures = count(evidence, performance.terms)
     struck, interval_s = performance.struck, documents.rule.spec.interval_s
@@ -75,6 +83,16 @@ async def _run(options: DemoOptions, folder: Path) -> int:
     print("\n".join([*summary(figures), *(tell(check) for check in checks), *told]))
     fell = scenario.blow is None or struck is not None
     return 0 if figures.kept_promises and fell else BROKEN_PROMISES
+
+
+async def _until_interrupted(staying: Coroutine[None, None, None]) -> None:
+    """Let it go on until an interruption, which ends this and nothing else."""
+    task = asyncio.current_task()
+    try:
+        await staying
+    except asyncio.CancelledError:
+        if task is not None:
+            task.uncancel()
 
 
 def _report_folder(options: DemoOptions) -> Path:

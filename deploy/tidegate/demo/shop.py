@@ -36,6 +36,7 @@ from tidegate.demo.records import BUYER_HEADER, ServedEntry, Step
 SESSION_HEADER = "X-Tidegate-Session"
 END_HEADER = "X-Tidegate-End"
 
+_TELL_EVERY_S = 2.0
 _SHUTDOWN_S = 8.0  # a full line ends sooner
 _RETRY_AFTER_S = 2
 _BUCKETS_S = (0.4, 0.5, 0.6, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
@@ -89,6 +90,7 @@ class Shop:
         self._meters = Meters()
         self._slots = asyncio.Semaphore(options.slots)
         self._under_way = 0
+        self._paid, self._paid_s = 0, 0.0
         self._ready_at = time.monotonic() + options.startup_s - process_age_s()
 
     def app(self) -> web.Application:
@@ -142,9 +144,21 @@ class Shop:
                     await asyncio.sleep(random.uniform(*CHECKOUT_S) * self._options.slowdown)
         finally:
             self._under_way -= 1
-        self._meters.seconds.observe(time.monotonic() - begun)
+        took_s = time.monotonic() - begun
+        self._meters.seconds.observe(took_s)
+        self._paid, self._paid_s = self._paid + 1, self._paid_s + took_s
         # A paid buyer needs no room in the shop any more: the gate frees it for the next one.
         return web.json_response({"status": "paid"}, headers={END_HEADER: "complete"})
+
+    async def tell(self) -> None:
+        """Print how it goes every few seconds, for whoever reads this replica's output."""
+        while True:
+            await asyncio.sleep(_TELL_EVERY_S)
+            paid, paid_s = self._paid, self._paid_s
+            self._paid, self._paid_s = 0, 0.0
+            if paid or self._under_way:
+                took = f", {paid_s / paid:.2f} s each" if paid else ""
+                say(f"{paid} paid{took}; {self._under_way} under way, room for {self._options.slots} at once")
 
     async def _metrics(self, request: web.Request) -> web.Response:
         return web.Response(
@@ -165,6 +179,11 @@ class Shop:
 
 
 _ENTRIES = TypeAdapter(ServedEntry)
+
+
+def say(text: str) -> None:
+    """Print a line with the time."""
+    print(time.strftime("%H:%M:%S", time.gmtime()), text, flush=True)
 
 
 def process_age_s() -> float:
@@ -188,12 +207,17 @@ async def serve_shop(options: ShopOptions) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     log = _open_log(options)
-    runner = web.AppRunner(Shop(options, log).app(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
+    shop = Shop(options, log)
+    runner = web.AppRunner(shop.app(), access_log=None, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
+    telling = asyncio.create_task(shop.tell(), name="tell")
     try:
         await web.TCPSite(runner, options.host, options.port).start()
+        say(f"serves on {options.host}:{options.port}, ready {options.startup_s:g} s after it was started")
         await stop.wait()
+        say("is to end: finishes what is under way")
     finally:
+        telling.cancel()
         await runner.cleanup()
         if log is not None:
             log.close()

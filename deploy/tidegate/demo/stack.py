@@ -1,4 +1,4 @@
-"""The local stack: an embedded store, the scaler with the shop's replicas, the waiting room with its gate."""
+"""The local stack: an embedded store, the scaler with its console and the shop's replicas, the waiting room with its gate."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from tidegate.demo.access import Access, make_access
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.documents import DemoDocuments, write_document
 from tidegate.demo.embedded import NAME as STORE
@@ -39,6 +40,11 @@ class Endpoints:
     scaler: str = ""
     store: str = ""
 
+    @property
+    def console(self) -> str:
+        """Where operators look and act."""
+        return f"{self.scaler}/console/"
+
 
 @dataclass(slots=True)
 class Stack:
@@ -47,6 +53,7 @@ class Stack:
     documents: DemoDocuments
     folder: Path
     http: aiohttp.ClientSession
+    access: Access
     endpoints: Endpoints = field(default_factory=Endpoints)
     opens_s: float = 0.0
     keep_data: bool = False
@@ -120,8 +127,12 @@ async def running_stack(
     async with AsyncExitStack() as closing:
         http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2.0))
         await closing.enter_async_context(http)
-        stack = Stack(documents, folder, http, keep_data=keep_data)
+        access = make_access(folder)
+        closing.callback(access.forget)
+        stack = Stack(documents, folder, http, access, keep_data=keep_data)
         stack.documents = stack.documents.with_folders(stack.served_log, stack.endpoints_file)
+        room = free_port(ROOM_PORT)
+        stack.endpoints.room, stack.endpoints.gate = _url(room), _url(free_port(max(GATE_PORT, room + 1)))
         stack.endpoints.store = store_url(free_port(STORE_PORT))
         closing.push_async_callback(stack.stop, STORE, _GRACE_S)
         await stack.start_store()
@@ -134,7 +145,8 @@ async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
     rules = stack.folder / "rules"
     write_document(stack.documents.rule, rules)
     write_document(stack.documents.pool, rules)
-    stack.endpoints.scaler = _url(free_port(SCALER_PORT))
+    taken = int(stack.endpoints.gate.rpartition(":")[2])
+    stack.endpoints.scaler = _url(free_port(max(SCALER_PORT, taken + 1)))
     command = [
         *_tidegate("scaler", "run"),
         *(
@@ -145,6 +157,8 @@ async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
             "--listen",
             _listen(stack.endpoints.scaler),
         ),
+        *("--console-tokens", str(stack.access.hashes), "--room-admin", stack.endpoints.room),
+        *("--room-admin-token-file", str(stack.access.room_secret)),
     ]
     child = await _start(stack, closing, "scaler", command, _SCALER_GRACE_S)
     least = stack.documents.rule.spec.replicas.min
@@ -158,8 +172,6 @@ async def _start_scaler(stack: Stack, closing: AsyncExitStack) -> None:
 
 async def _start_room(stack: Stack, closing: AsyncExitStack) -> None:
     endpoints = stack.endpoints
-    room = free_port(ROOM_PORT)
-    endpoints.room, endpoints.gate = _url(room), _url(free_port(max(GATE_PORT, room + 1)))
     stack.documents = stack.documents.with_shop(f"{endpoints.gate}/")
     now = time.time()
     stack.opens_s = now + _ROOM_START_S + OPENS_AFTER_S
@@ -178,6 +190,7 @@ async def _start_room(stack: Stack, closing: AsyncExitStack) -> None:
             _listen(endpoints.gate),
         ),
         *("--upstream-file", str(stack.endpoints_file), "--poll-budget", f"{POLL_BUDGET_PER_S:g}"),
+        *("--admin-tokens", str(stack.access.hashes)),
         "--insecure-cookies",
         *("--join-rate", "0"),  # the whole crowd comes from this machine
     ]

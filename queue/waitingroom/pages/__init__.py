@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,9 +131,17 @@ class Pages:
                 page = self._render(view)
                 if view.state != "uninvited":
                     check_ids(page, str(brand / "templates"))
-            self.render_notice(
-                NoticeView("sample", "Title", "Text", reason="code", code="AAAAA-BBBBB"), language
-            )
+            for notice in sample_notices():
+                self.render_notice(notice, language)
+
+
+def sample_notices() -> Iterator[NoticeView]:
+    """Return a notice of each kind."""
+    for reason in ("held", "code", "not_found"):
+        yield NoticeView("sample", "A title", "A text.", reason=reason, code="ABCDE-FGHJK")
+    yield NoticeView(
+        "sample", "A title", "A text.", reason="unavailable", again="/sample/", retried=True, refresh_s=30
+    )
 
 
 def _script_data(view: PageView, title: str) -> dict[str, Any]:

@@ -185,30 +185,15 @@ def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
         ValueError: the address is of none of these forms.
     """
     address = read_address(url)
-    options: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
-        "max_connections": _CONNECTIONS,
-        "username": address.username,
-        "password": address.password,
-        **address.options,
-    }
-    if address.tls:
-        options["ssl"] = True
+    options = address.client_options(timeout_s=timeout_s, connections=_CONNECTIONS)
     match address.kind:
         case "cluster":
             return ClusterClient(address, options)
         case "sentinel":
             return _open_sentinel(address, options)
-        case "unix":
-            place: dict[str, Any] = {"unix_socket_path": address.path}
-        case _:
-            ((host, port),) = address.hosts
-            place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
     client = ServerClient(
-        db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **place, **options
+        db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **address.single_place(), **options
     )
     client.turnstile = Turnstile(_COMMANDS_AT_ONCE, timeout_s)
     return client
@@ -233,19 +218,8 @@ async def server_of(client: StoreClient, key: str) -> AsyncIterator[Redis]:
 
 
 def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
-    shared = {
-        name: value
-        for name, value in options.items()
-        if name.startswith(("socket_", "ssl")) or name == "protocol"
-    }
     sentinels = Sentinels(
-        address.hosts,
-        sentinel_kwargs=shared
-        | {
-            "username": address.sentinel_username,
-            "password": address.sentinel_password,
-            "retry": _OnceMore(),
-        },
+        address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": _OnceMore()}
     )
     client: SentinelClient = sentinels.master_for(
         address.master,

@@ -35,13 +35,13 @@ class Empty(Body):
 class Hold(Body):
     """Releases nobody until `resume`; the reason is shown to buyers."""
 
-    reason: Text
+    reason: Annotated[Text, Field(description="Shown to buyers.")]
 
 
 class Rate(Body):
     """The operator's ceiling, at most the document's; null takes it back."""
 
-    rate: RateText | None
+    rate: Annotated[RateText | None, Field(description="Such as 12/s; null: the document's.")]
 
 
 class Capacity(Body):
@@ -53,7 +53,9 @@ class Capacity(Body):
 class Moment(Body):
     """Now, or again at the time that stands in the document."""
 
-    at: Literal["now", "document"] = "now"
+    at: Annotated[Literal["now", "document"], Field(description="now, or again as the document says.")] = (
+        "now"
+    )
 
 
 class SoldOut(Body):
@@ -99,24 +101,24 @@ class Problem(Document):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    type: Annotated[str, Field(description="about:blank, or what kind of problem it is.")]
+    title: Annotated[str, Field(description="A short name of the problem.")]
+    status: Annotated[int, Field(description="The HTTP status.")]
+    detail: Annotated[str, Field(description="What is wrong here, and what to do.")]
 
 
 class OnsaleSummary(Document):
     """One line of the list of onsales; null where the room has not reached its store yet."""
 
     name: str
-    phase: str | None
-    stale: bool
-    waiting: int | None
-    released: int | None
-    sessions: int | None
-    rate_per_s: float | None
-    rate_reason: str | None
-    hold: str | None
+    phase: Annotated[str | None, Field(description="prequeue, open, held or closed.")]
+    stale: Annotated[bool, Field(description="True while the store cannot be reached.")]
+    waiting: Annotated[int | None, Field(description="Buyers in line.")]
+    released: Annotated[int | None, Field(description="Places whose turn has come, in all.")]
+    sessions: Annotated[int | None, Field(description="Buyers in the shop.")]
+    rate_per_s: Annotated[float | None, Field(description="Buyers/s that may be let in now.")]
+    rate_reason: Annotated[str | None, Field(description="What that rate rests on.")]
+    hold: Annotated[str | None, Field(description="Why nobody is let in; empty: no hold.")]
 
 
 class OnsaleList(Document):
@@ -129,23 +131,23 @@ class OnsaleDetail(Document):
     """Everything known of one onsale: its counters, what operators have set, and the document."""
 
     name: str
-    phase: str | None
-    stale: bool
-    snapshot: dict[str, Any] | None
-    overrides: dict[str, str]
-    document: dict[str, Any]
+    phase: Annotated[str | None, Field(description="prequeue, open, held or closed.")]
+    stale: Annotated[bool, Field(description="True while the store cannot be reached.")]
+    snapshot: Annotated[dict[str, Any] | None, Field(description="The counters as this process knows them.")]
+    overrides: Annotated[dict[str, str], Field(description="What operators have set, by field.")]
+    document: Annotated[dict[str, Any], Field(description="The onsale's document.")]
 
 
 class Change(Document):
     """A change that was made; `before` and `after` hold the fields of the store which it touched."""
 
-    at: float
-    who: str
-    what: str
+    at: Annotated[float, Field(description="When, in the store's Unix seconds.")]
+    who: Annotated[str, Field(description="The token's name.")]
+    what: Annotated[str, Field(description="The action.")]
     onsale: str
-    request_id: str
-    before: dict[str, str]
-    after: dict[str, str]
+    request_id: Annotated[str, Field(description="As in X-Request-Id and the log.")]
+    before: Annotated[dict[str, str], Field(description="What was there.")]
+    after: Annotated[dict[str, str], Field(description="What is there now.")]
 
 
 class AuditLog(Document):
@@ -159,20 +161,20 @@ class SessionEnded(Document):
 
     onsale: str
     session: str
-    was_live: bool
+    was_live: Annotated[bool, Field(description="Whether the session was known and live.")]
 
 
 class Check(Document):
     """One check before an onsale."""
 
-    name: str
+    name: Annotated[str, Field(description="What was looked at.")]
     result: Literal["pass", "warn", "fail"]
-    detail: str
+    detail: Annotated[str, Field(description="What was found, and what to do about it.")]
 
 
 class Preflight(Document):
     """All checks; `result` is the worst of them."""
 
     onsale: str
-    result: Literal["pass", "warn", "fail"]
+    result: Annotated[Literal["pass", "warn", "fail"], Field(description="The worst of all checks.")]
     checks: list[Check]

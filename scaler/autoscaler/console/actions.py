@@ -9,9 +9,10 @@ from typing import Final
 from aiohttp import web
 
 from autoscaler.console.audit import Entry
-from autoscaler.console.base import CONSOLE, ROOT, render, see_other
+from autoscaler.console.base import CONSOLE, ROOT, SAID, render, see_other
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.guard import FORM_KEY, signed_in
+from autoscaler.console.seen import check_seen
 from autoscaler.errors import AutoscalerError, brief
 from rulebook.override import MAX_REASON, Override, OverrideMode
 from rulebook.rule import ScalingRule
@@ -47,9 +48,16 @@ async def set_mode(request: web.Request) -> web.StreamResponse:
             button=f"Pin at {override.replicas}",
             back=back,
         )
-    said = "automatic" if override is None else _said(override)
+    said = _said(override)
+
+    async def change(_: str) -> None:
+        now = loop.status.override
+        by = "somebody" if now is None else now.who
+        check_seen(form, now, f"{by} has set {rule.name} to {_said(now)}")
+        await loop.override(override)
+
     return await carry_out(
-        request, f"set mode: {said}", rule.name, form.get("reason", ""), lambda _: loop.override(override),
+        request, f"set mode: {said}", rule.name, form.get("reason", ""), change,
         done=f"{rule.name} is {said} now.", back=back,
     )  # fmt: skip
 
@@ -145,8 +153,8 @@ def ask_again(
 
 def answer(request: web.Request, back: str, grade: str, text: str) -> web.StreamResponse:
     """Go back to a page, which shows what came of it."""
-    signed_in(request).notice = (grade, text)
-    return see_other(back)
+    key = signed_in(request).leave_notice(grade, text)
+    return see_other(f"{back}?{SAID}={key}")
 
 
 async def texts(request: web.Request) -> dict[str, str]:
@@ -154,7 +162,9 @@ async def texts(request: web.Request) -> dict[str, str]:
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
 
 
-def _said(override: Override) -> str:
+def _said(override: Override | None) -> str:
+    if override is None:
+        return "automatic"
     match override.mode:
         case OverrideMode.PAUSED:
             return "paused"

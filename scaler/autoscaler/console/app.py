@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from functools import cache
 
 import aiohttp
 from aiohttp import web
@@ -14,18 +16,31 @@ from autoscaler.console.audit import Audit
 from autoscaler.console.base import CONSOLE, ROOT, Console, see_other
 from autoscaler.console.guard import guard, harden
 from autoscaler.console.history import Chronicle
+from autoscaler.console.leaders import LeaderAddress
+from autoscaler.console.live import pause
+from autoscaler.console.remembering import EVERY_S, Remembering, Standing
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import TokenFile
 from autoscaler.scaler import Scaler
+from autoscaler.store.shelves import Shelves
 
 MAX_FORM = 64 * 1024
+KEEPING = web.AppKey("keeping", asyncio.Task[None])
 
 
 def add_console(
-    parent: web.Application, settings: ConsoleSettings, chronicle: Chronicle, scaler: Callable[[], Scaler]
+    parent: web.Application,
+    settings: ConsoleSettings,
+    chronicle: Chronicle,
+    scaler: Callable[[], Scaler],
+    *,
+    listens: str,
+    writes: bool,
 ) -> None:
     """Serve the console of a scaler, which is asked for once it is up.
+
+    `listens` is the address of this process; `writes` is whether the history may be written, which a dry run's may not.
 
     Raises:
         ConfigurationError: the token file cannot be used.
@@ -33,25 +48,38 @@ def add_console(
     tokens = TokenFile(settings.tokens)
     app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
 
+    @cache
+    def shelves() -> Shelves:
+        return Shelves(scaler().store)
+
     async def console_context(app: web.Application) -> AsyncIterator[None]:
         timeout = aiohttp.ClientTimeout(total=30)
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=timeout) as http:
             room = None
             if settings.room_admin is not None and settings.room_admin_token_file is not None:
                 room = RoomAdmin(settings.room_admin, settings.room_admin_token_file, http)
+            leader = LeaderAddress(
+                settings.url or f"{listens}{ROOT}/", lambda: scaler().leadership, writes=writes
+            )
             app[CONSOLE] = Console(
                 settings=settings,
                 chronicle=chronicle,
                 scaler=scaler,
                 tokens=tokens,
-                audit=Audit(lambda: scaler().store),
+                audit=Audit(shelves),
                 room=room,
+                leader=leader,
             )
+            history = app[CONSOLE].onsale_history
+            remembering = Remembering(chronicle, history, lambda: _standing(scaler(), writes=writes))
+            keeping = _keep(remembering, leader, shelves, app[CONSOLE].stopping)
+            app[KEEPING] = asyncio.create_task(keeping, name="keep the console's history")
             async with AsyncExitStack() as stack:
                 if room is not None:
-                    history = app[CONSOLE].onsale_history
                     await stack.enter_async_context(history.following(room, SystemClock()))
                 yield
+            app[KEEPING].cancel()
+            await asyncio.gather(app[KEEPING], return_exceptions=True)
 
     app.cleanup_ctx.append(console_context)
     app.on_response_prepare.append(harden)
@@ -85,6 +113,25 @@ async def _to_console(request: web.Request) -> web.StreamResponse:
 
 
 async def _stop_streams(app: web.Application) -> None:
-    """Have open streams end before the server waits for them."""
+    """Have open streams end before the server waits for them, and keep the history once more while there is a store."""
     if CONSOLE in app:
         app[CONSOLE].stopping.set()
+        await app[KEEPING]
+
+
+async def _keep(
+    remembering: Remembering, leader: LeaderAddress, shelves: Callable[[], Shelves], stopping: asyncio.Event
+) -> None:
+    """Carry on until the end, and once more then."""
+    ended = False
+    while not ended:
+        ended = stopping.is_set()
+        await remembering.carry_on(shelves())
+        await leader.carry_on(shelves())
+        await pause(stopping, EVERY_S)
+
+
+def _standing(scaler: Scaler, *, writes: bool) -> Standing:
+    rules = scaler.crew.plan.rules
+    targets = {name: rules[name].spec.target.key for name in scaler.loops if name in rules}
+    return Standing(scaler.leadership.is_leading(), writes, targets)

@@ -14,14 +14,12 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 import structlog
-from redis.exceptions import RedisError
 
-from autoscaler.errors import brief
-from autoscaler.store.connection import Script, StoreClient
+from autoscaler.errors import StoreUnavailable
+from autoscaler.store.shelves import Shelf, Shelves
 
-KEPT: Final = 500
+SHELF: Final = Shelf("{scaler}:console:audit", kept=500)
 SHOWN: Final = 200
-KEY: Final = "{scaler}:console:audit"
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
@@ -42,10 +40,9 @@ class Entry:
 class Audit:
     """The audit log of one console."""
 
-    def __init__(self, store: Callable[[], StoreClient]) -> None:
-        self._store = store
-        self._scripts: tuple[Script, Script] | None = None
-        self._unwritten: deque[Entry] = deque(maxlen=KEPT)
+    def __init__(self, shelves: Callable[[], Shelves]) -> None:
+        self._shelves = shelves
+        self._unwritten: deque[Entry] = deque(maxlen=SHELF.kept)
         self._writing = asyncio.Lock()
         self.error = ""
         """Why the newest entries are in this process and the log only; empty where they are in the store."""
@@ -66,9 +63,9 @@ class Audit:
             await self._write()
             waiting = tuple(reversed(self._unwritten))
         try:
-            texts = await self._script(1)(keys=[KEY], args=[SHOWN])
-        except (RedisError, OSError, TimeoutError) as error:
-            self.error = f"store: {brief(error)}"
+            texts = await self._shelves().read(SHELF, SHOWN)
+        except StoreUnavailable as error:
+            self.error = str(error)
             return waiting
         return (*waiting, *(entry for text in texts if (entry := _read(text)) is not None))
 
@@ -76,18 +73,12 @@ class Audit:
         while self._unwritten:
             entry = self._unwritten[0]
             try:
-                await self._script(0)(keys=[KEY], args=[json.dumps(asdict(entry)), KEPT])
-            except (RedisError, OSError, TimeoutError) as error:
-                self.error = f"store: {brief(error)}"
+                await self._shelves().put(SHELF, [json.dumps(asdict(entry))])
+            except StoreUnavailable as error:
+                self.error = str(error)
                 return
             self._unwritten.popleft()
         self.error = ""
-
-    def _script(self, index: int) -> Script:
-        if self._scripts is None:
-            store = self._store()
-            self._scripts = Script(store, "append_audit.lua"), Script(store, "read_audit.lua")
-        return self._scripts[index]
 
 
 def _read(text: str) -> Entry | None:

@@ -15,17 +15,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoscaler.console.audit import Audit
 from autoscaler.console.history import Chronicle
+from autoscaler.console.leaders import LeaderAddress
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.roomadmin import RoomAdmin
+from autoscaler.console.seen import mark_of
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
-from autoscaler.console.tokens import TokenFile
+from autoscaler.console.tokens import TokenFile, may_act
 from autoscaler.console.views import ago, standing
 from autoscaler.loop import RuleLoop
 from autoscaler.scaler import Scaler
 from rulebook.rule import ScalingRule
 
 ROOT: Final = "/console"
+SAID: Final = "said"
+"""In the address of a page that shows what came of an action: which notice it is."""
 HTML_HEADERS: Final = {"Cache-Control": "no-store"}
 
 
@@ -40,6 +44,7 @@ def _environment() -> Environment:
     environment.filters["ago"] = ago
     environment.filters["clock"] = _clock_time
     environment.filters["moment"] = _moment
+    environment.filters["mark"] = mark_of
     return environment
 
 
@@ -53,6 +58,7 @@ class Console:
     tokens: TokenFile
     audit: Audit
     room: RoomAdmin | None
+    leader: LeaderAddress
     onsale_history: OnsaleHistory = field(default_factory=OnsaleHistory)
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
@@ -68,7 +74,12 @@ class Console:
         scaler = self.scaler()
         rule, loop = scaler.crew.plan.rules.get(name), scaler.loops.get(name)
         if rule is None or loop is None:
-            raise web.HTTPNotFound(text="There is no such service here, or another scaler runs it.")
+            leadership = scaler.leadership
+            if leadership.elected and not leadership.on_duty:
+                raise web.HTTPNotFound(
+                    text=f"{standing(leadership).text}: it runs the services, and shows them."
+                )
+            raise web.HTTPNotFound(text="There is no such service: no rule of this name is in force.")
         return rule, loop
 
 
@@ -85,11 +96,12 @@ def render(request: web.Request, template: str, *, code: int = 200, **values: An
         "root": ROOT,
         "session": session,
         "who": "" if session is None else session.entry.name,
-        "may_act": session is not None and session.entry.may_act,
+        "may_act": session is not None and may_act(session.entry),
         "form_key": "" if session is None else session.form_key,
-        "notice": None if session is None else session.take_notice(),
+        "notice": None if session is None else session.take_notice(request.query.get(SAID, "")),
         "has_room": console.room is not None,
         "standing": standing(scaler.leadership),
+        "leader_address": console.leader.elsewhere,
         "now_s": scaler.clock.now_s(),
         "path": request.path,
         **values,

@@ -21,6 +21,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
 from autoscaler.console.sessions import Session
 from autoscaler.console.settings import ConsoleSettings
+from autoscaler.console.tokens import may_act
 
 COOKIE: Final = "tidegate_console"
 HOST_COOKIE: Final = f"__Host-{COOKIE}"
@@ -73,6 +74,11 @@ def session_key(request: web.Request) -> str:
     return request.cookies.get(_cookie(request.app[CONSOLE].settings)[0], "")
 
 
+def why_signed_out(request: web.Request) -> str:
+    """Say why whoever has no session has none: it has ended, where the browser still has its cookie."""
+    return "Your session has ended: sign in again." if session_key(request) else "Sign in first."
+
+
 def set_cookie(response: web.Response, key: str, settings: ConsoleSettings) -> None:
     """Give a browser its session."""
     name, path = _cookie(settings)
@@ -111,7 +117,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
         return None
     if session is None:
         if changes or "text/html" not in request.headers.get("Accept", ""):
-            raise web.HTTPUnauthorized(text="Sign in first. Nothing was done.")
+            raise web.HTTPUnauthorized(text=f"{why_signed_out(request)} Nothing was done.")
         return see_other(f"{SIGN_IN}?next={quote(request.path_qs, safe='/')}")
     if changes:
         form = await request.post()
@@ -120,7 +126,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
             raise web.HTTPForbidden(
                 text="This form is not from this session: reload the page. Nothing was done."
             )
-        if request.path != SIGN_OUT and not session.entry.may_act:
+        if request.path != SIGN_OUT and not may_act(session.entry):
             _log.warning("console action of a viewer refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
     return None

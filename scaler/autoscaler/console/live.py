@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from autoscaler.console.base import CONSOLE
-from autoscaler.console.guard import COOKIE
+from autoscaler.console.guard import session_key
 
 LOOK_EVERY_S: Final = 1.0
 TICK_AT_LEAST_S: Final = 5.0
@@ -45,7 +45,7 @@ async def stream_ticks(request: web.Request) -> web.StreamResponse:
 async def still_signed_in(request: web.Request) -> bool:
     """Tell whether the session a stream was opened with still holds."""
     console = request.app[CONSOLE]
-    session = console.sessions.find(request.cookies.get(COOKIE, ""), time.monotonic())
+    session = console.sessions.find(session_key(request), time.monotonic())
     return session is not None and console.tokens.still_holds(session.entry)
 
 

@@ -1,10 +1,15 @@
-"""The page of a pod's log, and the stream behind it. A log is others' text: it leaves as text and nothing else."""
+"""The page of a pod's log, and the stream behind it. A log is others' text: it leaves as text and nothing else.
+
+Of a pod with several containers one is chosen; of one that was restarted, what the instance before has printed can be read.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
@@ -15,7 +20,7 @@ from autoscaler.console.live import STREAM_HEADERS, pause, still_signed_in
 from autoscaler.console.pages import pods_of
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.loop import RuleLoop
-from autoscaler.targets.fleet import Fleet
+from autoscaler.targets.fleet import ContainerView, Fleet, PodView
 
 LINES: Final = 500
 MOST_LINES: Final = 5000
@@ -26,17 +31,33 @@ BEAT_S: Final = 15.0
 _DONE: Final = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which log is asked for, and how many of its last lines. Without a container it is the pod's main one."""
+
+    pod: str
+    container: str
+    previous: bool
+    lines: int
+
+    def of(self, fleet: Fleet, *, follow: bool) -> AsyncGenerator[str, None]:
+        """Read it."""
+        return fleet.log(
+            self.pod, self.lines, follow=follow, container=self.container, previous=self.previous
+        )
+
+
 async def show_log(request: web.Request) -> web.Response:
     """The last lines of a pod's log, those with `q` in them; a script then follows it."""
     rule, loop = request.app[CONSOLE].rule(request.match_info["rule"])
     pods, problem = await pods_of(loop)
-    pod = request.query.get("pod") or (pods[0].name if pods else "")
-    sought, lines = request.query.get("q", "")[:200], _count(request.query.get("lines"))
+    wanted = _wanted(request, pods)
+    sought = request.query.get("q", "")[:200]
     found: list[str] = []
-    if pod:
+    if wanted.pod:
         try:
             async with asyncio.timeout(10):
-                async with aclosing(_fleet(loop).log(pod, lines, follow=False)) as log:
+                async with aclosing(wanted.of(_fleet(loop), follow=False)) as log:
                     found = [line async for line in log]
         except (AutoscalerError, TimeoutError) as error:
             problem = brief(error)
@@ -47,9 +68,10 @@ async def show_log(request: web.Request) -> web.Response:
         "log.html",
         rule=rule,
         pods=pods,
-        pod=pod,
+        wanted=wanted,
+        containers=_containers(pods, wanted.pod),
+        has_previous=wanted.previous or _restarted(pods, wanted),
         lines=found,
-        count=lines,
         sought=sought,
         problem=problem,
     )
@@ -59,13 +81,11 @@ async def stream_log(request: web.Request) -> web.StreamResponse:
     """Send a pod's last lines and what follows as JSON lists of lines."""
     console = request.app[CONSOLE]
     _, loop = console.rule(request.match_info["rule"])
-    fleet, pod = _fleet(loop), request.query.get("pod", "")
+    fleet, wanted = _fleet(loop), _wanted(request, ())
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     queue: asyncio.Queue[str | None] = asyncio.Queue(maxsize=BATCH)
-    reading = asyncio.create_task(
-        _read(fleet, pod, _count(request.query.get("lines")), queue), name=f"log {pod}"
-    )
+    reading = asyncio.create_task(_read(fleet, wanted, queue), name=f"log {wanted.pod}")
     try:
         while not console.stopping.is_set() and await still_signed_in(request):
             batch, ended = await _batch(queue, console.stopping)
@@ -86,11 +106,11 @@ async def stream_log(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _read(fleet: Fleet, pod: str, lines: int, queue: asyncio.Queue[str | None]) -> str:
+async def _read(fleet: Fleet, wanted: Wanted, queue: asyncio.Queue[str | None]) -> str:
     """Put lines into the queue until there are no more; returns why."""
-    told = "The pod has ended."
+    told = "This is all that the instance before has printed." if wanted.previous else "The pod has ended."
     try:
-        async with aclosing(fleet.log(pod, lines, follow=True)) as log:
+        async with aclosing(wanted.of(fleet, follow=True)) as log:
             async for line in log:
                 await queue.put(line)
     except AutoscalerError as error:
@@ -115,6 +135,27 @@ async def _batch(queue: asyncio.Queue[str | None], stopping: asyncio.Event) -> t
             return lines, False
         line = queue.get_nowait()
     return lines, True
+
+
+def _wanted(request: web.Request, pods: Sequence[PodView]) -> Wanted:
+    """Read what is asked for. A container that the pod does not have was chosen for another pod: it is left out."""
+    query = request.query
+    pod = query.get("pod") or (pods[0].name if pods else "")
+    container, known = query.get("container", ""), _containers(pods, pod)
+    if known and container not in {each.name for each in known}:
+        container = ""
+    return Wanted(pod, container, query.get("previous") == "yes", _count(query.get("lines")))
+
+
+def _containers(pods: Sequence[PodView], pod: str) -> tuple[ContainerView, ...]:
+    return next((view.containers for view in pods if view.name == pod), ())
+
+
+def _restarted(pods: Sequence[PodView], wanted: Wanted) -> bool:
+    """Tell whether there is an instance before."""
+    containers = _containers(pods, wanted.pod)
+    name = wanted.container or (containers[0].name if containers else "")
+    return any(each.restarts > 0 for each in containers if each.name == name)
 
 
 def _fleet(loop: RuleLoop) -> Fleet:

@@ -1,10 +1,9 @@
-"""How onsales went lately, asked of the room every few seconds and kept in this process, for the plots of their page."""
+"""How onsales went lately, asked of the room every few seconds, for the plots of their page."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -13,10 +12,13 @@ from autoscaler.clock import Clock
 from autoscaler.console.onsales import OnsaleView, onsale_view
 from autoscaler.console.plot import Plot, Series, draw
 from autoscaler.console.roomadmin import RoomAdmin
+from autoscaler.console.trail import Trail
 
-EVERY_S: Final = 5.0
-KEPT: Final = 720
+EVERY_S: Final = 2.0
+KEPT: Final = 1800
 MOST_ONSALES: Final = 50
+GAP_S: Final = 15.0
+"""Where there is nothing for longer, the line is broken."""
 _HEIGHT: Final = 150
 
 
@@ -34,7 +36,7 @@ class OnsaleHistory:
     """The samples of each onsale, oldest first."""
 
     def __init__(self) -> None:
-        self._samples: dict[str, deque[Sample]] = {}
+        self._samples: dict[str, Trail[Sample]] = {}
 
     def note(self, view: OnsaleView, at_s: float) -> None:
         """Remember an onsale as it is now; figures which the room calls old say nothing about now."""
@@ -47,15 +49,23 @@ class OnsaleHistory:
             view.released_per_s if known else None,
             view.rate_per_s if known else None,
         )
-        self._samples.setdefault(view.name, deque(maxlen=KEPT)).append(sample)
+        self._samples.setdefault(view.name, Trail(KEPT)).add(sample)
+
+    def trails(self) -> Mapping[str, Trail[Sample]]:
+        """Return what is kept of each, by those who carry it on."""
+        return dict(self._samples)
 
     def plots(self, name: str) -> tuple[Plot | None, Plot | None]:
-        """Draw who waited, and how many were released against the rate."""
-        samples = tuple(self._samples.get(name, ()))
+        """Draw who waited, and how many were released against the rate, as far back as one process would remember."""
+        trail = self._samples.get(name)
+        newest = None if trail is None else trail.last
+        if trail is None or newest is None:
+            return None, None
+        samples = [one for one in trail if newest.at_s - one.at_s <= KEPT * EVERY_S]
         waiting = Series("waiting", "signal", tuple((one.at_s, one.waiting) for one in samples), steps=True)
         released = Series("released/s", "available", tuple((one.at_s, one.released_per_s) for one in samples))
         rate = Series("rate", "desired", tuple((one.at_s, one.rate_per_s) for one in samples))
-        return draw([waiting], _HEIGHT), draw([released, rate], _HEIGHT)
+        return draw([waiting], _HEIGHT, GAP_S), draw([released, rate], _HEIGHT, GAP_S)
 
     @asynccontextmanager
     async def following(self, room: RoomAdmin, clock: Clock) -> AsyncIterator[None]:

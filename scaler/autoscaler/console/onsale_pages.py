@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
 from autoscaler.console.actions import CONFIRMED, Refused, answer, ask_again, carry_out, texts
 from autoscaler.console.base import CONSOLE, ROOT, render
-from autoscaler.console.onsales import onsale_view
+from autoscaler.console.onsales import OnsaleView, onsale_view
 from autoscaler.console.roomadmin import RoomAdmin, RoomError
+from autoscaler.console.seen import check_seen
 
 MAX_TEXT: Final = 300
 
@@ -24,7 +25,9 @@ async def show_onsale(request: web.Request) -> web.Response:
         view = onsale_view(await room.onsale(name))
         changes = await room.changes(name)
     except RoomError as error:
-        problem = str(error)
+        problem, known = str(error), room.known(name)
+        if view is None and known is not None:
+            view = onsale_view({**known, "stale": True})
     waiting, rates = request.app[CONSOLE].onsale_history.plots(name)
     return render(
         request,
@@ -57,10 +60,18 @@ async def act(request: web.Request) -> web.StreamResponse:
             back=back,
         )
     detail = next((str(value) for value in body.values() if value), "")
+
+    async def change(request_id: str) -> None:
+        if action in CHANGED_BY:
+            now = onsale_view(await room.onsale(name))
+            # Who holds a line that is not held is never refused: it is urgent, and hurts nobody's work.
+            if action != "hold" or now.hold:
+                check_seen(form, CHANGED_BY[action](now), _told(action, now))
+        await room.act(name, action, body, request_id)
+
     return await carry_out(
-        request, action, f"onsale {name}", detail, lambda request_id: room.act(name, action, body, request_id),
-        done=f"{name}: {_DONE[action]}", back=back,
-    )  # fmt: skip
+        request, action, f"onsale {name}", detail, change, done=f"{name}: {_DONE[action]}", back=back
+    )
 
 
 _DONE: Final = {
@@ -70,6 +81,27 @@ _DONE: Final = {
     "message": "the message is set.",
     "revoke": "the session is revoked.",
 }
+
+
+CHANGED_BY: Final[Mapping[str, Callable[[OnsaleView], object]]] = {
+    "hold": lambda onsale: onsale.hold,
+    "resume": lambda onsale: onsale.hold,
+    "rate": lambda onsale: onsale.ceiling_per_s,
+    "message": lambda onsale: onsale.message,
+}
+"""What of an onsale each action changes: if somebody else has changed that meanwhile, it is not done."""
+
+
+def _told(action: str, now: OnsaleView) -> str:
+    match action:
+        case "rate" if now.ceiling_per_s is None:
+            return "the rate was given back to the document"
+        case "rate":
+            return f"the rate was set to {now.ceiling_per_s:g}/s"
+        case "message":
+            return f"the message was set to “{now.message}”" if now.message else "the message was taken back"
+        case _:
+            return f"the onsale was held: “{now.hold}”," if now.hold else "the onsale was resumed"
 
 
 def read_action(action: str, form: Mapping[str, str]) -> dict[str, Any]:

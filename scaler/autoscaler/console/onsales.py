@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoscaler.console.history import Grade
+from autoscaler.console.happenings import Grade
 from autoscaler.console.views import Said, ago
 
 
@@ -57,7 +57,9 @@ def onsale_view(answer: Mapping[str, Any]) -> OnsaleView:
     titles = _mapping(_mapping(document.get("spec")).get("title"))
     waiting, rate = _whole(snapshot.get("waiting")), _number(snapshot.get("rate_per_s"))
     released_per_s = _number(snapshot.get("released_per_s"))
-    hold = _text(snapshot.get("hold"))
+    # The snapshot is a copy, some moments old; what operators have set is read from the store at once.
+    told = overrides if isinstance(answer.get("overrides"), dict) else snapshot
+    hold = _text(told.get("hold"))
     stale = answer.get("stale") is True
     try:
         ceiling = float(_text(overrides.get("ops_rate")))
@@ -81,7 +83,7 @@ def onsale_view(answer: Mapping[str, Any]) -> OnsaleView:
         late=_whole(snapshot.get("late")),
         eta=_eta(waiting, rate, released_per_s, held=bool(hold)),
         hold=hold,
-        message=_text(snapshot.get("message")),
+        message=_text(told.get("message")),
         ceiling_per_s=ceiling,
         stale=stale,
     )
@@ -89,7 +91,7 @@ def onsale_view(answer: Mapping[str, Any]) -> OnsaleView:
 
 def _phase(phase: str, *, hold: str, stale: bool) -> Said:
     if stale:
-        return Said("Stale", "bad", "the room does not reach its store; these figures are old")
+        return Said("Stale", "bad", "the room or its store is out of reach; these figures are old")
     if hold:
         return Said("Held", "warning", hold)
     grades: dict[str, Grade] = {"open": "good"}

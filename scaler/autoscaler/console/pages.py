@@ -11,7 +11,7 @@ from autoscaler.console.base import CONSOLE, render, static_files
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.roomadmin import Overview
-from autoscaler.console.views import replicas_plot, service_row, signal_rows, summary_of
+from autoscaler.console.views import lately, replicas_plot, service_row, signal_rows, summary_of
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import is_pool
@@ -49,7 +49,7 @@ async def show_service(request: web.Request) -> web.Response:
     scaler = console.scaler()
     plan, now_s, status = scaler.crew.plan, scaler.clock.monotonic_s(), loop.status
     pods, problem = await pods_of(loop)
-    rounds = console.chronicle.rounds(rule.name)
+    rounds = lately(console.chronicle.rounds(rule.name), status.interval_s)
     pool = rule.spec.target.name if is_pool(rule) else ""
     return render(
         request,
@@ -62,7 +62,7 @@ async def show_service(request: web.Request) -> web.Response:
         pods=pods,
         pods_problem=problem,
         can_restart=fleet_of(loop.target) is not None,
-        plot=replicas_plot(rounds),
+        plot=replicas_plot(rounds, status.interval_s, rule.spec.replicas.max),
         signals=signal_rows(rule, status, rounds),
         happenings=console.chronicle.happenings(rule.name, pool)[:EVENTS_SHOWN],
     )

@@ -1,12 +1,13 @@
 """Turns series into the points of an SVG plot: pure geometry, so that a page shows it without a script.
 
-A series of counts goes in steps, a series of measurements in lines; where a value is missing, the line is broken.
+A series of counts goes in steps, a series of measurements in lines; where a value is missing, or nothing was noted for long, the
+line is broken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,8 @@ class Plot:
     lines: tuple[Line, ...]
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
+    beyond: str | None = None
+    """The highest value, where it is above what is drawn."""
 
     @property
     def summary(self) -> str:
@@ -71,8 +74,13 @@ class Plot:
         return "Now " + ", ".join(parts)
 
 
-def draw(series: Sequence[Series], height: int) -> Plot | None:
-    """Lay out series over their common time; None while there are no two moments to draw a line between."""
+def draw(
+    series: Sequence[Series], height: int, gap_s: float = math.inf, ceiling: float = math.inf
+) -> Plot | None:
+    """Lay out series over their common time; None while there are no two moments to draw a line between.
+
+    Over more than `gap_s` between two points no line is drawn. What is above `ceiling` is drawn at the upper edge.
+    """
     times = [at_s for one in series for at_s, _ in one.points]
     if not times or max(times) - min(times) <= 0:
         return None
@@ -80,7 +88,7 @@ def draw(series: Sequence[Series], height: int) -> Plot | None:
     values = [
         value for one in series for _, value in one.points if value is not None and math.isfinite(value)
     ]
-    top = nice_ceiling(max(values, default=0.0))
+    top = nice_ceiling(min(max(values, default=0.0), ceiling))
     if all(one.steps for one in series):  # counts: a quarter of one is none
         top = max(top, float(_TICKS))
     low = min(0.0, *values) if values else 0.0
@@ -90,13 +98,13 @@ def draw(series: Sequence[Series], height: int) -> Plot | None:
         return LEFT + (at_s - start_s) / (end_s - start_s) * (right - LEFT)
 
     def y(value: float) -> float:
-        return base - (value - low) / (top - low) * (base - TOP)
+        return base - (min(value, top) - low) / (top - low) * (base - TOP)
 
     lines = []
     for one in series:
         points = [
             (x(at_s), None if value is None or not math.isfinite(value) else y(value))
-            for at_s, value in thinned(one.points)
+            for at_s, value in broken(thinned(one.points), gap_s)
         ]
         lines.append(
             Line(
@@ -117,7 +125,20 @@ def draw(series: Sequence[Series], height: int) -> Plot | None:
             Tick(round(x(start_s + (end_s - start_s) * share), 1), _ago((end_s - start_s) * (1 - share)))
             for share in (0.0, 0.5, 1.0)
         ),
+        beyond=format_number(max(values)) if values and max(values) > top else None,
     )
+
+
+def broken(
+    points: Sequence[tuple[float, float | None]], gap_s: float
+) -> Iterator[tuple[float, float | None]]:
+    """Go through points, with one that has no value in each gap."""
+    before_s = math.inf
+    for at_s, value in points:
+        if at_s - before_s > gap_s:
+            yield before_s, None
+        before_s = at_s
+        yield at_s, value
 
 
 def thinned(points: Sequence[tuple[float, float | None]]) -> Sequence[tuple[float, float | None]]:

@@ -49,6 +49,7 @@ class RoomAdmin:
         self._asking = asyncio.Lock()
         self._overview = Overview(error="not asked yet")
         self._asked_s = float("-inf")
+        self._known: dict[str, Json] = {}
 
     async def overview(self) -> Overview:
         """Return all onsales; never raises."""
@@ -56,10 +57,15 @@ class RoomAdmin:
             if time.monotonic() - self._asked_s >= FRESH_S:
                 try:
                     self._overview = Overview(await self._all())
+                    self._known = {str(answer.get("name")): answer for answer in self._overview.onsales}
                 except RoomError as error:
                     self._overview = Overview(error=str(error))
                 self._asked_s = time.monotonic()
             return self._overview
+
+    def known(self, name: str) -> Json | None:
+        """Return an onsale as it was when the room last answered for all of them; None for one that was not there."""
+        return self._known.get(name)
 
     async def onsale(self, name: str) -> Json:
         """Return one onsale in detail.
@@ -137,6 +143,8 @@ def _document(text: bytes) -> Json | None:
 def _refusal(address: str, status: int, document: Json | None) -> str:
     if document is None or (status == 404 and "status" not in document):
         return f"{address} has no admin API (status {status}): start the room with --admin-tokens"
+    if status == 503:  # its own words are for buyers
+        return f"the room at {address} does not reach its store: what was asked for may have been done or not; look again"
     problems = document.get("problems", ())
     told = "; ".join(str(each.get("message", "")) for each in problems if isinstance(each, dict))
     if status == 401:

@@ -7,12 +7,13 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Final
 
-from autoscaler.console.tokens import TokenEntry
+from rulebook.admintokens import TokenEntry
 
 IDLE_S: Final = 3600.0
 """A session that nobody uses ends after this; an open page uses it."""
 HARD_S: Final = 12 * 3600.0
 MOST: Final = 1000
+NOTICES: Final = 20
 TRIES: Final = 10
 TRY_EVERY_S: Final = 6.0
 """After `TRIES` wrong tokens at once, another may be tried this often."""
@@ -26,17 +27,24 @@ class Session:
     began_s: float
     used_s: float
     form_key: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    notice: tuple[str, str] | None = None
-    """What came of the last action, shown once: grade and text."""
+    notices: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """What came of actions and is to be shown once: grade and text, by the key in the address of the page that shows it."""
 
     def owns(self, form_key: object) -> bool:
         """Tell whether a form was made for this session."""
         return isinstance(form_key, str) and hmac.compare_digest(form_key.encode(), self.form_key.encode())
 
-    def take_notice(self) -> tuple[str, str] | None:
+    def leave_notice(self, grade: str, text: str) -> str:
+        """Have something shown once; returns the key. By it alone: a page which renews itself meanwhile must not take it."""
+        if len(self.notices) >= NOTICES:
+            del self.notices[next(iter(self.notices))]
+        key = secrets.token_urlsafe(6)
+        self.notices[key] = (grade, text)
+        return key
+
+    def take_notice(self, key: str) -> tuple[str, str] | None:
         """Return what is to be shown once."""
-        notice, self.notice = self.notice, None
-        return notice
+        return self.notices.pop(key, None)
 
 
 class Sessions:

@@ -22,7 +22,8 @@ class ConsoleSettings:
     """The token file: who may sign in, and as what; the same form as the room's."""
 
     url: str | None = None
-    """The address people reach it by, where a proxy stands before it; with https, cookies are for https only."""
+    """The address people reach it by, where a proxy stands before it; with https, cookies are for https only. Of several scalers
+    each is best given its own: while it leads, the others send people there."""
 
     room_admin: str | None = None
     """The address of the room, for its admin API; None shows no onsales."""
@@ -32,7 +33,7 @@ class ConsoleSettings:
 
     def __post_init__(self) -> None:
         for name, address in (("console-url", self.url), ("room-admin", self.room_admin)):
-            if address is not None and not _is_address(address):
+            if address is not None and not is_address(address):
                 raise ConfigurationError(
                     f"--{name} {address!r} is not an address like https://ops.example.org"
                 )
@@ -50,7 +51,8 @@ class ConsoleSettings:
         return self.url is not None and self.url.startswith("https://")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Tell whether a text is an address of a page: http or https, and nobody's password in it."""
     try:
         url = URL(text)
         return url.scheme in ("http", "https") and bool(url.host) and url.user is None

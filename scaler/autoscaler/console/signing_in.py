@@ -7,15 +7,18 @@ import time
 import structlog
 from aiohttp import web
 
-from autoscaler.console.base import CONSOLE, ROOT, client_of, render, see_other
-from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie
+from autoscaler.console.base import CONSOLE, ROOT, SESSION, client_of, render, see_other
+from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie, why_signed_out
+from autoscaler.console.tokens import opens_console
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
 
 async def show_sign_in(request: web.Request) -> web.Response:
     """Ask for a token."""
-    return render(request, "sign_in.html", next=_safe(request.query.get("next")), problem="")
+    over = SESSION not in request and session_key(request)
+    notice = why_signed_out(request) if over else ""
+    return render(request, "sign_in.html", next=_safe(request.query.get("next")), problem=notice)
 
 
 async def sign_in(request: web.Request) -> web.StreamResponse:
@@ -42,7 +45,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
             problem = "This token is not known here."
             return render(request, "sign_in.html", code=401, next=goal, problem=problem)
         console.attempts.succeeded(client)
-    if not entry.opens_console:
+    if not opens_console(entry):
         _log.warning("console role refused", client=client, who=entry.name)
         problem = (
             "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.console.history import Grade, Round
+from autoscaler.console.happenings import Grade
+from autoscaler.console.history import ROUNDS_KEPT, Round
 from autoscaler.console.plot import Plot, Series, draw, format_number
 from autoscaler.leadership.standing import Leadership
 from autoscaler.sources.base import Answer
@@ -17,6 +18,9 @@ from rulebook.rule import Paused, ScalingRule
 from rulebook.signals import SignalSpec
 
 LATE_ROUNDS: Final = 3
+GAP_ROUNDS: Final = 6
+"""Where there was no round for longer, a plot has a gap."""
+SHORTEST_GAP_S: Final = 5.0
 DESCRIPTION: Final = "tidegate.dev/description"
 """The annotation of a rule's document which says in a sentence what the service is."""
 _TALL, _LOW = 240, 130
@@ -67,7 +71,7 @@ def service_row(rule: ScalingRule, status: RuleStatus, *, outdated: bool, now_s:
         description=describe(rule),
         desired=None if state is None else state.replicas,
         available=None if state is None else state.ready,
-        status=health(status, outdated=outdated, now_s=now_s),
+        status=health(status, outdated=outdated, now_s=now_s, optional=_optional(rule)),
         mode=mode_of(rule, status),
     )
 
@@ -81,8 +85,10 @@ def describe(rule: ScalingRule) -> str:
     return f"Scaled by {names}"
 
 
-def health(status: RuleStatus, *, outdated: bool, now_s: float) -> Said:
-    """Say in a word how a service does; what is worst comes first."""
+def health(
+    status: RuleStatus, *, outdated: bool, now_s: float, optional: frozenset[str] = frozenset()
+) -> Said:
+    """Say in a word how a service does; what is worst comes first. `optional` signals may be missing."""
     state, last_s = status.state, status.last_round_monotonic_s
     if last_s is None:
         return Said("Starting", "note", "no round has ended yet")
@@ -100,7 +106,11 @@ def health(status: RuleStatus, *, outdated: bool, now_s: float) -> Said:
         if state.ready == 0:
             return Said("Unavailable", "bad", "no replica is ready")
         return Said("Scaling", "warning", f"{state.replicas - state.ready} not ready yet")
-    missing = [name for name, answer in status.answers.items() if isinstance(answer.reading, Missing)]
+    missing = [
+        name
+        for name, answer in status.answers.items()
+        if isinstance(answer.reading, Missing) and name not in optional
+    ]
     if missing:
         return Said("Data missing", "warning", ", ".join(missing))
     if outdated:
@@ -108,6 +118,11 @@ def health(status: RuleStatus, *, outdated: bool, now_s: float) -> Said:
     if state is not None and state.replicas == 0:
         return Said("Scaled to zero", "note")
     return Said("Healthy", "good")
+
+
+def _optional(rule: ScalingRule) -> frozenset[str]:
+    """Name the signals which the rule does without: a quiet shop has no latency."""
+    return frozenset(signal.name for signal in rule.spec.signals if signal.on_missing == "ignore")
 
 
 def mode_of(rule: ScalingRule, status: RuleStatus) -> Said:
@@ -134,6 +149,7 @@ def mode_of(rule: ScalingRule, status: RuleStatus) -> Said:
 
 def signal_rows(rule: ScalingRule, status: RuleStatus, rounds: Sequence[Round]) -> tuple[SignalRow, ...]:
     """Put each signal on a line."""
+    optional = _optional(rule)
     asked = {} if status.decision is None else {r.signal: r for r in status.decision.recommendations}
     rows = []
     for signal in rule.spec.signals:
@@ -150,15 +166,31 @@ def signal_rows(rule: ScalingRule, status: RuleStatus, rounds: Sequence[Round]) 
                 if recommendation is None or recommendation.replicas is None
                 else str(recommendation.replicas),
                 detail="" if recommendation is None else recommendation.detail,
-                missing=answer is not None and isinstance(answer.reading, Missing),
-                plot=draw([series], _LOW),
+                missing=answer is not None
+                and isinstance(answer.reading, Missing)
+                and signal.name not in optional,
+                plot=draw([series], _LOW, _gap_s(status.interval_s)),
             )
         )
     return tuple(rows)
 
 
-def replicas_plot(rounds: Sequence[Round]) -> Plot | None:
-    """Draw what was wanted and what was there, and what each signal asked for."""
+def lately(rounds: Sequence[Round], interval_s: float) -> tuple[Round, ...]:
+    """Leave out what one process would not remember: after a long rest, what was before it."""
+    if not rounds:
+        return ()
+    since_s = rounds[-1].at_s - ROUNDS_KEPT * interval_s
+    return tuple(one for one in rounds if one.at_s >= since_s)
+
+
+def replicas_plot(rounds: Sequence[Round], interval_s: float, most: int) -> Plot | None:
+    """Draw what was wanted and what was there, and what each signal asked for.
+
+    A signal may ask for ten times what the rule allows; then the lines that matter would lie on the ground. So what is beyond
+    the rule's `most`, and a quarter more, is drawn at the upper edge.
+    """
+    there = max((max(one.desired, one.ready, one.current) for one in rounds), default=0)
+    ceiling = max(most, there) * 1.25
     names = list(dict.fromkeys(name for one in rounds for name, _ in one.recommended))
     asked = [
         Series(
@@ -176,7 +208,13 @@ def replicas_plot(rounds: Sequence[Round]) -> Plot | None:
             Series("desired", "desired", tuple((one.at_s, one.desired) for one in rounds), steps=True),
         ],
         _TALL,
+        _gap_s(interval_s),
+        ceiling,
     )
+
+
+def _gap_s(interval_s: float) -> float:
+    return max(GAP_ROUNDS * interval_s, SHORTEST_GAP_S)
 
 
 def standing(leadership: Leadership) -> Said:

@@ -38,29 +38,19 @@ def open_client(url: str, *, allow_open: bool = False) -> StoreClient:
         check_closed(address, allow_open=allow_open)
     except ValueError as error:
         raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
-    options: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_timeout": TIMEOUT_S,
-        "socket_connect_timeout": TIMEOUT_S,
-        "max_connections": CONNECTIONS,
-        "username": address.username,
-        "password": address.password,
-        **address.options,
-    }
-    if address.tls:
-        options["ssl"] = True
+    options = address.client_options(timeout_s=TIMEOUT_S, connections=CONNECTIONS)
     if address.kind == "cluster":
         return ClusterClient(address, options)
     if address.kind == "sentinel":
         return open_master(address, options)
-    place: dict[str, Any]
-    if address.kind == "unix":
-        place = {"unix_socket_path": address.path}
-    else:
-        ((host, port),) = address.hosts
-        place = {"host": host, "port": port}
     # A name or a virtual address may lead to another server by now: a new connection finds out.
-    return Redis(db=address.db, retry=OnceMore(), retry_on_error=[ReadOnlyError], **place, **options)
+    return Redis(
+        db=address.db,
+        retry=OnceMore(),
+        retry_on_error=[ReadOnlyError],
+        **address.single_place(),
+        **options,
+    )
 
 
 class Script:

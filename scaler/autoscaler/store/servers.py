@@ -120,15 +120,9 @@ class ClusterClient(RedisCluster):
 
 
 def open_master(address: Address, options: dict[str, Any]) -> MasterClient:
-    """Make a client of the master; the Sentinels have users of their own, and TLS as the servers have it."""
-    shared = {
-        name: value
-        for name, value in options.items()
-        if name.startswith(("socket_", "ssl")) or name == "protocol"
-    }
-    users = {"username": address.sentinel_username, "password": address.sentinel_password}
+    """Make a client of the master."""
     sentinels = Sentinel(  # type: ignore[no-untyped-call]  # the library gives it no types
-        address.hosts, sentinel_kwargs={**shared, **users, "retry": OnceMore()}
+        address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": OnceMore()}
     )
     client: MasterClient = sentinels.master_for(
         address.master,

@@ -12,6 +12,14 @@ MAX_LINE: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class ContainerView:
+    """A container of a pod which has a log of its own; after a restart there is that of the instance before, too."""
+
+    name: str
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PodView:
     """One pod, or one process of a local pool. `status` is for people: `Running`, `CrashLoopBackOff`."""
 
@@ -23,6 +31,8 @@ class PodView:
     since_s: float | None = None
     where: str = ""
     """Its address, and the node it runs on, as far as known."""
+    containers: tuple[ContainerView, ...] = ()
+    """Whose logs can be chosen, the one that is meant by a pod's log first; none where a pod has one log only."""
 
 
 class Fleet(Protocol):
@@ -36,8 +46,12 @@ class Fleet(Protocol):
         """
         ...
 
-    def log(self, pod: str, lines: int, *, follow: bool) -> AsyncGenerator[str, None]:
+    def log(
+        self, pod: str, lines: int, *, follow: bool, container: str = "", previous: bool = False
+    ) -> AsyncGenerator[str, None]:
         """Yield the last lines of what a pod has printed; and with `follow`, each line from then on, until the pod is gone.
+
+        Without a container it is the one that is meant by the pod's log; `previous` is its instance before the last restart.
 
         Raises:
             AutoscalerError: there is no such pod, or it cannot be told.

@@ -16,7 +16,7 @@ from autoscaler.kubernetes.client import MERGE_PATCH
 from autoscaler.kubernetes.resources import PODS
 from autoscaler.targets.fleet import MAX_LINE, PodView, clean_line
 from autoscaler.targets.kubernetes import KubernetesTarget
-from autoscaler.targets.podviews import main_container, view_pod
+from autoscaler.targets.podviews import containers_of, main_container, view_pod
 
 MOST: Final = 500
 RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
@@ -36,14 +36,21 @@ class KubernetesFleet:
         views = [view_pod(item) for item in await self._items()]
         return tuple(sorted(views, key=lambda view: view.name))
 
-    async def log(self, pod: str, lines: int, *, follow: bool) -> AsyncGenerator[str, None]:
-        """Stream the log of a pod's main container."""
+    async def log(
+        self, pod: str, lines: int, *, follow: bool, container: str = "", previous: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """Stream the log of a pod's container, the main one where none is named; a former instance's is not followed."""
         item = next((item for item in await self._items() if item["metadata"]["name"] == pod), None)
         if item is None:
             raise TargetError(f"{self._target.name} has no pod {pod[:80]}")
         path = f"{PODS.object(self._target.reference.namespace, pod)}/log"
-        query = [("container", main_container(item)), ("tailLines", str(lines))]
-        if follow:
+        names = [view.name for view in containers_of(item)]
+        if container and container not in names:
+            raise TargetError(f"{pod} has no container {container[:80]}, but {', '.join(names)}")
+        query = [("container", container or main_container(item)), ("tailLines", str(lines))]
+        if previous:
+            query.append(("previous", "true"))
+        elif follow:
             query.append(("follow", "true"))
         rest = b""
         async with aclosing(self._target.cluster.client.stream(path, query)) as chunks:

@@ -30,8 +30,15 @@ class LocalFleet:
         views = [self._view(replica) for replica in self._pool.replicas]
         return tuple(sorted(views, key=lambda view: view.name))
 
-    async def log(self, pod: str, lines: int, *, follow: bool) -> AsyncGenerator[str, None]:
-        """Yield lines of the pod's file. A file that is cut or replaced is read from its beginning."""
+    async def log(
+        self, pod: str, lines: int, *, follow: bool, container: str = "", previous: bool = False
+    ) -> AsyncGenerator[str, None]:
+        """Yield lines of the pod's file. A file that is cut or replaced is read from its beginning.
+
+        All instances on a port print to one file, so there is no container to choose, and none before.
+        """
+        if container or previous:
+            raise TargetError(f"{pod[:80]} has one log, with what its former processes have printed in it")
         path = self._path(pod)
         file = await asyncio.to_thread(_open, path)
         try:

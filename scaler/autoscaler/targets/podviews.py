@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from autoscaler.kubernetes.answers import Json
-from autoscaler.targets.fleet import PodState, PodView
+from autoscaler.targets.fleet import ContainerView, PodState, PodView
 
 DEFAULT_CONTAINER: Final = "kubectl.kubernetes.io/default-container"
 
@@ -34,7 +34,26 @@ def view_pod(item: Json) -> PodView:
         restarts=sum(int(container.get("restartCount") or 0) for container in containers),
         since_s=_time(status.get("startTime") or metadata.get("creationTimestamp")),
         where=", ".join(part for part in (status.get("podIP") or "", spec.get("nodeName") or "") if part),
+        containers=containers_of(item),
     )
+
+
+def containers_of(item: Json) -> tuple[ContainerView, ...]:
+    """Name the containers which print: the main one first, those that prepare the pod (init containers) last."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    restarts = {
+        str(each.get("name", "")): int(each.get("restartCount") or 0)
+        for kind in ("containerStatuses", "initContainerStatuses")
+        for each in _statuses(status, kind)
+    }
+    names = [
+        str(each.get("name", ""))
+        for kind in ("containers", "initContainers")
+        for each in spec.get(kind) or []
+        if each.get("name")
+    ]
+    names.sort(key=lambda name: name != main_container(item))
+    return tuple(ContainerView(name, restarts.get(name, 0)) for name in names)
 
 
 def main_container(item: Json) -> str:

@@ -121,13 +121,14 @@ class Cluster:
         path.write_text(json.dumps(document))
         return path
 
-    async def deploy(self, name: str, replicas: int = 2, kind: str = "Deployment") -> Json:
-        """Create a Deployment, StatefulSet or ReplicaSet whose pods bear the label `app`."""
+    async def deploy(
+        self, name: str, replicas: int = 2, kind: str = "Deployment", beside: Sequence[str] = ()
+    ) -> Json:
+        """Create a Deployment, StatefulSet or ReplicaSet whose pods bear the label `app`; more containers stand `beside`."""
         labels = {"app": name}
-        template = {
-            "metadata": {"labels": labels},
-            "spec": {"containers": [{"name": "app", "image": IMAGE, "ports": [{"containerPort": 8080}]}]},
-        }
+        containers: list[Json] = [{"name": "app", "image": IMAGE, "ports": [{"containerPort": 8080}]}]
+        containers += [{"name": each, "image": IMAGE} for each in beside]
+        template = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
         spec: Json = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
         if kind == "StatefulSet":
             spec["serviceName"] = name

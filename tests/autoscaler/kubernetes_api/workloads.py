@@ -73,9 +73,9 @@ class Workloads:
 
     async def set_ready(self, namespace: str, pod: str, ready: bool) -> None:
         """Let a pod's readiness probe pass or fail."""
-        await self._client.merge(
-            f"/api/v1/namespaces/{namespace}/pods/{pod}/status", {"status": _running(ready=ready)}
-        )
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}"
+        there = await self._client.get(path)
+        await self._client.merge(f"{path}/status", {"status": _running(there, ready=ready)})
 
     async def kill(self, namespace: str, pod: str) -> None:
         """Let a pod vanish, as if its node had gone."""
@@ -204,7 +204,11 @@ class Workloads:
         await self._clock.sleep(self.start_s)
         self._addresses += 1
         address = f"127.1.{self._addresses // 250}.{self._addresses % 250 + 1}"
-        status = _running(ready=True) | {"podIP": address, "podIPs": [{"ip": address}], "hostIP": "127.0.0.1"}
+        status = _running(pod, ready=True) | {
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "hostIP": "127.0.0.1",
+        }
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
         while True:
             try:
@@ -245,7 +249,7 @@ def _owner(pod: Json) -> str | None:
     return next((one["uid"] for one in references if one.get("controller")), None)
 
 
-def _running(*, ready: bool) -> Json:
+def _running(pod: Json, *, ready: bool) -> Json:
     value, now = "True" if ready else "False", timestamp()
     types = ("Initialized", "PodScheduled", "ContainersReady", "Ready")
     return {
@@ -261,7 +265,7 @@ def _running(*, ready: bool) -> Json:
         ],
         "containerStatuses": [
             {
-                "name": "app",
+                "name": container["name"],
                 "ready": ready,
                 "started": True,
                 "restartCount": 0,
@@ -269,5 +273,6 @@ def _running(*, ready: bool) -> Json:
                 "imageID": "example",
                 "state": {"running": {"startedAt": now}},
             }
+            for container in pod["spec"]["containers"]
         ],
     }

@@ -13,6 +13,7 @@ from tests.waitingroom.pages.acts import (
     get_a_code,
     go_astray,
     go_in,
+    have_come_long_ago,
     join_elsewhere,
     lose_it_to_another,
     mend_the_store,
@@ -81,8 +82,8 @@ SCENES = (
         "It says here when it is your turn.",
         sale=_SALE,
         placed=True,
-        before=with_crowd(4800),
-        then=released(0.3),
+        before=with_crowd(3200),
+        see=have_come_long_ago,
     ),
     Scene(
         "told",

@@ -1,5 +1,6 @@
 """A buyer's device and network at their worst: wrong clocks, sleep, other tabs in front, slow lines, cuts at the wrong moment."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from tests.waitingroom.pages.browsing import (
     open_page,
     port_of,
     shows,
+    snapshot,
     state_is,
     until,
 )
 from tests.waitingroom.samples import onsale
+from waitingroom.eta import NO_ETA
 from waitingroom.frames import Frames
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -215,3 +218,29 @@ async def test_back_from_the_shop_the_page_knows_that_the_buyer_is_inside(
             await state_is(page, "admitted")
             await page.get_by_role("button", name="Go to the shop").click()
             await page.wait_for_url(shop)
+
+
+async def test_an_old_frame_moves_neither_the_clock_nor_what_is_known(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    """A line that stands still makes no frames: whoever comes is sent the last one."""
+    sale = onsale(opens_in_s=2 * HOUR_S, admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        now = snapshot(here)
+        frames = Frames()
+        frames.publish(replace(now, at_s=now.at_s - 900.0, message="long ago"), NO_ETA)
+        sent: list[str] = []
+
+        async def send(route: Route) -> None:
+            sent.append(route.request.url)
+            await route.fulfill(body=frames.newest, content_type="text/event-stream")
+
+        context = await device(browser)
+        await context.route("**/events", send)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        # The stream ends at once; when the page asks for it again, it has read the frame.
+        await until(lambda: len(sent) > 1)
+        await expect(page.locator("#countdown")).to_contain_text("1:5", timeout=PATIENCE_MS)
+        await expect(page.locator("#message")).to_be_hidden(timeout=PATIENCE_MS)

@@ -204,6 +204,10 @@ async def test_who_missed_the_turn_is_next_and_who_is_done_may_join_again(
         await page.get_by_role("button", name="Enter the shop").click()
         await state_is(page, "next")
         await shows(page, "headline", "You are next")
+        assert await page.get_by_role("button", name="Enter the shop").is_visible() is not scripts
+        if not scripts:
+            # The refresh which was chosen when joining enters as soon as there is room.
+            assert 'content="30; url=/cactus/enter"' in await page.content()
         await operate(client, here, hold="")
         if not scripts:
             await until(lambda: snapshot(here).late == 0)

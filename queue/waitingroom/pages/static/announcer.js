@@ -23,7 +23,7 @@ function sentence(now) {
   if (!page.texts[`headline.${now.state}`]) return find("headline").textContent;
   const headline = words.text(`headline.${now.state}`);
   const lead = leadOf(now);
-  return page.texts[lead] ? `${headline} ${words.text(lead)}` : headline;
+  return page.texts[lead] ? `${headline}. ${words.text(lead)}` : headline;
 }
 
 function speak() {

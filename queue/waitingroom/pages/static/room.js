@@ -21,16 +21,20 @@ let now = {
   failures: 0, problem: "", entering: false, armed: "",
 };
 let lineEpoch = page.line_epoch;
-let offset_s = page.as_of === null ? 0 : page.as_of - Date.now() / 1000;
+let offset_s = null;
 let timer = 0;
 let feed = null;
 let bell = null;
 let joined = false;
 let overtime = false;
 
-// The room's time, whatever the clock of this device says.
-const roomTime = () => Date.now() / 1000 + offset_s;
-const setClock = (asOf) => { offset_s = asOf - Date.now() / 1000; };
+// The room's time, whatever the clock of this device says. What is told was true a moment ago, or long ago where the line stands
+// still or the store is lost: so the latest of all that was told counts.
+const roomTime = () => Date.now() / 1000 + (offset_s ?? 0);
+function setClock(asOf) {
+  const told_s = asOf - Date.now() / 1000;
+  offset_s = offset_s === null ? told_s : Math.max(offset_s, told_s);
+}
 const isAlive = () => feed !== null && feed.alive();
 const isPlaced = () => !WITHOUT_PLACE.includes(now.state);
 
@@ -58,15 +62,17 @@ function takeStatus(status) {
     number: status.number, epoch: status.epoch, position: status.position, ahead: status.ahead, eta: status.eta_s,
     reason: status.eta_reason ?? null, hold: status.reason ?? "", message: status.message ?? "", stale: status.stale,
     rate: status.released_per_s || status.rate_per_s, opens: status.opens ?? now.opens, claimBy: status.claim_by ?? null,
-    asOf: status.as_of, failures: 0,
+    asOf: Math.max(now.asOf ?? 0, status.as_of), failures: 0,
   });
 }
 
 function takeFrame(frame) {
   setClock(frame.as_of);
+  if (!isPlaced()) return;
+  // To a new listener the last frame is sent, however old it is.
+  if (now.asOf !== null && frame.as_of < now.asOf) { change({ failures: 0 }); return; }
   const heard = { message: frame.message, opens: frame.opens ?? now.opens, asOf: frame.as_of, stale: false, failures: 0 };
   const found = stand(frame, { epoch: lineEpoch, position: now.position });
-  if (!isPlaced()) return;
   if (found === null || ["admitted", "next"].includes(now.state)) { change(heard); return; }
   // A room of an earlier version sends no ranges: the last one told stays.
   if (frame.eta === undefined && found.ahead) found.eta = now.eta;
@@ -121,8 +127,11 @@ function tick() {
 // Notices that the device slept, or that its clock was put right: neither the time nor what is shown holds any longer.
 function watchTheClock() {
   const past_ms = Date.now() - ticked.clock;
-  const jumped = Math.abs(past_ms - (performance.now() - ticked.steady)) > 2000 || past_ms > JUMP_MS;
+  const ahead_ms = past_ms - (performance.now() - ticked.steady);
+  const jumped = Math.abs(ahead_ms) > 2000 || past_ms > JUMP_MS;
   ticked = { clock: Date.now(), steady: performance.now() };
+  // As if the clock had been put right; if the device slept, the answer says so.
+  if (jumped && offset_s !== null) offset_s -= ahead_ms / 1000;
   if (jumped && isPlaced() && now.state !== "admitted") askLater(Math.random() * 2);
   else if (jumped) ask("/state").then((response) => response.json()).then((state) => setClock(state.as_of)).catch(() => {});
 }
@@ -160,6 +169,7 @@ for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
 if (page.drawn) announcedFingerprint();
 offerCheck(() => ({ epoch: now.epoch, number: now.number, position: now.position }));
+if (page.as_of !== null) setClock(page.as_of);
 setInterval(() => { watchTheClock(); tick(); }, 1000);
 // Times as the buyer's own clock has them.
 show(now);

@@ -54,6 +54,9 @@ function say(text, good) {
   connection.classList.toggle("live", good);
 }
 
+// What came of an action is shown once; a page that is loaded again, or kept as a bookmark, does without.
+if (new URLSearchParams(location.search).has("said")) history.replaceState(null, "", location.pathname + location.hash);
+
 const ticks = new EventSource("/console/live");
 ticks.addEventListener("tick", refresh);
 ticks.addEventListener("open", () => say("Live", true));

@@ -1,0 +1,127 @@
+"""Writes the console's pictures of docs/img/, taken in mid-sale of a demo. `make screenshots` runs it.
+
+With a folder named, all pages go there instead: on a desk and on a phone, in light and in dark, to be looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import Browser, Page
+
+from rulebook.admintokens import Role
+from tests.waitingroom.pages.browsing import chromium
+from tidegate.demo.documents import load_demo_documents
+from tidegate.demo.examples import find_examples
+from tidegate.demo.options import DemoOptions
+from tidegate.demo.performance import Performance
+from tidegate.demo.stack import Stack, running_stack
+from tidegate.demo.table import Snapshot
+
+IMAGES = Path(__file__).parents[2] / "docs" / "img"
+BUYERS = 2600
+IN_MID_SALE = 200
+"""How many have been served when the pictures are taken."""
+DESK, PHONE = 1280, 390
+HEIGHT = {DESK: 860, PHONE: 844}
+PAGES = {
+    "services": "",
+    "service": "services/demo-shop",
+    "onsales": "onsales",
+    "onsale": "onsales/cactusfestival",
+    "log": "services/demo-shop/log",
+    "audit": "audit",
+    "sign-in": "sign-in",
+    "confirm": "services/demo-shop",
+    "error": "services/nothing",
+}
+IN_DOCS = {"services": HEIGHT[DESK], "service": 1500, "onsale": 900, "sign-in": 520, "confirm": 520}
+
+
+@dataclass
+class Stage:
+    """Hears how the sale goes; the pictures are taken in its middle."""
+
+    served: int = 0
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Take note."""
+        self.served = snapshot.served
+
+    def say(self, text: str) -> None:
+        """Nobody reads along."""
+
+
+async def signed_in(browser: Browser, stack: Stack, width: int, scheme: str) -> Page:
+    """Be at the console as an operator."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": HEIGHT[width]},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = await context.new_page()
+    await page.goto(stack.endpoints.console)
+    await page.get_by_label("Token").fill(stack.access.tokens[Role.OPERATOR])
+    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("#services").wait_for()
+    return page
+
+
+async def shoot(page: Page, stack: Stack, name: str, path: Path, height: int | None) -> None:
+    """Go to a page and take its picture: so much of it, or all."""
+    if name == "sign-in":
+        await page.context.clear_cookies()
+    await page.goto(stack.endpoints.console + PAGES[name])
+    if name == "confirm":
+        await page.get_by_role("button", name="Restart…").click()
+    await page.wait_for_timeout(1500)
+    if height is not None:
+        await page.set_viewport_size({"width": DESK, "height": height})
+    picture = await page.screenshot(path=path, animations="disabled", full_page=height is None)
+    print(f"{path.name}: {len(picture) / 1000:.1f} kB")  # noqa: T201 - a command
+
+
+async def take(stack: Stack, browser: Browser, folder: Path | None) -> None:
+    """Take all pictures."""
+    if folder is None:
+        for name, height in IN_DOCS.items():
+            page = await signed_in(browser, stack, DESK, "light")
+            await shoot(page, stack, name, IMAGES / f"console-{name}.png", height)
+            await page.context.close()
+        return
+    for width in (DESK, PHONE):
+        for scheme in ("light", "dark"):
+            page = await signed_in(browser, stack, width, scheme)
+            for name in sorted(PAGES, key=lambda name: name == "sign-in"):
+                await shoot(page, stack, name, folder / f"{name}-{width}-{scheme}.png", None)
+            await page.context.close()
+
+
+async def until(condition: Callable[[], bool], task: asyncio.Task[None]) -> None:
+    """Wait, unless the sale ends before."""
+    while not condition() and not task.done():
+        await asyncio.sleep(0.1)
+
+
+async def main(folder: Path | None) -> None:
+    """Play a sale, and take the pictures in its middle."""
+    documents = load_demo_documents(find_examples("demo"))
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as work:
+        async with chromium() as browser, running_stack(documents, Path(work)) as stack:
+            stage = Stage()
+            performance = Performance(DemoOptions(buyers=BUYERS, seconds=60.0), stack, stage)
+            sale = asyncio.create_task(performance.play())
+            await until(lambda: stage.served >= IN_MID_SALE, sale)
+            if sale.done():
+                await sale
+            await take(stack, browser, folder)
+            sale.cancel()
+            await asyncio.gather(sale, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
