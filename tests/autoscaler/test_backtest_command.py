@@ -209,7 +209,7 @@ def test_a_signal_that_was_not_read_from_prometheus_gets_the_query_that_comes_to
          "--requests jobs: rule web has no such signal with perReplica (it has requests)"),
         (["--service-rate", "0"], "--service-rate must be from 0.000001 to a thousand million, found 0"),
         (["--service-rate", "1"], "95 % of the requests within 500ms cannot be kept: "),
-        (["--requests", "requests"], "--requests and --service-time are for the model of the service: give --service-rate too"),
+        (["--requests", "requests"], "--requests: for the model of the service, which needs --service-rate too"),
         (["--plot", "plot.xyz"], "--plot plot.xyz: "),
         (["--plot", "/nowhere/plot.png"], "--plot /nowhere/plot.png: there is no folder /nowhere"),
         (["--prometheus", "nowhere"], "--prometheus 'nowhere': must be an address such as http://127.0.0.1:9090"),

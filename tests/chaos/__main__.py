@@ -30,22 +30,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         sys.stdout.writelines(f"{fault.name:24} {fault.title}\n" for fault in FAULTS.values())
         return 0
-    lines = [
-        line for file in options.add for line in file.read_text(encoding="utf-8").splitlines(keepends=True)
+    played = [
+        read_line(line) for file in options.add for line in file.read_text(encoding="utf-8").splitlines()
     ]
-    played = [read_line(line) for line in lines]
     for name in [] if options.add else options.only or FAULTS:
         for seed in options.seeds:
             one = _play(FAULTS[name], seed, options.keep)
             played.append(one)
-            lines.append(line_of(one) + "\n")
             sys.stdout.write(told(one) + "\n")
             sys.stdout.flush()
+            _write(options, played)  # after each, so that a run which is broken off leaves what it has seen
+    _write(options, played)
+    return BROKEN if any(not one.held for one in played) else 0
+
+
+def _write(options: argparse.Namespace, played: Sequence[Played]) -> None:
     if options.json:
-        options.json.write_text("".join(lines), encoding="utf-8")
+        options.json.write_text("".join(line_of(one) + "\n" for one in played), encoding="utf-8")
     if options.report:
         options.report.write_text(page(played, _command(options, played)), encoding="utf-8")
-    return BROKEN if any(not one.held for one in played) else 0
 
 
 def _play(fault: Fault, seed: int, keep: Path | None) -> Played:

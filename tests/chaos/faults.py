@@ -236,7 +236,7 @@ FAULTS = {
             "rolling-restart",
             "room, gate, scalers and store are restarted in order, one after another",
             _restart_everything,
-            sale_s=60.0,
+            sale_s=100.0,
             keep_data=True,
         ),
     )

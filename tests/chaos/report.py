@@ -88,7 +88,6 @@ def told(one: Played) -> str:
 
 def page(played: Sequence[Played], command: str) -> str:
     """Return the page: of each fault the worst that any seed showed."""
-    seeds = sorted({one.seed for one in played})
     by_fault: dict[str, list[Played]] = {}
     for one in played:
         by_fault.setdefault(one.fault.name, []).append(one)
@@ -101,7 +100,6 @@ def page(played: Sequence[Played], command: str) -> str:
         command=command,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         machine=machine,
-        seeds=", ".join(map(str, seeds)),
         sales=sum(one.verdict is not None for one in played),
         rows="\n".join(rows),
         share=f"{RECOVERED_SHARE:.0%}",
@@ -113,15 +111,18 @@ def page(played: Sequence[Played], command: str) -> str:
 def _row(sales: Sequence[Played]) -> str:
     fault = sales[0].fault
     verdicts = [one.verdict for one in sales if one.verdict is not None]
-    head = f"| `{fault.name}` | {fault.title} "
+    seeds = ", ".join(str(one.seed) for one in sales)
+    head = f"| `{fault.name}` | {fault.title}"
     if not verdicts:
-        return f"{head}| {sales[0].skipped or 'broken off'} | | | | | |"
+        return f"{head} | {seeds} | {sales[0].skipped or 'broken off'} | | | | | |"
     recovery = _worst((verdict.recovery_s for verdict in verdicts), max)
     share = _worst((verdict.share_during for verdict in verdicts), min)
     counts = [max(getattr(verdict, name) for verdict in verdicts) for name in _COUNTED]
     others = sorted({each.promise for verdict in verdicts for each in verdict.violations})
     note = f" **Broken: {'; '.join(others)}.**" if others else ""
-    return f"{head}{note}| {_share(share)} | {_seconds(recovery)} | {' | '.join(map(str, counts))} |"
+    return (
+        f"{head}{note} | {seeds} | {_share(share)} | {_seconds(recovery)} | {' | '.join(map(str, counts))} |"
+    )
 
 
 def _worst(values: Iterable[float | None], pick: Callable[[list[float]], float]) -> float | None:
@@ -166,11 +167,11 @@ from the end of the fault until at least {share} of the rate is released again, 
 a dip within {settled} s after the fault belongs to it. The end is when all that others than Tidegate have to do was \
 done (the process started again or thawed, the network mended, the disk emptied). Of several seeds the worst counts.
 
-| fault | what happens | meanwhile | recovery | lost | twice | order | too many |
-| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| fault | what happens | seeds | meanwhile | recovery | lost | twice | order | too many |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
-`{command}`, {date}, seeds {seeds}, {sales} sales; {machine}. A seed decides who comes when, when the fault falls, and \
+`{command}`, {date}, {sales} sales; {machine}. A seed decides who comes when, when the fault falls, and \
 which process it hits. On a machine that is busy with other work the times are longer than they need be; what is \
 counted must hold all the same.
 
@@ -192,6 +193,7 @@ and so does its shop; until its next target arrives, the fallback rate applies.
 `--list` names them. The exit status is 1 if any promise was broken; what the buyers concerned saw is printed.
 
 `make soak` runs a sale of 20 minutes at 17 buyers a second and looks at the memory and the open files of each process: \
-over the second half a worker may grow by no more than 1 KiB for each buyer who comes (what it remembers of buyers is \
-bounded), every other process by no more than 128 KiB a minute, and none may open files that it does not close.
+over the second half a worker may grow by no more than 1.5 KiB for each buyer who comes (what it remembers of buyers \
+is bounded, and not full within the hour), every other process by no more than 128 KiB a minute, and none may \
+open files that it does not close.
 """

@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from tests.autoscaler.pools import free_ports as consecutive_ports
 from tests.chaos.relay import Relay, relaying
 from tests.stores import free_ports
+from tidegate.demo.access import make_access
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.documents import DemoDocuments, write_document
 from tidegate.demo.embedded import start_store, store_url
@@ -256,7 +257,9 @@ async def running_site(
             )
         )
         store, room, gate, unused, *scalers = free_ports(4 + len(SCALERS))
-        stack = Stack(documents, folder, http, keep_data=keep_data)
+        access = make_access(folder)
+        closing.callback(access.forget)
+        stack = Stack(documents, folder, http, access, keep_data=keep_data)
         scaler_urls = {name: _url(port) for name, port in zip(SCALERS, scalers, strict=True)}
         stack.endpoints = Endpoints(_url(room), _url(gate), scaler_urls[SCALERS[0]], store_url(store))
         stack.documents = documents.with_folders(stack.served_log, stack.endpoints_file)

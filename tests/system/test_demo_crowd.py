@@ -128,7 +128,7 @@ async def room() -> AsyncIterator[FakeRoom]:
 async def visit(room: FakeRoom, *kinds: Kind, stop: asyncio.Event | None = None) -> list[BuyerRecord]:
     plans = [BuyerPlan(number, 0.0, kind, seed=number) for number, kind in enumerate(kinds)]
     options = CrowdOptions(room.base, room.base, ONSALE, len(plans), 5.0, time.time(), 1, Path("unused"))
-    return await asyncio.wait_for(play(plans, options, Board(), stop or asyncio.Event()), 20)
+    return await asyncio.wait_for(play(plans, options, Board(), stop or asyncio.Event()), 120)
 
 
 async def test_a_plain_buyer_is_sent_to_the_line_and_comes_back_with_a_ticket(room: FakeRoom) -> None:
