@@ -155,7 +155,7 @@ def _number(value: float | None) -> str:
         return ""
     if value == int(value):
         return f"{int(value):,}"
-    if abs(value) >= 1_000:
+    if abs(value) >= 100:
         return f"{value:,.0f}"
     text = f"{value:.3g}"
     return f"{value:.6f}".rstrip("0") if "e" in text else text

@@ -43,12 +43,14 @@ class Connections:
             self._all.append(connection)
         self._free = deque(self._all)
 
-    def send(self, question: Question, request: bytes) -> None:
-        """Send a request as soon as a connection is free."""
+    def send(self, question: Question, request: bytes, *, first: bool = False) -> None:
+        """Send a request as soon as a connection is free, `first` before those which wait for one."""
         self.under_way += 1
         if self._free:
             # In turn: the room closes a connection on which nothing was ever asked.
             self._free.popleft().send(question, request)
+        elif first:
+            self._waiting.appendleft((question, request))
         else:
             self._waiting.append((question, request))
 
