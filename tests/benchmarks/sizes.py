@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegate.bench.options import JOINS_PER_S, WATCHED_S
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -50,11 +52,11 @@ FULL = Sizes(
     rules=1_000,
     intervals=25,
     calls=1_000,
-    joins=5_000.0,
-    watch=30.0,
+    joins=JOINS_PER_S,
+    watch=WATCHED_S,
     listeners=10_000,
 )
-"""What `make bench` takes; about eighteen minutes on two quiet processors."""
+"""What `make bench` takes; about twenty minutes on two quiet processors."""
 
 TINY = Sizes(
     rounds=1,
