@@ -23,7 +23,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 _MARKED = re.compile(r"(<!-- figures: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _OVERLOADED = 0.95
 _TAIL_S = 0.5
-"""Within this after its last buyer came a crowd has joined where there is no queue; of a short crowd's time it is a large share."""
+"""Where there is no queue, all have joined so soon after the last one came; of a short crowd's time that is a large share."""
 _COME = "crowd_come"
 _CROWD_ROWS = {
     _COME: "come, joins/s",
