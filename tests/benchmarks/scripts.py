@@ -56,12 +56,12 @@ def scripts(buyers: int, calls: int) -> list[Figure]:
 async def _run(sizes: list[int], calls: int) -> list[Figure]:
     async with AsyncExitStack() as stack:
         lines = [await _line(stack, size, calls) for size in sizes]
-        for _ in range(calls):
+        for turn in range(calls):
             await asyncio.sleep(_DUE_S)
-            for line in lines:
+            for line in _in_turn(lines, turn):
                 await _advance_twice(line)
-        for _ in range(calls):
-            for line in lines:
+        for turn in range(calls):
+            for line in _in_turn(lines, turn):
                 await line.store.join(_next(line.devices, _TOGETHER))
                 line.spent["script_join"] += await _spent(line.client)
     return [
@@ -70,6 +70,12 @@ async def _run(sizes: list[int], calls: int) -> list[Figure]:
         for name in _SCRIPTS
         if line.spent[name]
     ]
+
+
+def _in_turn(lines: list[_Line], turn: int) -> list[_Line]:
+    """Return the lines with another one first in each round."""
+    first = turn % len(lines)
+    return lines[first:] + lines[:first]
 
 
 async def _line(stack: AsyncExitStack, size: int, calls: int) -> _Line:
@@ -89,11 +95,16 @@ async def _line(stack: AsyncExitStack, size: int, calls: int) -> _Line:
 
 
 async def _advance_twice(line: _Line) -> None:
-    """Have the line move once somebody's turn is due, and once more right after; what each call did is seen, not supposed."""
-    for _ in range(2):
+    """Have the line move once somebody's turn is due, and once more right after.
+
+    What a call did is seen, not supposed: a first one counts if it released somebody, a second one if it did not. So no line's
+    calls follow a rest where another's don't.
+    """
+    for name in ("script_release", "script_advance"):
         before, line.released = line.released, _released(await line.store.advance())
-        name = "script_release" if line.released > before else "script_advance"
-        line.spent[name] += await _spent(line.client)
+        spent = await _spent(line.client)
+        if (line.released > before) == (name == "script_release"):
+            line.spent[name] += spent
 
 
 def _released(snapshot: Snapshot) -> int:
