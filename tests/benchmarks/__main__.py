@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -74,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lines = []
     failed = False
     for name in options.names or BENCHMARKS:
+        began_s = time.monotonic()
         try:
             figures = BENCHMARKS[name](options)
         except (KeyboardInterrupt, SystemExit):
@@ -82,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             failed = True
             sys.stderr.write(f"{name} was not measured: {type(error).__name__}: {error}\n")
             continue
+        sys.stderr.write(f"{name} took {time.monotonic() - began_s:.0f} s\n")
         for figure in figures:
             lines.append(figure.to_json() + "\n")
             sys.stdout.write(lines[-1])

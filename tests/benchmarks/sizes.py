@@ -42,7 +42,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=20,
+    rounds=16,
     window=0.5,
     connections=64,
     buyers=1_000_000,
@@ -50,7 +50,7 @@ FULL = Sizes(
     decisions=5_000,
     share=1,
     rules=1_000,
-    intervals=25,
+    intervals=15,
     calls=1_000,
     joins=JOINS_PER_S,
     watch=WATCHED_S,
