@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,25 @@ def test_the_documents_load_and_lint_and_the_queue_scales_itself() -> None:
     queue = rules["queue"].spec.target
     assert ("tidegate", queue.name) in of_kind(built("prod"), "Deployment")
     assert "replicas" not in of_kind(built("prod"), "Deployment")["tidegate", queue.name]["spec"]
+
+
+@pytest.mark.parametrize("command", ["lint", "test"])
+def test_the_documents_pass_the_commands_that_the_page_names(command: str) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
+    line = f"tidegate rules {command} deploy/kubernetes/base/rules deploy/kubernetes/base/onsales"
+    assert line in page.splitlines()
+    arguments = [sys.executable, "-m", *line.split()]
+    result = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {"lint": "0 findings", "test": "3 tests, none failed"}[command] in result.stdout
+
+
+def test_the_tests_of_rules_are_not_shipped() -> None:
+    shipped = [
+        text for found in of_kind(built("prod"), "ConfigMap").values() for text in found["data"].values()
+    ]
+    assert shipped
+    assert not any("kind: RuleTest" in text for text in shipped)
 
 
 def test_the_operators_rules_are_those_that_are_tested() -> None:
