@@ -13,6 +13,7 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
+from tests.system.manifests import OVERLAYS, built, of_kind
 from tests.tools import need
 from tidegate.cli import app
 
@@ -51,7 +52,27 @@ def test_the_dockerfile_has_two_stages_and_only_known_instructions() -> None:
     found = instructions()
     assert {name for name, _ in found} <= INSTRUCTIONS
     assert [value for name, value in found if name == "FROM"] == ["${BASE} AS build", "${BASE}"]
-    assert found[0] == ("ARG", "BASE=python:3.13-slim")
+    assert found[0][0] == "ARG"
+
+
+def test_every_image_that_is_not_ours_is_pinned_by_digest() -> None:
+    images = [value.removeprefix("BASE=") for name, value in instructions() if name == "ARG"]
+    images += [service["image"] for service in compose()["services"].values()]
+    images += [
+        container["image"]
+        for overlay in OVERLAYS
+        for workload in of_kind(built(overlay), "Deployment").values()
+        for container in workload["spec"]["template"]["spec"]["containers"]
+    ]
+    foreign = {
+        image for image in images if not re.fullmatch(r"tidegate|registry\.example\.org/tidegate:.+", image)
+    }
+    assert {re.sub(r":.*", "", image) for image in foreign} == {
+        *("python", "valkey/valkey", "prom/prometheus", "grafana/grafana"),
+    }
+    for image in foreign:
+        assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+    assert len(foreign) == 4, "an image is named by one digest everywhere"
 
 
 def test_the_image_runs_as_nobody_in_particular_without_a_shell() -> None:
