@@ -73,6 +73,7 @@ def test_every_image_that_is_not_ours_is_pinned_by_digest() -> None:
     for image in foreign:
         assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
     assert len(foreign) == 4, "an image is named by one digest everywhere"
+    assert "syntax=" not in (DOCKER / "Dockerfile").read_text(), "a frontend would be fetched by its tag"
 
 
 def test_the_image_runs_as_nobody_in_particular_without_a_shell() -> None:
@@ -218,3 +219,15 @@ def test_prometheus_reads_its_configuration() -> None:
         service, _, asked = target.partition(":")
         assert asked == port
         assert any(published.endswith(f":{port}") for published in services[service]["ports"])
+
+
+def test_prometheus_takes_the_lines_that_the_page_adds_for_an_alertmanager(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    lines = page[page.index("\nalerting:\n") + 1 :].partition("```")[0]
+    folder = ROOT / "deploy" / "prometheus"
+    (tmp_path / "prometheus.yaml").write_text((folder / "prometheus.yaml").read_text() + lines)
+    for name in ("recording.yaml", "alerts.yaml"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    command = [need("promtool"), "check", "config", str(tmp_path / "prometheus.yaml")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
