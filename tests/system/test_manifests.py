@@ -189,15 +189,68 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
     assert found["spec"]["groups"] == groups
 
 
-def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
-    component = os.path.relpath(FOLDER / "components" / "grafana", tmp_path.resolve())
-    (tmp_path / "kustomization.yaml").write_text(
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n"
+def with_component(name: str, folder: Path, *resources: str) -> list[dict[str, Any]]:
+    """Build a component, over resources of the manifests."""
+    component, *under = (
+        os.path.relpath(FOLDER / path, folder.resolve()) for path in (f"components/{name}", *resources)
     )
-    command = [need("kubectl"), "kustomize", str(tmp_path)]
+    (folder / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        f"resources: {json.dumps(under)}\ncomponents: [{component}]\n"
+    )
+    command = [need("kubectl"), "kustomize", str(folder)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    found = read_all(result.stdout)
+    return read_all(result.stdout)
+
+
+def test_the_console_is_switched_on_by_its_component(tmp_path: Path) -> None:
+    objects, before = with_component("console", tmp_path, "overlays/dev"), built("dev")
+    names = {
+        (found["kind"], found["metadata"].get("namespace"), found["metadata"]["name"]) for found in before
+    }
+    for found in objects:
+        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
+    added = {
+        (found["kind"], found["metadata"].get("namespace"), found["metadata"]["name"]) for found in objects
+    } - names
+    assert added == {
+        *((kind, namespace, "tidegate-scaler-console") for kind in ("Role", "RoleBinding") for namespace in ("tidegate", "shop")),
+        ("NetworkPolicy", "tidegate", "tidegate-console"),
+    }  # fmt: skip
+    pod = of_kind(objects, "Deployment")["tidegate", "tidegate-scaler"]["spec"]["template"]["spec"]
+    assert violations(pod) == []
+    (container,) = pod["containers"]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {"rules", "console"} <= set(mounts), "what the base mounts stays"
+    variables = {each["name"]: each.get("value", "") for each in container["env"]}
+    assert "TIDEGATE_STORE" in variables
+    root: Any = typer.main.get_command(app)
+    known = {option.envvar for option in root.commands["scaler"].commands["run"].params}
+    given = {name: value for name, value in variables.items() if "CONSOLE" in name or "ROOM_ADMIN" in name}
+    assert len(given) == 3
+    assert set(given) <= known
+    files = [Path(value) for value in given.values() if value.startswith("/")]
+    assert {str(file.parent) for file in files} == {mounts["console"]}
+    (volume,) = (each for each in pod["volumes"] if each["name"] == "console")
+    page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
+    made = f"secret generic {volume['secret']['secretName']} " + " ".join(
+        f"--from-file={file.name}" for file in files
+    )
+    assert made in page
+    service, _, rest = given["TIDEGATE_ROOM_ADMIN"].removeprefix("http://").partition(".")
+    (port,) = of_kind(objects, "Service")["tidegate", service]["spec"]["ports"]
+    assert rest == f"tidegate.svc:{port['port']}"
+    roles = of_kind(objects, "Role")
+    rules = roles["tidegate", "tidegate-scaler-console"]["rules"]
+    assert roles["shop", "tidegate-scaler-console"]["rules"] == rules
+    on_page = (ROOT / "docs" / "how-to" / "console.md").read_text().partition("## On Kubernetes")[2]
+    (written,) = read_all(on_page.partition("```yaml\n")[2].partition("```")[0])
+    assert written["rules"] == rules
+
+
+def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
+    found = with_component("grafana", tmp_path)
     dashboards = {
         path.name: path.read_text() for path in (ROOT / "deploy" / "grafana" / "dashboards").iterdir()
     }
