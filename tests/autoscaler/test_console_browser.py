@@ -48,7 +48,7 @@ async def test_no_page_shuts_anybody_out(browser: Browser, stage: Stage, scheme:
     for role in (Role.OPERATOR, Role.VIEWER):
         async with visitor(browser, stage, role, color_scheme=scheme) as page:
             await page.goto(f"{stage.console}services/web")
-            await expect(page.locator("#plot svg")).to_be_visible(timeout=PATIENCE_MS)
+            await expect(page.locator("#plot-replicas")).to_be_visible(timeout=PATIENCE_MS)
             for path in PAGES:
                 await page.goto(stage.console + path)
                 await expect(page.locator("h1")).to_be_visible()
@@ -165,7 +165,7 @@ async def test_without_scripts_everything_can_be_read_and_done(browser: Browser,
     async with visitor(browser, stage, Role.OPERATOR, java_script_enabled=False) as page:
         await expect(page.locator("#services")).to_contain_text("web")
         await page.goto(f"{stage.console}services/web")
-        await expect(page.locator("#plot svg path").first).to_be_attached()
+        await expect(page.locator("#plot-replicas path").first).to_be_attached()
         await expect(page.locator("#decision")).to_contain_text("stabilisation")
         await page.goto(f"{stage.console}services/web/log?pod={log.stem}")
         await page.get_by_label("Search").fill("needle")
