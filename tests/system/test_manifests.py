@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,6 @@ def test_every_object_is_valid(overlay: str) -> None:
     objects = built(overlay)
     assert len(objects) > 15
     for found in objects:
-        if found["apiVersion"].startswith("monitoring.coreos.com/"):
-            assert found["kind"] in (
-                "PrometheusRule",
-                "ServiceMonitor",
-            )  # the operator's, which has no schema here
-            continue
         kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
 
 
@@ -180,6 +175,25 @@ def test_the_documents_load_and_lint_and_the_queue_scales_itself() -> None:
     assert "replicas" not in of_kind(built("prod"), "Deployment")["tidegate", queue.name]["spec"]
 
 
+@pytest.mark.parametrize("command", ["lint", "test"])
+def test_the_documents_pass_the_commands_that_the_page_names(command: str) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
+    line = f"tidegate rules {command} deploy/kubernetes/base/rules deploy/kubernetes/base/onsales"
+    assert line in page.splitlines()
+    arguments = [sys.executable, "-m", *line.split()]
+    result = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {"lint": "0 findings", "test": "3 tests, none failed"}[command] in result.stdout
+
+
+def test_the_tests_of_rules_are_not_shipped() -> None:
+    shipped = [
+        text for found in of_kind(built("prod"), "ConfigMap").values() for text in found["data"].values()
+    ]
+    assert shipped
+    assert not any("kind: RuleTest" in text for text in shipped)
+
+
 def test_the_operators_rules_are_those_that_are_tested() -> None:
     sources = [ROOT / "deploy" / "prometheus" / name for name in ("recording.yaml", "alerts.yaml")]
     made = (FOLDER / "components" / "prometheus" / "rules.yaml").read_text()
@@ -189,64 +203,38 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
     assert found["spec"]["groups"] == groups
 
 
-def with_component(name: str, folder: Path, *resources: str) -> list[dict[str, Any]]:
-    """Build a component, over resources of the manifests."""
-    component, *under = (
-        os.path.relpath(FOLDER / path, folder.resolve()) for path in (f"components/{name}", *resources)
-    )
+def with_component(name: str, folder: Path, more: str = "") -> list[dict[str, Any]]:
+    """Build a component as an overlay would add it; `more` stands in its kustomization too."""
+    component = os.path.relpath(FOLDER / "components" / name, folder.resolve())
     (folder / "kustomization.yaml").write_text(
-        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
-        f"resources: {json.dumps(under)}\ncomponents: [{component}]\n"
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n{more}"
     )
-    command = [need("kubectl"), "kustomize", str(folder)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run([need("kubectl"), "kustomize", str(folder)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return read_all(result.stdout)
 
 
-def test_the_console_is_switched_on_by_its_component(tmp_path: Path) -> None:
-    objects, before = with_component("console", tmp_path, "overlays/dev"), built("dev")
-    names = {
-        (found["kind"], found["metadata"].get("namespace"), found["metadata"]["name"]) for found in before
-    }
-    for found in objects:
-        kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
-    added = {
-        (found["kind"], found["metadata"].get("namespace"), found["metadata"]["name"]) for found in objects
-    } - names
-    assert added == {
-        *((kind, namespace, "tidegate-scaler-console") for kind in ("Role", "RoleBinding") for namespace in ("tidegate", "shop")),
-        ("NetworkPolicy", "tidegate", "tidegate-console"),
-    }  # fmt: skip
-    pod = of_kind(objects, "Deployment")["tidegate", "tidegate-scaler"]["spec"]["template"]["spec"]
-    assert violations(pod) == []
-    (container,) = pod["containers"]
-    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert {"rules", "console"} <= set(mounts), "what the base mounts stays"
-    variables = {each["name"]: each.get("value", "") for each in container["env"]}
-    assert "TIDEGATE_STORE" in variables
-    root: Any = typer.main.get_command(app)
-    known = {option.envvar for option in root.commands["scaler"].commands["run"].params}
-    given = {name: value for name, value in variables.items() if "CONSOLE" in name or "ROOM_ADMIN" in name}
-    assert len(given) == 3
-    assert set(given) <= known
-    files = [Path(value) for value in given.values() if value.startswith("/")]
-    assert {str(file.parent) for file in files} == {mounts["console"]}
-    (volume,) = (each for each in pod["volumes"] if each["name"] == "console")
+def test_no_overlay_has_a_custom_resource() -> None:
+    for overlay in OVERLAYS:
+        groups = {found["apiVersion"].rpartition("/")[0] for found in built(overlay)}
+        assert groups <= {"", "apps", "policy", "networking.k8s.io", "rbac.authorization.k8s.io"}
+
+
+def test_the_prometheus_component_scrapes_our_services_and_takes_a_release_label(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
-    made = f"secret generic {volume['secret']['secretName']} " + " ".join(
-        f"--from-file={file.name}" for file in files
-    )
-    assert made in page
-    service, _, rest = given["TIDEGATE_ROOM_ADMIN"].removeprefix("http://").partition(".")
-    (port,) = of_kind(objects, "Service")["tidegate", service]["spec"]["ports"]
-    assert rest == f"tidegate.svc:{port['port']}"
-    roles = of_kind(objects, "Role")
-    rules = roles["tidegate", "tidegate-scaler-console"]["rules"]
-    assert roles["shop", "tidegate-scaler-console"]["rules"] == rules
-    on_page = (ROOT / "docs" / "how-to" / "console.md").read_text().partition("## On Kubernetes")[2]
-    (written,) = read_all(on_page.partition("```yaml\n")[2].partition("```")[0])
-    assert written["rules"] == rules
+    labels = page[page.index("\nlabels:\n") + 1 :].partition("```")[0]
+    found = with_component("prometheus", tmp_path, labels)
+    assert {each["kind"] for each in found} == {"ServiceMonitor", "PrometheusRule"}
+    assert all(each["metadata"]["labels"] == {"release": "kube-prometheus-stack"} for each in found)
+    services = of_kind(built("prod"), "Service").values()
+    monitors = of_kind(found, "ServiceMonitor")
+    assert len(monitors) == 2
+    for (namespace, _), monitor in monitors.items():
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        (service,) = (each for each in services if wanted.items() <= each["metadata"]["labels"].items())
+        assert service["metadata"]["namespace"] == namespace
+        ports = {port["name"] for port in service["spec"]["ports"]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports
 
 
 def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
