@@ -37,8 +37,8 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line.strip()]
 
 
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe").load((DOCKER / "compose.yaml").read_text())
+def compose(file: str = "compose.yaml") -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((DOCKER / file).read_text())
     return found
 
 
@@ -153,6 +153,28 @@ def test_commands_and_variables_are_those_of_the_command_line() -> None:
         assert {option.envvar for option in options if option.required} <= set(service["environment"])
     for variable in re.findall(r"\$\{(\w+)", (DOCKER / "compose.yaml").read_text()):
         assert f"`{variable}`" in page
+
+
+def test_the_console_is_switched_on_by_a_file_of_its_own() -> None:
+    root: Any = typer.main.get_command(app)
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    found = compose("compose.console.yaml")["services"]
+    services = compose()["services"]
+    for name, service in found.items():
+        group, command, *_ = services[name]["command"]
+        known = {option.envvar for option in root.commands[group].commands[command].params}
+        assert set(service["environment"]) <= known
+        (volume,) = service["volumes"]
+        source, inside, mode = volume.rsplit(":", 2)
+        assert (source, mode) == ("${TIDEGATE_CONSOLE:-./console}", "ro")
+        files = {value for value in service["environment"].values() if value.startswith("/")}
+        assert {str(Path(file).parent) for file in files} == {inside}
+        assert all(f"console/{Path(file).name}" in page for file in files)
+    room = found["scaler"]["environment"]["TIDEGATE_ROOM_ADMIN"]
+    assert room == f"http://queue:{services['queue']['environment']['TIDEGATE_LISTEN'].rpartition(':')[2]}"
+    assert set(services["queue"]["networks"]) & set(services["scaler"]["networks"])
+    assert "`TIDEGATE_CONSOLE`" in page
+    assert "-f compose.yaml -f compose.console.yaml --profile scaler up" in page
 
 
 def test_the_store_is_set_as_the_page_on_stores_says() -> None:

@@ -203,11 +203,11 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
     assert found["spec"]["groups"] == groups
 
 
-def with_component(name: str, folder: Path, labels: str = "") -> list[dict[str, Any]]:
-    """Build a component by itself, as an overlay would add it."""
+def with_component(name: str, folder: Path, more: str = "") -> list[dict[str, Any]]:
+    """Build a component as an overlay would add it; `more` stands in its kustomization too."""
     component = os.path.relpath(FOLDER / "components" / name, folder.resolve())
     (folder / "kustomization.yaml").write_text(
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n{labels}"
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n{more}"
     )
     result = subprocess.run([need("kubectl"), "kustomize", str(folder)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
