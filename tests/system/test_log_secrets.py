@@ -139,14 +139,14 @@ def test_no_secret_is_in_any_line(folder: Path) -> None:
             "--console-tokens", str(folder / "console.yaml"), "--room-admin", room, "--room-admin-token-file", "room-token",
         )  # fmt: skip
         stack.callback(scaler.end)
-        scaler.until(lambda: {"round ended", "step failed"} <= scaler.events())
+        scaler.until(lambda: {"round_ended", "step_failed"} <= scaler.events())
         secrets |= {console.token} | drive_the_console(console.token, f"http://127.0.0.1:{scaler_port}")
         store.stop()
         queue.until(lambda: "store_unavailable" in queue.events())
         assert answers(f"{room}/cactus/status") in (401, 404, 503)
-        rounds = len([line for line in scaler.lines() if line["event"] == "round ended"])
+        rounds = len([line for line in scaler.lines() if line["event"] == "round_ended"])
         scaler.until(
-            lambda: len([line for line in scaler.lines() if line["event"] == "round ended"]) > rounds + 2
+            lambda: len([line for line in scaler.lines() if line["event"] == "round_ended"]) > rounds + 2
         )
     for path in (folder / "keys").iterdir():
         secrets.add(path.read_text().strip())
@@ -159,13 +159,13 @@ def test_no_secret_is_in_any_line(folder: Path) -> None:
         "onsale_changed",
     }, queue.events()
     assert scaler.events() >= {
-        "console token refused",
-        "console signed in",
-        "console form of others refused",
-        "console form without its key refused",
-        "console action",
+        "console_token_refused",
+        "console_signed_in",
+        "console_form_of_others_refused",
+        "console_form_without_its_key_refused",
+        "console_action",
     }, scaler.events()
-    asked = {line["request_id"] for line in scaler.lines() if line["event"] == "console action"}
+    asked = {line["request_id"] for line in scaler.lines() if line["event"] == "console_action"}
     assert asked & {line["request_id"] for line in queue.lines() if line["event"] == "onsale_changed"}
     for process in (queue, scaler):
         lines = process.lines()
