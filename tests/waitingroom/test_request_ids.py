@@ -88,6 +88,7 @@ async def test_an_answer_that_breaks_off_is_logged_by_the_id_the_shop_was_given(
     ("head", "status"),
     [
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a\r\n", b"429", id="to the line"),
+        pytest.param(b"TRACE /x HTTP/1.1\r\nHost: a\r\n", b"405", id="not for buyers"),
         pytest.param(b"GET /x HTTP/1.1\r\nHost: a b\r\n", b"400", id="malformed"),
         pytest.param(
             b"GET /x HTTP/1.1\r\nHost: a\r\nExpect: a wonder\r\n", b"417", id="refused before the gate"
