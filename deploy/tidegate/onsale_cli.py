@@ -10,9 +10,10 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import typer
@@ -232,6 +233,25 @@ def preflight(context: typer.Context, name: Name) -> None:
         raise typer.Exit(REFUSED)
 
 
+@onsale_app.command("audit")
+def audit(
+    context: typer.Context,
+    name: Annotated[str | None, typer.Argument(help="The onsale; all if none is named.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="How many at the most.")] = 50,
+) -> None:
+    """Show who changed what, when and from what to what: the audit log, newest first."""
+    api = _api(context)
+    wanted = {} if name is None else {"onsale": name}
+    answer = api.ask(f"audit?{urlencode({**wanted, 'limit': limit})}")
+    if api.json:
+        return _print_json(answer)
+    rows = [
+        [_time(each["at"]), each["onsale"], each["who"], each["what"], _changes(each), each["request_id"]]
+        for each in answer["entries"]
+    ]
+    return _print_table(("at", "onsale", "who", "what", "change", "request_id"), rows)
+
+
 @onsale_app.command("token")
 def token(
     context: typer.Context,
@@ -276,12 +296,19 @@ def _change(context: typer.Context, name: str, action: str, body: dict[str, Any]
     answer = api.ask(f"onsales/{quote(name, safe='')}/{action}", body)
     if api.json:
         return _print_json(answer)
-    changes = [
-        f"{field} {answer['before'].get(field) or _DASH} -> {value or _DASH}"
-        for field, value in answer["after"].items()
-    ]
-    print(f"{name}: {action}: {', '.join(changes) or 'nothing to change'}")
+    print(f"{name}: {action}: {_changes(answer) or 'nothing to change'}")
     return None
+
+
+def _changes(entry: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{field} {entry['before'].get(field) or _DASH} -> {value or _DASH}"
+        for field, value in entry["after"].items()
+    )
+
+
+def _time(at_s: float) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _print_json(document: Any) -> None:

@@ -73,7 +73,7 @@ class Reloader:
             except (
                 Exception
             ):  # whatever it is, the rules in force go on, and the documents are looked at again
-                _log.exception("documents not read")
+                _log.exception("documents_not_read")
 
 
 def stamp(paths: Iterable[Path]) -> Stamp:

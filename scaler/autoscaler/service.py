@@ -69,11 +69,11 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
             await runner.setup()
             await web.SockSite(runner, listener).start()
             port: int = listener.getsockname()[1]
-            _log.info("scaler runs", host=settings.host, port=port, rules=list(plan.rules))
+            _log.info("scaler_runs", host=settings.host, port=port, rules=list(plan.rules))
             if listening is not None:
                 listening.set_result(port)
             await stop.wait()
-            _log.info("scaler stops")
+            _log.info("scaler_stops")
         finally:
             await runner.cleanup()
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)

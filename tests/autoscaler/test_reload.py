@@ -101,10 +101,10 @@ async def test_sighup_has_the_documents_read_again(tmp_path: Path) -> None:
                 assert line, "the scaler has ended"
 
     try:
-        await says(b"rules in force")
-        await says(b"scaler runs")
+        await says(b"rules_in_force")
+        await says(b"scaler_runs")
         os.kill(process.pid, signal.SIGHUP)
-        await says(b"rules in force")
+        await says(b"rules_in_force")
     finally:
         process.terminate()
         await process.communicate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from rulebook.admintokens import Role
+from rulebook.admintokens import Role, make_token
+from rulebook.tokenfile import add_token
 from tests.stores import TcpValkey, free_ports
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.shopkeys import Shop, presale
@@ -127,19 +129,24 @@ def test_no_secret_is_in_any_line(folder: Path) -> None:
         stack.callback(queue.end)
         queue.until(lambda: answers(f"{room}/readyz") == 200)
         secrets |= drive_the_room(shop, room, gate)
+        console = make_token("kim", Role.OPERATOR)
+        add_token(folder / "console.yaml", console.entry)
+        (folder / "room-token").write_text(TOKENS[Role.OPERATOR])
         scaler = Process(
             folder, "scaler", "scaler", "run", "--rules", "rule.yaml", "--store", address, "--kubeconfig", "kubeconfig",
             "--listen", f"127.0.0.1:{scaler_port}", "--prometheus", "http://127.0.0.1:1", "--prometheus-username", "tide",
             "--prometheus-password-file", "prometheus-password", "--prometheus-header", f"X-Tenant={HEADER_SECRET}",
+            "--console-tokens", str(folder / "console.yaml"), "--room-admin", room, "--room-admin-token-file", "room-token",
         )  # fmt: skip
         stack.callback(scaler.end)
-        scaler.until(lambda: {"round ended", "step failed"} <= scaler.events())
+        scaler.until(lambda: {"round_ended", "step_failed"} <= scaler.events())
+        secrets |= {console.token} | drive_the_console(console.token, f"http://127.0.0.1:{scaler_port}")
         store.stop()
         queue.until(lambda: "store_unavailable" in queue.events())
         assert answers(f"{room}/cactus/status") in (401, 404, 503)
-        rounds = len([line for line in scaler.lines() if line["event"] == "round ended"])
+        rounds = len([line for line in scaler.lines() if line["event"] == "round_ended"])
         scaler.until(
-            lambda: len([line for line in scaler.lines() if line["event"] == "round ended"]) > rounds + 2
+            lambda: len([line for line in scaler.lines() if line["event"] == "round_ended"]) > rounds + 2
         )
     for path in (folder / "keys").iterdir():
         secrets.add(path.read_text().strip())
@@ -151,6 +158,15 @@ def test_no_secret_is_in_any_line(folder: Path) -> None:
         "upstream_unreachable",
         "onsale_changed",
     }, queue.events()
+    assert scaler.events() >= {
+        "console_token_refused",
+        "console_signed_in",
+        "console_form_of_others_refused",
+        "console_form_without_its_key_refused",
+        "console_action",
+    }, scaler.events()
+    asked = {line["request_id"] for line in scaler.lines() if line["event"] == "console_action"}
+    assert asked & {line["request_id"] for line in queue.lines() if line["event"] == "onsale_changed"}
     for process in (queue, scaler):
         lines = process.lines()
         assert all({"event", "level", "timestamp"} <= line.keys() for line in lines)
@@ -195,6 +211,30 @@ def drive_the_room(shop: Shop, room: str, gate: str) -> set[str]:
         )
     bad_ones = {"not-a-pass-4715", "AAAAA4716", "not an address 4717", "not-a-token-4718"}
     return secrets | bad_ones | {"not-a-pass-4719", "not-a-token-4720"}
+
+
+def drive_the_console(token: str, scaler: str) -> set[str]:
+    """Sign in badly and well, send a form badly and well; return all that must not be told."""
+    console = f"{scaler}/console"
+    operator = requests.Session()
+    operator.headers.update({"Accept": "text/html", "Origin": scaler})
+    assert (
+        operator.post(f"{console}/sign-in", data={"token": "not-a-token-4721"}, timeout=30).status_code == 401
+    )
+    assert operator.post(f"{console}/sign-in", data={"token": token}, timeout=30).status_code == 200
+    found = re.search(r'name="form_key" value="([^"]+)"', operator.get(f"{console}/", timeout=10).text)
+    assert found
+    change = f"{console}/onsales/cactus/message"
+    form = {"form_key": found[1], "message": "a moment"}
+    others = {"Origin": "http://shop.example.org"}
+    assert operator.post(change, data=form, headers=others, timeout=10).status_code == 403
+    for key in ("not-a-key-4722", found[1]):
+        answer = operator.post(change, data={**form, "form_key": key}, timeout=10)
+        assert answer.status_code == (200 if key == found[1] else 403)
+    requests.get(f"{console}/", headers={"Cookie": "tidegate_console=not-a-session-4723"}, timeout=10)
+    assert "tidegate_console" in operator.cookies
+    bad_ones = {"not-a-token-4721", "not-a-key-4722", "not-a-session-4723"}
+    return {found[1], *operator.cookies.values(), *bad_ones}
 
 
 def send_raw(address: str, sent: bytes) -> None:

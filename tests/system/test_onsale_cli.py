@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,23 @@ async def test_lists_come_as_tables_or_as_json(here: Living) -> None:
     assert "{" not in table.splitlines()[0]
 
 
+async def test_the_audit_log_says_who_held_an_onsale_and_why(here: Living) -> None:
+    await done(here, "pause", "cactus", "--reason", "the [shop] is down")
+    await done(here, "resume", "cactus")
+    log = json.loads(await done(here, "audit", "--json"))["entries"]
+    assert [(entry["who"], entry["what"], entry["onsale"]) for entry in log] == [
+        ("operator-of-tests", "resume", "cactus"),
+        ("operator-of-tests", "hold", "cactus"),
+    ]
+    header, resumed, held = (await done(here, "audit", "cactus")).splitlines()
+    assert header.split() == ["at", "onsale", "who", "what", "change", "request", "id"]
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ +cactus +operator-of-tests +hold ", held.strip())
+    assert "hold - -> the [shop] is down" in held
+    assert "hold the [shop] is down -> -" in resumed
+    assert log[1]["request_id"] in held
+    assert len((await done(here, "audit", "--limit", "1")).splitlines()) == 2
+
+
 async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store_url: str) -> None:
     client = connect(store_url)
     await client.execute_command("CONFIG", "SET", "save", "", "appendonly", "no")
@@ -124,6 +142,11 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     ("arguments", "role", "status", "words"),
     [
         pytest.param(["show", "tulip"], Role.OPERATOR, 1, "no onsale of this name", id="no such onsale"),
+        pytest.param(["audit", "tulip"], Role.OPERATOR, 1, "no onsale of this name", id="no such log"),
+        pytest.param(
+            ["audit", "a&limit=1"], Role.OPERATOR, 1, "no onsale of this name", id="a query for a name"
+        ),
+        pytest.param(["audit", "--limit", "0"], Role.OPERATOR, 2, "--limit", id="no entries wanted"),
         pytest.param(["show", "../audit"], Role.OPERATOR, 1, "", id="a path for a name"),
         pytest.param(["rate", "cactus", "99/s"], Role.OPERATOR, 1, "ceiling is 10/s", id="rate too high"),
         pytest.param(

@@ -156,7 +156,7 @@ async def test_a_pass_that_grows_old_is_renewed_on_the_way_back() -> None:
             id="splitting",
         ),
         pytest.param(b"nonsense\r\n\r\n", b"502", b"nonsense", id="no HTTP"),
-        pytest.param(b"", b"502", b"200", id="nothing"),
+        pytest.param(b"", b"502", b"HTTP/1.1 200", id="nothing"),
     ],
 )
 async def test_an_odd_answer_of_the_shop_is_tamed(answer: bytes, status: bytes, absent: bytes) -> None:

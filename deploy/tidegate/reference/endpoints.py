@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from tidegate.reference.markdown import anchor, code, table
 from waitingroom.gate.headers import END_HEADER
+from waitingroom.gate.requestids import REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, ROOM_HEADER, SESSION_HEADER
 from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, pass_cookie
 from waitingroom.web.openapi import openapi_document
-from waitingroom.web.security import REQUEST_ID_HEADER
 
 _HEAD: Final = """\
 # HTTP, endpoint by endpoint
@@ -77,8 +77,9 @@ HEADERS: Final = (
     ("Retry-After", "to clients", "whole seconds, with 429 and 503"),
     (
         REQUEST_ID_HEADER,
-        "both ways",
-        "taken over if it is given, made if not; in every answer and in the audit log",
+        "to room and gate, from them to clients and to the shop",
+        "taken over from a trusted proxy; made where none is given, or by anybody else. In every answer of theirs, "
+        "in the gate's requests to the shop, in the logs and in the audit log",
     ),
     (
         "Last-Event-ID",

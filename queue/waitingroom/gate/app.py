@@ -15,4 +15,6 @@ def make_gate_app(gate: ProxyGate) -> web.Application:
     async def take(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await gate.handle(request)
 
-    return web.Application(middlewares=[take])
+    app = web.Application(middlewares=[take])
+    app.on_response_prepare.append(gate.complete)
+    return app

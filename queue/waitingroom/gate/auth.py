@@ -24,6 +24,7 @@ from waitingroom.gate.original import (
     read_forwarded,
     read_prefixed,
 )
+from waitingroom.gate.requestids import keep_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.turnaway import (
     ONSALE_HEADER,
@@ -95,7 +96,7 @@ class AuthGate:
         except UnreadableRequest as error:
             return self._refuse_auth(request, str(error))
         except Exception:  # a 5xx here would be a failure page for every buyer
-            log.exception("gate_failed", gate=AUTH_PATH)
+            log.exception("gate_failed", gate=AUTH_PATH, request_id=keep_request_id(request, self._trusted))
             return _CHALLENGED
 
     async def forward(self, request: web.Request) -> web.Response:
@@ -162,20 +163,22 @@ class AuthGate:
 
     def _refuse_auth(self, request: web.BaseRequest, reason: str) -> Answer:
         self._auth_counts.refuse(reason)
-        self._report(AUTH_PATH, request.remote, reason)
+        self._report(AUTH_PATH, request, reason)
         return _CHALLENGED
 
     def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
         self._forward_counts.refuse(reason)
-        self._report(PREFIX, request.remote, reason)
+        self._report(PREFIX, request, reason)
         return _FORBIDDEN
 
-    def _report(self, gate: str, peer: str | None, reason: str) -> None:
+    def _report(self, gate: str, request: web.BaseRequest, reason: str) -> None:
         """Log each peer's reason once in a while, so that nobody fills the log; no header's value is in it."""
+        peer = request.remote
         key = f"{gate} {peer} {reason}"
         if self._reported.get(key) is None:
             self._reported.put(key, True)
-            log.warning("gate_refused", gate=gate, peer=peer, reason=reason)
+            request_id = keep_request_id(request, self._trusted)
+            log.warning("gate_refused", gate=gate, peer=peer, reason=reason, request_id=request_id)
 
 
 def _configured(request: web.BaseRequest) -> Mapping[str, str]:

@@ -14,6 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from waitingroom.errors import WaitingRoomError
 from waitingroom.gate.guard import host_name
 from waitingroom.gate.incoming import connection_names
+from waitingroom.gate.requestids import REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, SESSION_HEADER
 from waitingroom.passes import Pass
 
@@ -58,7 +59,7 @@ class Peer:
 
 
 def request_headers(
-    headers: CIMultiDictProxy[str], host: str, peer: Peer, admission: Pass | None
+    headers: CIMultiDictProxy[str], host: str, peer: Peer, admission: Pass | None, request_id: str
 ) -> CIMultiDict[str]:
     """Return the headers of the request to the shop."""
     named = connection_names(headers)
@@ -72,6 +73,7 @@ def request_headers(
             continue
         sent.add(name, value)
     sent["Host"] = host
+    sent[REQUEST_ID_HEADER] = request_id
     sent["X-Forwarded-Host"] = forwarded_host(headers, peer) or host
     proto = headers.get("X-Forwarded-Proto", "").lower() if peer.trusted else ""
     sent["X-Forwarded-Proto"] = proto if proto in {"http", "https"} else peer.scheme

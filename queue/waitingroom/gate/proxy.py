@@ -36,6 +36,7 @@ from waitingroom.gate.headers import (
 from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
 from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.privacy import is_for_shared_caches, private_form
+from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, keep_request_id
 from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
@@ -92,6 +93,7 @@ class ProxyGate:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
+        request_id = keep_request_id(request, self._trusted)
         if request.method in _FOR_PROXIES:
             self.counts.refuse("request", "request")
             return _closing(_NOT_ALLOWED)
@@ -119,8 +121,13 @@ class ProxyGate:
         ):
             self.counts.refuse("too_large")
             return _closing(_TOO_LARGE)
-        headers = request_headers(request.headers, host, peer, allowed.admission if allowed else None)
+        admission = allowed.admission if allowed else None
+        headers = request_headers(request.headers, host, peer, admission, request_id)
         return await self._forward(request, headers, onsale, allowed)
+
+    async def complete(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Name the request's id in an answer, whoever gives it; the shop's own word for it is replaced."""
+        response.headers[REQUEST_ID_HEADER] = keep_request_id(request, self._trusted)
 
     def _judge(self, request: web.Request, host: str, peer: Peer) -> Onsale | None:
         hosts = tuple(dict.fromkeys([host, forwarded_host(request.headers, peer) or host]))
@@ -152,11 +159,11 @@ class ProxyGate:
             except _NOT_REACHED as error:
                 self.exchanges.errors["unreachable"] += 1
                 tried |= {str(upstream.url)}
-                log.warning("upstream_unreachable", upstream=str(upstream.url), reason=str(error))
+                log.warning("upstream_unreachable", **_about(request, upstream, allowed), reason=str(error))
             except (aiohttp.ClientError, TimeoutError, AnswerRefused) as error:
                 # Something may have been done there already: only the buyer can know whether to ask again.
                 reason = f"{type(error).__name__}: {str(error)[:200]}"
-                log.warning("upstream_failed", upstream=str(upstream.url), reason=reason)
+                log.warning("upstream_failed", **_about(request, upstream, allowed), reason=reason)
                 late = isinstance(error, TimeoutError)
                 self.exchanges.errors["timed_out" if late else "failed"] += 1
                 return _response(_TIMED_OUT if late else _FAILED)
@@ -205,11 +212,12 @@ class ProxyGate:
                 await response.write(chunk)
             await response.write_eof()
         except ConnectionResetError:
-            log.debug("buyer_gone", upstream=str(upstream.url))
+            log.debug("buyer_gone", **_about(request, upstream, allowed))
         except (aiohttp.ClientError, TimeoutError) as error:
             # The answer has begun: cutting the connection is the only way to say that it is not whole.
             self.exchanges.errors["broke_off"] += 1
-            log.warning("upstream_broke_off", upstream=str(upstream.url), reason=type(error).__name__)
+            about = _about(request, upstream, allowed)
+            log.warning("upstream_broke_off", **about, reason=type(error).__name__)
             if request.transport is not None:
                 request.transport.abort()
         return response
@@ -279,6 +287,12 @@ class ProxyGate:
 
 def _target(upstream: Upstream, request: web.Request) -> URL:
     return URL(str(upstream.url).rstrip("/") + request.raw_path, encoded=True)
+
+
+def _about(request: web.Request, upstream: Upstream, allowed: Allowed | None) -> dict[str, str]:
+    """Return what a log line of an exchange concerns."""
+    onsale = {"onsale": allowed.admission.onsale} if allowed else {}
+    return {"upstream": str(upstream.url), "request_id": request[REQUEST_ID], **onsale}
 
 
 def _response(answer: Answer) -> web.Response:

@@ -17,12 +17,12 @@ from pydantic import BaseModel, ValidationError
 
 from rulebook.admintokens import Role, TokenEntry
 from waitingroom.errors import WaitingRoomError
+from waitingroom.gate.requestids import REQUEST_ID
 from waitingroom.store.operations import ChangeRefused
 from waitingroom.web.admin_documents import FORMS
 from waitingroom.web.admin_tokens import TokenFile
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import problem
-from waitingroom.web.security import REQUEST_ID
 
 READERS = frozenset({Role.VIEWER, Role.OPERATOR})
 OPERATORS = frozenset({Role.OPERATOR})

@@ -7,9 +7,6 @@ proxy may hand on the buyer's.
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
-import secrets
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -18,20 +15,18 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestPayloadError
-from multidict import CIMultiDict, istr
+from multidict import CIMultiDict
 from yarl import URL
 
+from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, find_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import problem
 from waitingroom.web.whole import lines
 
-REQUEST_ID_HEADER = "X-Request-Id"
-REQUEST_ID = web.RequestKey("request_id", str)
 BODY_WITHIN_S = 10.0
 _REPORT_EVERY_S = 60.0
-_ID_FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _EXEMPT = "/gate/"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,10 +41,6 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
-
-_PROCESS = secrets.token_hex(6)
-_COUNTER = itertools.count(1)
-_GIVEN_ID = istr(REQUEST_ID_HEADER)
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +81,7 @@ class Shield:
 
     def own_lines(self, request: web.BaseRequest) -> str:
         """Return what `complete` adds to the answer to this very request, as lines of a head."""
-        text = f"{REQUEST_ID_HEADER}: {self._request_id(request)}\r\n"
+        text = f"{REQUEST_ID_HEADER}: {find_request_id(request, self._trusted)}\r\n"
         if hdrs.ORIGIN in request.headers:
             text += lines(self._sharing(request))
         return text
@@ -126,12 +117,12 @@ class Shield:
         if _POLICY not in headers:
             headers[_POLICY] = _NOTHING
         headers.update(self._headers)
-        headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or self._request_id(request)
+        headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or find_request_id(request, self._trusted)
         if hdrs.ORIGIN in request.headers and "Access-Control-Allow-Origin" not in headers:
             headers.extend(self._sharing(request))
 
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        request[REQUEST_ID] = self._request_id(request)
+        request[REQUEST_ID] = find_request_id(request, self._trusted)
         try:
             if request.method == hdrs.METH_GET:
                 return await handler(request)
@@ -149,12 +140,6 @@ class Shield:
             return _as_problem(error)
         except Exception:
             return self.defect(request)
-
-    def _request_id(self, request: web.BaseRequest) -> str:
-        given = request.headers.get(_GIVEN_ID)
-        if given is not None and self._trusted.holds(request.remote) and _ID_FORM.fullmatch(given):
-            return given
-        return _new_id()
 
     def _report_limit(self, client: str) -> None:
         """Say so once a minute: many buyers of one address may mean a proxy that is missing among the trusted ones."""
@@ -221,8 +206,3 @@ def _as_problem(error: web.HTTPException) -> web.Response:
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
-
-
-def _new_id() -> str:
-    """Make an id: random for the process, then counted, as randomness for each request costs the hot path too much."""
-    return f"{_PROCESS}-{next(_COUNTER):x}"

@@ -50,7 +50,7 @@ class Audit:
     async def note(self, entry: Entry) -> None:
         """Write an entry. Never raises: what was done is done."""
         _log.info(
-            "console action", who=entry.who, what=entry.what, about=entry.about, detail=entry.detail,
+            "console_action", who=entry.who, what=entry.what, about=entry.about, detail=entry.detail,
             outcome=entry.outcome or "done", request_id=entry.request_id,
         )  # fmt: skip
         self._unwritten.append(entry)

@@ -103,7 +103,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
     changes = request.method not in (hdrs.METH_GET, hdrs.METH_HEAD)
     if changes and not is_ours(request, console.settings):
         _log.warning(
-            "console form of others refused",
+            "console_form_of_others_refused",
             path=request.path,
             origin=request.headers.get("Origin", "")[:200],
         )
@@ -122,12 +122,12 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
     if changes:
         form = await request.post()
         if not session.owns(form.get(FORM_KEY)):
-            _log.warning("console form without its key refused", path=request.path, who=session.entry.name)
+            _log.warning("console_form_without_its_key_refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(
                 text="This form is not from this session: reload the page. Nothing was done."
             )
         if request.path != SIGN_OUT and not may_act(session.entry):
-            _log.warning("console action of a viewer refused", path=request.path, who=session.entry.name)
+            _log.warning("console_action_of_a_viewer_refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
     return None
 

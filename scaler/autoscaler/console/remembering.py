@@ -61,7 +61,7 @@ class Remembering:
         except AutoscalerError as failure:
             error = str(failure)
         if error and not self._error:
-            _log.warning("console history not kept", error=error)
+            _log.warning("console_history_not_kept", error=error)
         self._error = error
 
     async def _carry_on(self, shelves: Shelves) -> None:

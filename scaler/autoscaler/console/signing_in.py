@@ -41,12 +41,12 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         console.attempts.failed(client, now_s)
         entry = await console.tokens.find(token)
         if entry is None:
-            _log.warning("console token refused", client=client)
+            _log.warning("console_token_refused", client=client)
             problem = "This token is not known here."
             return render(request, "sign_in.html", code=401, next=goal, problem=problem)
         console.attempts.succeeded(client)
     if not opens_console(entry):
-        _log.warning("console role refused", client=client, who=entry.name)
+        _log.warning("console_role_refused", client=client, who=entry.name)
         problem = (
             "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."
         )
@@ -54,7 +54,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     console.sessions.end(session_key(request))
     response = see_other(goal)
     set_cookie(response, console.sessions.begin(entry, now_s), console.settings)
-    _log.info("console signed in", who=entry.name, role=entry.role.value, client=client)
+    _log.info("console_signed_in", who=entry.name, role=entry.role.value, client=client)
     return response
 
 

@@ -70,10 +70,10 @@ class TokenFile:
         if reread is None:
             return
         if reread.problem:
-            _log.warning("console tokens kept", reason=reread.problem)
+            _log.warning("console_tokens_kept", reason=reread.problem)
         else:
             _log.info(
-                "console tokens read", file=str(self._followed.path), tokens=len(self._followed.entries)
+                "console_tokens_read", file=str(self._followed.path), tokens=len(self._followed.entries)
             )
 
 

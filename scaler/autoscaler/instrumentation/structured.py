@@ -48,7 +48,7 @@ class StructlogInstrument:
                 )  # fmt: skip
                 for signal, answer in event.answers.items():
                     if answer.note:
-                        log.info("signal incomplete", rule=rule, signal=signal, note=answer.note)
+                        log.info("signal_incomplete", rule=rule, signal=signal, note=answer.note)
             case RuleScaled():
                 log.info(
                     "scaled",
@@ -59,10 +59,10 @@ class StructlogInstrument:
                     reason=event.reason,
                 )
             case ManualScale():
-                log.warning("scaled by others", rule=event.rule, target=event.target, before=event.before,
+                log.warning("scaled_by_others", rule=event.rule, target=event.target, before=event.before,
                             after=event.after, by=event.by)  # fmt: skip
             case ScaleConflict():
-                log.info("changed meanwhile", rule=event.rule, target=event.target, wanted=event.wanted)
+                log.info("changed_meanwhile", rule=event.rule, target=event.target, wanted=event.wanted)
             case ConditionChanged(rule=rule, condition=condition):
                 # What limits a rule goes and comes with its load; what keeps it from working is worth a look.
                 worth = condition.holds or condition.type == "ScalingLimited"
@@ -71,15 +71,15 @@ class StructlogInstrument:
                     reason=condition.reason, message=condition.message,
                 )  # fmt: skip
             case WatchInterrupted():
-                log.warning("watch interrupted", what=event.what, error=event.error, relist=event.relist,
+                log.warning("watch_interrupted", what=event.what, error=event.error, relist=event.relist,
                             retry_in_s=round(event.retry_in_s, 1))  # fmt: skip
             case EventNotWritten():
-                log.warning("event not written", reason=event.reason, error=event.error)
+                log.warning("event_not_written", reason=event.reason, error=event.error)
             case AdmissionWritten(target=target, written=written):
                 names = {"rule": target.rule, "onsale": target.onsale}
                 if written.accepted:
                     log.debug(
-                        "admission target",
+                        "admission_target",
                         **names,
                         rate_per_s=target.rate_per_s,
                         capacity=target.capacity,
@@ -87,44 +87,44 @@ class StructlogInstrument:
                     )
                 else:
                     log.warning(
-                        "admission target refused", **names, term=target.term, newest_term=written.term
+                        "admission_target_refused", **names, term=target.term, newest_term=written.term
                     )
             case StepFailed():
-                log.warning("step failed", rule=event.rule, step=event.step, error=event.error)
+                log.warning("step_failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():
-                log.debug("round ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
+                log.debug("round_ended", rule=event.rule, ok=event.ok, took_s=round(event.took_s, 3))
             case MemoryRecalled():
                 log.info("memory", rule=event.rule, kept_in=event.where, origin=event.origin,
                          replicas=event.replicas)  # fmt: skip
             case ClockCorrected():
-                log.warning("clock corrected", rule=event.rule, by_s=round(event.by_s, 3))
+                log.warning("clock_corrected", rule=event.rule, by_s=round(event.by_s, 3))
             case RulesLoaded():
                 for message in event.refused:
-                    log.error("not in force", reason=message)
-                log.info("rules in force", rules=list(event.rules), last_good_form=sorted(event.outdated))
+                    log.error("not_in_force", reason=message)
+                log.info("rules_in_force", rules=list(event.rules), last_good_form=sorted(event.outdated))
             case RuleNotStarted():
-                log.error("rule not started", rule=event.rule, error=event.error)
+                log.error("rule_not_started", rule=event.rule, error=event.error)
             case RuleRemoved():
-                log.info("rule removed", rule=event.rule)
+                log.info("rule_removed", rule=event.rule)
             case ReplicaStarted():
-                log.info("replica started", pool=event.pool, url=event.url, pid=event.pid)
+                log.info("replica_started", pool=event.pool, url=event.url, pid=event.pid)
             case ReplicaReadiness():
                 log.info(
-                    "replica ready" if event.ready else "replica not ready", pool=event.pool, url=event.url
+                    "replica_ready" if event.ready else "replica_not_ready", pool=event.pool, url=event.url
                 )
             case ReplicaExited(restart_in_s=None):
-                log.info("replica stopped", pool=event.pool, url=event.url, code=event.code)
+                log.info("replica_stopped", pool=event.pool, url=event.url, code=event.code)
             case ReplicaExited():
-                log.warning("replica ended by itself", pool=event.pool, url=event.url, code=event.code,
+                log.warning("replica_ended_by_itself", pool=event.pool, url=event.url, code=event.code,
                             restart_in_s=event.restart_in_s)  # fmt: skip
             case ReplicaNotStarted():
                 log.warning(
-                    "replica not started", pool=event.pool, error=event.error, retry_in_s=event.retry_in_s
+                    "replica_not_started", pool=event.pool, error=event.error, retry_in_s=event.retry_in_s
                 )
             case LeadershipChanged():
-                log.info("leads" if event.leading else "does not lead", holder=event.holder, term=event.term,
+                log.info("leads" if event.leading else "does_not_lead", holder=event.holder, term=event.term,
                          reason=event.reason)  # fmt: skip
             case LeaseFailed():
-                log.warning("lease out of reach", error=event.error)
+                log.warning("lease_out_of_reach", error=event.error)
             case EndpointsNotWritten():
-                log.warning("endpoints file not written", pool=event.pool, error=event.error)
+                log.warning("endpoints_file_not_written", pool=event.pool, error=event.error)

@@ -25,5 +25,5 @@ async def serve(leadership: Leadership, work: Work, clock: Clock) -> None:
             async with work():
                 await leadership.ended()
         except Exception:
-            _log.exception("work failed")
+            _log.exception("work_failed")
             await clock.sleep(RETRY_S)
