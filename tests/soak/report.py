@@ -92,10 +92,11 @@ always a line. A straight line is laid through what was seen in the second half 
 The site is that of [what a sale survives](chaos.md).
 
 A worker of room or gate remembers places, passes and sessions, so as to verify and to look up each but once. How many is \
-bounded, at tens of thousands of each, so for hours it grows by what it remembers: about 0.9 KiB for each buyer who comes \
-(room) or 1.25 KiB (gate), as an earlier soak showed. A leak could hide behind that. Therefore \
-the soak runs Tidegate with these {memories} bounds made small: each memory is full at {size} entries, or at {twice} \
-where it keeps two generations, which is minutes after the opening. What grows in the second half grows without end.
+bounded, at tens of thousands of each, so for hours it grows by what it remembers: in a soak with these bounds by about 0.9 KiB \
+for each buyer who came (room) and 1.2 KiB (gate). A leak could hide behind that. Therefore the soak runs Tidegate with \
+{memories} bounds made small: each memory is full at {size} entries, or at {twice} where it keeps two generations, which is \
+minutes after the opening. What grows in the second half would grow without end. What is remembered by client address is not \
+tried here, as the whole crowd comes from one.
 
 One limit holds for all processes: {memory_limit} KiB a minute. As to files, none may have {files_limit} more a minute.
 
