@@ -39,6 +39,7 @@ def page(figures: Sequence[Figure]) -> str:
     """
     found = {(figure.name, figure.of): figure for figure in figures}
     processes = sorted({figure.of for figure in figures if figure.name == "soak_memory"})
+    failed = failures(figures)
     minutes, admitted = found["soak_minutes", ""], found["soak_admitted", ""]
     return _PAGE.format(
         rows="\n".join(_row(found, process) for process in processes),
@@ -50,6 +51,7 @@ def page(figures: Sequence[Figure]) -> str:
         came=f"{admitted.n:,}",
         admitted=f"{admitted.value:,.0f}",
         wrongs=", ".join(f"*{word}* {found[name, ''].value:g}" for name, word in _WRONGS.items()),
+        judgement=f"**Not as it has to be: {'; '.join(failed)}.**" if failed else "All was as it has to be.",
         memory_limit=f"{MEMORY_LIMIT_KIB_PER_MIN:g}",
         files_limit=f"{FILES_LIMIT_PER_MIN:g}",
         memories=len(MEMORIES),
@@ -105,7 +107,7 @@ One limit holds for all processes: {memory_limit} KiB a minute. As to files, non
 {rows}
 
 `python -m tests.soak --minutes {minutes}`, {date}; {cores} cores, load average {least} to {most} while it went on. \
-{came} buyers came and {admitted} were let in. Counted as [there](chaos.md): {wrongs}.
+{came} buyers came and {admitted} were let in. Counted as [there](chaos.md): {wrongs}. {judgement}
 
 The exit status is 1 if a process grows by more than its limit, if a promise was broken, or if nobody was let in. \
 `make soak` runs it for 20 minutes, with `ARGS="--report docs/soak.md"` it writes this page, and \

@@ -56,6 +56,7 @@ def test_the_page_tells_of_the_run_and_of_each_process() -> None:
     assert "| room worker 1 | 80.0 | 90.0 | 90.0 | +3 | 70 | 0 |" in text
     assert "`python -m tests.soak --minutes 10`, 1970-01-01; 2 cores, load average 1.5 to 3.0" in text
     assert "1 buyers came and 1 were let in. Counted as [there](chaos.md): *lost* 0, *twice* 0" in text
+    assert "All was as it has to be." in text
 
 
 def test_the_page_marks_what_grows() -> None:
@@ -64,6 +65,7 @@ def test_the_page_marks_what_grows() -> None:
     assert (
         "| room worker 1 **grows** **leaves files open** | 80.0 | 90.0 | 90.0 | +200 | 70 | +1.00 |" in text
     )
+    assert "**Not as it has to be: soak_memory_growth of room worker 1: 200 KiB/min, at most 128; " in text
 
 
 @pytest.mark.parametrize(("growth", "status"), [(3.0, 0), (200.0, 1)], ids=["stays", "grows"])
