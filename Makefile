@@ -56,7 +56,7 @@ audit: install ## look the pinned packages up among the known weaknesses (asks t
 chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with real processes: a quarter of an hour; ARGS="--list"
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60"
+soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60 --report docs/soak.md"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
 screenshots: install ## take the pictures of both sides' pages in docs/img (needs Chromium)

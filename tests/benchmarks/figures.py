@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tidegate.bench.figures import Figure, middle
+from tidegate.bench.figures import Figure, middle, read_figures
 
-__all__ = ["Figure", "middle"]
+__all__ = ["Figure", "middle", "read_figures"]

@@ -205,7 +205,10 @@ FAULTS = {
         ),
         Fault("store-frozen", "the store stands still (SIGSTOP) for 10 s", _freeze_store),
         Fault(
-            "worker-frozen", "one of the room's workers stands still for 10 s", _freeze_worker, sale_s=_LONG_S
+            "worker-frozen",
+            "one of the room's two workers, picked at random, stands still for 10 s",
+            _freeze_worker,
+            sale_s=_LONG_S,
         ),
         Fault("gate-frozen", "the gate stands still for 10 s", _freeze_gate, sale_s=_LONG_S),
         Fault("leader-frozen", "the leading scaler stands still for 10 s", _freeze_leader, sale_s=_LONG_S),

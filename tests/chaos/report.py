@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from tests.chaos.faults import FAULTS, Fault
@@ -18,14 +18,34 @@ _MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s")
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """Where and when a sale was played. `load` is the machine's, averaged over the last minute of the sale."""
+
+    date: str
+    machine: str
+    load: float
+
+
+def setting_now() -> Setting:
+    """Return the setting of a sale that has just ended."""
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    return Setting(f"{datetime.now(UTC):%Y-%m-%d}", machine, round(os.getloadavg()[0], 1))
+
+
+@dataclass(frozen=True, slots=True)
 class Played:
-    """One sale, or why it was not played."""
+    """One sale, or why it was not played.
+
+    `replaced` says why its result does not count and another sale was played in its stead; it is told of all the same.
+    """
 
     fault: Fault
     seed: int
     verdict: Verdict | None = None
     skipped: str = ""
     broken_off: str = ""
+    setting: Setting | None = None
+    replaced: str = ""
 
     @property
     def held(self) -> bool:
@@ -40,6 +60,10 @@ def line_of(one: Played) -> str:
         fields["skipped"] = one.skipped
     if one.broken_off:
         fields["broken_off"] = one.broken_off
+    if one.replaced:
+        fields["replaced"] = one.replaced
+    if one.setting is not None:
+        fields["setting"] = asdict(one.setting)
     verdict = one.verdict
     if verdict is not None:
         fields |= {
@@ -59,13 +83,22 @@ def read_line(line: str) -> Played:
         KeyError, ValueError: it is not such a line, or of another version.
     """
     fields = json.loads(line)
-    fault, seed = FAULTS[fields["fault"]], fields["seed"]
-    if "lost_places" not in fields:
-        return Played(fault, seed, skipped=fields.get("skipped", ""), broken_off=fields.get("broken_off", ""))
-    violations = tuple(
-        Violation(each["promise"], each["count"], tuple(each["evidence"])) for each in fields["violations"]
+    verdict = None
+    if "lost_places" in fields:
+        violations = tuple(
+            Violation(each["promise"], each["count"], tuple(each["evidence"]))
+            for each in fields["violations"]
+        )
+        verdict = Verdict(violations, **{name: fields[name] for name in _MEASURED})
+    return Played(
+        FAULTS[fields["fault"]],
+        fields["seed"],
+        verdict,
+        skipped=fields.get("skipped", ""),
+        broken_off=fields.get("broken_off", ""),
+        setting=Setting(**fields["setting"]) if "setting" in fields else None,
+        replaced=fields.get("replaced", ""),
     )
-    return Played(fault, seed, Verdict(violations, **{name: fields[name] for name in _MEASURED}))
 
 
 def told(one: Played) -> str:
@@ -86,26 +119,56 @@ def told(one: Played) -> str:
     return text
 
 
-def page(played: Sequence[Played], command: str) -> str:
-    """Return the page: of each fault the worst that any seed showed."""
+def page(played: Sequence[Played], origin: str) -> str:
+    """Return the page: of each fault the worst that any seed showed, and every sale that did not hold.
+
+    `origin` says how the sales came to be played, in one or more whole sentences.
+    """
     by_fault: dict[str, list[Played]] = {}
     for one in played:
-        by_fault.setdefault(one.fault.name, []).append(one)
-    rows = [_row(sales) for sales in by_fault.values()]
-    machine = (
-        f"{os.cpu_count()} cores, load average {os.getloadavg()[2]:.0f} over the last quarter of an hour, "
-        f"{platform.system()}, Python {platform.python_version()}"
-    )
+        if not one.replaced:
+            by_fault.setdefault(one.fault.name, []).append(one)
     return _PAGE.format(
-        command=command,
-        date=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=machine,
-        sales=sum(one.verdict is not None for one in played),
-        rows="\n".join(rows),
+        origin=f"{origin} {_settings(played)}",
+        rows="\n".join(_row(sales) for sales in by_fault.values()),
+        failures=_failures(played),
         share=f"{RECOVERED_SHARE:.0%}",
         window=f"{WINDOW_S:g}",
         settled=f"{SETTLED_AFTER_S:g}",
     )
+
+
+def _settings(played: Sequence[Played]) -> str:
+    """Say on what, when and beside how much other work sales were played: what each wrote down, not what holds now."""
+    sales = [one for one in played if not one.skipped]
+    known = [one.setting for one in sales if one.setting is not None]
+    said = [f"{len(sales)} sale{'' if len(sales) == 1 else 's'}"]
+    if known:
+        loads = sorted({setting.load for setting in known})
+        load = f"{loads[0]:.1f}" if len(loads) == 1 else f"{loads[0]:.1f} to {loads[-1]:.1f}"
+        said += sorted({setting.machine for setting in known})
+        said += [", ".join(sorted({setting.date for setting in known}))]
+        said += [f"load average in the last minute of each {load}"]
+    if len(known) < len(sales):
+        said.append(f"the load was not written down for {len(sales) - len(known)} of them")
+    return "; ".join(said) + "."
+
+
+def _failures(played: Sequence[Played]) -> str:
+    failed = [one for one in played if one.replaced or not one.held]
+    if not failed:
+        return "Every sale that was played held."
+    lines = ["Sales that did not hold:", ""]
+    for one in failed:
+        violations = one.verdict.violations if one.verdict is not None else ()
+        what = [f"{each.promise}: {each.count} times ({'; '.join(each.evidence[:1])})" for each in violations]
+        if one.broken_off:
+            what.append(f"broken off: {one.broken_off.splitlines()[0]}")
+        because = f" Not counted above: {one.replaced}." if one.replaced else ""
+        lines.append(
+            f"- `{one.fault.name}`, seed {one.seed}: {', '.join(what) or 'nothing was broken'}.{because}"
+        )
+    return "\n".join(lines)
 
 
 def _row(sales: Sequence[Played]) -> str:
@@ -120,6 +183,8 @@ def _row(sales: Sequence[Played]) -> str:
     counts = [max(getattr(verdict, name) for verdict in verdicts) for name in _COUNTED]
     others = sorted({each.promise for verdict in verdicts for each in verdict.violations})
     note = f" **Broken: {'; '.join(others)}.**" if others else ""
+    if len(verdicts) < len(sales):
+        note += f" **{len(sales) - len(verdicts)} of {len(sales)} were broken off.**"
     return (
         f"{head}{note} | {seeds} | {_share(share)} | {_seconds(recovery)} | {' | '.join(map(str, counts))} |"
     )
@@ -171,9 +236,11 @@ done (the process started again or thawed, the network mended, the disk emptied)
 | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
-`{command}`, {date}, {sales} sales; {machine}. A seed decides who comes when, when the fault falls, and \
+{origin} A seed decides who comes when, when the fault falls, and \
 which process it hits. On a machine that is busy with other work the times are longer than they need be; what is \
 counted must hold all the same.
+
+{failures}
 
 ## How to read it
 
@@ -190,10 +257,9 @@ release begins again by itself, with one bucketful.
 and so does its shop; until its next target arrives, the fallback rate applies.
 
 `make chaos` plays them all with one seed, `make chaos ARGS="--only store-killed --seeds 1 2 3"` some of them; \
-`--list` names them. The exit status is 1 if any promise was broken; what the buyers concerned saw is printed.
+`--skip` leaves some \
+out, `--minutes 10` begins no other fault after ten minutes, `--list` names them. The exit status is 1 if any \
+promise was broken; what the buyers concerned saw is printed.
 
-`make soak` runs a sale of 20 minutes at 17 buyers a second and looks at the memory and the open files of each process: \
-over the second half a worker may grow by no more than 1.5 KiB for each buyer who comes (what it remembers of buyers \
-is bounded, and not full within the hour), every other process by no more than 128 KiB a minute, and none may \
-open files that it does not close.
+`make soak` looks at another question, whether anything grows in a long sale: [what came of it](soak.md).
 """

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,7 @@ from tidegate.demo.stack import Endpoints, Stack, replica_counts
 
 STORE, ROOM, GATE = "store", "room", "gate"
 SCALERS = ("scaler-1", "scaler-2")
+TIDEGATE = ("-m", "tidegate")
 WORKERS = 2
 LEASE_S = 3.0
 
@@ -58,6 +59,7 @@ class Site:
     scaler_relay: Relay
     unused_port: int
     scaler_urls: dict[str, str]
+    program: Sequence[str] = TIDEGATE
     generations: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -207,7 +209,7 @@ class Site:
         # Each start has a log of its own: who waits for its words does not read those of the one before.
         number = next(self.generations.setdefault(name, itertools.count(1)))
         self.stack.children[name] = await start_child(
-            f"{name}.{number}", [sys.executable, "-m", "tidegate", *command], self.folder
+            f"{name}.{number}", [sys.executable, *self.program, *command], self.folder
         )
 
     async def replace(self, name: str) -> None:
@@ -242,9 +244,16 @@ class Site:
 
 @asynccontextmanager
 async def running_site(
-    documents: DemoDocuments, folder: Path, *, keep_data: bool = False, small_disk: bool = False
+    documents: DemoDocuments,
+    folder: Path,
+    *,
+    keep_data: bool = False,
+    small_disk: bool = False,
+    program: Sequence[str] = TIDEGATE,
 ) -> AsyncIterator[Site]:
     """Have everything up, the shop's replicas ready, and the opening far ahead; stop it all in the end.
+
+    `program` is what Python runs as `tidegate`.
 
     Raises:
         SiteError: a part does not come up.
@@ -266,7 +275,7 @@ async def running_site(
         stack.documents = stack.documents.with_ports(consecutive_ports(_POOL_PORTS), _POOL_PORTS)
         stack.documents = stack.documents.with_shop(f"{stack.endpoints.gate}/")
         relays = [await closing.enter_async_context(relaying(store)) for _ in range(2)]
-        site = Site(stack, keep_data, small_disk, relays[0], relays[1], unused, scaler_urls)
+        site = Site(stack, keep_data, small_disk, relays[0], relays[1], unused, scaler_urls, program)
         closing.push_async_callback(site.end)
         await site.start_store()
         await _start_all(site)

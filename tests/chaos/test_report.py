@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.chaos import __main__ as command
-from tests.chaos.faults import FAULTS
-from tests.chaos.report import Played, line_of, page, read_line, told
+from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.report import Played, Setting, line_of, page, read_line, setting_now, told
 from tests.chaos.verdict import Verdict, Violation
 
 GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25)
@@ -21,6 +21,8 @@ BROKEN = replace(
     recovery_s=4.0,
 )
 FROZEN = FAULTS["store-frozen"]
+QUIET = Setting("2026-01-02", "2 cores, Linux, Python 3.11.7", 1.5)
+BUSY = replace(QUIET, date="2026-01-03", load=24.0)
 
 
 def test_of_several_seeds_the_worst_counts() -> None:
@@ -30,7 +32,7 @@ def test_of_several_seeds_the_worst_counts() -> None:
     (row,) = [line for line in text.splitlines() if line.startswith("| `")]
     assert row.endswith("| 25% | 3.0 s | 0 | 0 | 0 | 0 |")
     assert "| 1, 2 | 25% |" in row
-    assert ", 2 sales; " in text
+    assert "it 2 sales; " in text
 
 
 def test_a_recovery_that_could_not_be_measured_is_the_worst() -> None:
@@ -58,21 +60,94 @@ def test_a_broken_promise_stands_in_the_page_and_in_the_line() -> None:
         Played(FROZEN, 3, BROKEN),
         Played(FROZEN, 3, skipped="no root"),
         Played(FROZEN, 3, broken_off="it died"),
+        Played(FROZEN, 3, BROKEN, setting=BUSY, replaced="the crowd was too small"),
     ],
-    ids=["held", "broken", "skipped", "broken off"],
+    ids=["held", "broken", "skipped", "broken off", "replaced"],
 )
 def test_what_was_written_down_is_read_as_it_was(one: Played) -> None:
     assert read_line(line_of(one)) == one
 
 
-def test_sales_of_several_runs_make_one_page(tmp_path: Path) -> None:
+def test_a_page_of_several_runs_names_no_command_that_made_it(tmp_path: Path) -> None:
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for file, seed in zip(files, (1, 2), strict=True):
         file.write_text(line_of(Played(FROZEN, seed, GOOD)) + "\n")
     report = tmp_path / "chaos.md"
     assert command.main(["--add", *map(str, files), "--report", str(report)]) == 0
-    assert "`python -m tests.chaos --seeds 1 2`" in report.read_text()
-    assert ", 2 sales; " in report.read_text()
+    text = report.read_text()
+    assert "Put together from the records of several runs (`--add`). 2 sales;" in text
+    assert "Played by" not in text
+
+
+def test_the_page_tells_how_busy_the_machine_was_in_each_sale() -> None:
+    text = page([Played(FROZEN, 1, GOOD, setting=QUIET), Played(FROZEN, 2, GOOD, setting=BUSY)], "it")
+    said = "2 cores, Linux, Python 3.11.7; 2026-01-02, 2026-01-03; load average in the last minute of each 1.5 to 24.0."
+    assert f"it 2 sales; {said}" in text
+    known_of_one = page([Played(FROZEN, 1, GOOD, setting=QUIET), Played(FROZEN, 2, GOOD)], "it")
+    assert "of each 1.5; the load was not written down for 1 of them." in known_of_one
+
+
+def test_a_sale_that_was_replaced_is_told_of_and_does_not_count(tmp_path: Path) -> None:
+    sales = [Played(FROZEN, 1, BROKEN, replaced="the crowd was too small"), Played(FROZEN, 1, GOOD)]
+    text = page(sales, "it")
+    assert "| 1 | 50% | 1.2 s | 0 | 0 | 0 | 0 |" in text
+    assert (
+        "- `store-frozen`, seed 1: no place is lost: 2 times (buyer 3). Not counted above: the crowd was too small."
+        in text
+    )
+    record = tmp_path / "sales.json"
+    record.write_text("".join(line_of(one) + "\n" for one in sales))
+    assert command.main(["--add", str(record)]) == 0
+
+
+def test_every_sale_that_did_not_hold_is_listed() -> None:
+    text = page([Played(FROZEN, 1, GOOD), Played(FROZEN, 2, broken_off="it died\n  of this")], "it")
+    assert "**1 of 2 were broken off.** | 1, 2 |" in text
+    assert "- `store-frozen`, seed 2: broken off: it died.\n" in text
+    assert "Every sale that was played held." in page([Played(FROZEN, 1, GOOD)], "it")
+
+
+def played_at_once(monkeypatch: pytest.MonkeyPatch, verdict: Verdict, each_takes_s: float = 0.0) -> None:
+    """Have sales played in no time, by a clock which they move."""
+    now = [0.0]
+
+    def play(fault: Fault, seed: int, keep: Path | None) -> Played:
+        now[0] += each_takes_s
+        return Played(fault, seed, verdict, setting=setting_now())
+
+    monkeypatch.setattr(command, "_play", play)
+    monkeypatch.setattr(command, "monotonic", lambda: now[0])
+
+
+def test_a_run_that_played_all_names_its_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    played_at_once(monkeypatch, GOOD)
+    report = tmp_path / "chaos.md"
+    skipped = ["--skip", "disk-full", "store-slow"]
+    assert command.main(["--seeds", "3", "4", *skipped, "--report", str(report)]) == 0
+    sales = 2 * (len(FAULTS) - 2)
+    text = report.read_text()
+    assert (
+        f"Played by `python -m tests.chaos --seeds 3 4 --skip disk-full store-slow`. {sales} sales;" in text
+    )
+    assert "| `disk-full`" not in text
+
+
+def test_no_fault_begins_after_the_time_and_the_page_says_which_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    played_at_once(monkeypatch, GOOD, each_takes_s=40.0)
+    report, record = tmp_path / "chaos.md", tmp_path / "sales.json"
+    only = ["--only", "store-frozen", "gate-frozen"]
+    options = ["--seeds", "1", "2", *only, "--minutes", "1", "--report", str(report), "--json", str(record)]
+    assert command.main(options) == 0
+    assert [(one.fault.name, one.seed) for one in map(read_line, record.read_text().splitlines())] == [
+        ("store-frozen", 1),
+        ("gate-frozen", 1),
+    ]
+    assert (
+        "--only store-frozen gate-frozen --minutes 1`. **It ended before all were played; "
+        "missing: `store-frozen` with seed 2, `gate-frozen` with seed 2.** 2 sales;" in report.read_text()
+    )
 
 
 def test_a_fault_that_cannot_be_done_here_is_told_with_its_reason() -> None:
@@ -92,7 +167,7 @@ def test_a_sale_that_was_broken_off_has_not_held() -> None:
 def test_the_exit_status_tells_whether_all_was_kept(
     verdict: Verdict, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "_play", lambda fault, seed, keep: Played(fault, seed, verdict))
+    played_at_once(monkeypatch, verdict)
     assert command.main(["--only", "store-frozen", "--seeds", "1", "2"]) == status
     assert capsys.readouterr().out.count("store-frozen") == 2
 

@@ -8,16 +8,9 @@ from dataclasses import dataclass
 from statistics import linear_regression
 
 MEMORY_LIMIT_KIB_PER_MIN = 128.0
-"""As much as a process may grow."""
-WORKER_LIMIT_KIB_PER_MIN = 1536.0
-"""The same for a worker: 1.5 KiB for each of the 17 buyers who come in a second.
-
-A worker remembers places, passes, devices and sessions that ended, so as to verify them but once: of a buyer 0.85 KiB in the room
-and 1.25 KiB in the gate. The number of each is bounded (100,000 places, 50,000 of the others), but only reached hours later.
-"""
+"""As much as any process may grow: an allocator's ups and downs, over some minutes."""
 FILES_LIMIT_PER_MIN = 0.5
-WORKER = "worker"
-"""Stands in the name of each worker."""
+"""The same for files and sockets: half a connection more or less at the end of a minute is no leak."""
 
 _S_PER_MIN = 60.0
 _KIB = 1024.0
@@ -35,27 +28,19 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How a process changed over the second half of a run: memory in KiB, files, and both a minute."""
+    """How a process changed over the second half of a run: memory in KiB, files, and both a minute.
+
+    Besides, its memory at the first look of the run and at the first of the second half.
+    """
 
     process: str
     samples: int
+    memory_at_first_kib: float
+    memory_at_half_kib: float
     memory_kib: float
     memory_kib_per_min: float
     files: int
     files_per_min: float
-
-    @property
-    def memory_limit_kib_per_min(self) -> float:
-        """How much it may grow."""
-        return WORKER_LIMIT_KIB_PER_MIN if WORKER in self.process else MEMORY_LIMIT_KIB_PER_MIN
-
-    @property
-    def held(self) -> bool:
-        """Whether it stays as it is, as far as is asked for."""
-        return (
-            self.memory_kib_per_min <= self.memory_limit_kib_per_min
-            and self.files_per_min <= FILES_LIMIT_PER_MIN
-        )
 
 
 def drifts(samples: Iterable[Sample]) -> list[Drift]:
@@ -70,14 +55,16 @@ def drifts(samples: Iterable[Sample]) -> list[Drift]:
     halves = {
         name: [sample for sample in seen if sample.at_s >= middle_s] for name, seen in by_process.items()
     }
-    return [_drift(name, half) for name, half in sorted(halves.items()) if len(half) > 1]
+    return [_drift(name, by_process[name][0], half) for name, half in sorted(halves.items()) if len(half) > 1]
 
 
-def _drift(process: str, half: Sequence[Sample]) -> Drift:
+def _drift(process: str, first: Sample, half: Sequence[Sample]) -> Drift:
     minutes = [sample.at_s / _S_PER_MIN for sample in half]
     return Drift(
         process,
         len(half),
+        first.rss / _KIB,
+        half[0].rss / _KIB,
         half[-1].rss / _KIB,
         linear_regression(minutes, [sample.rss / _KIB for sample in half]).slope,
         half[-1].files,
