@@ -166,6 +166,7 @@ async def test_a_busy_room_is_asked_again_until_there_is_a_place(
         await page.goto(f"{here.room}/cactus/")
         await shows(page, "headline", "Getting you a place")
         await expect(page.locator("#notice")).to_contain_text("Many are joining", timeout=PATIENCE_MS)
+        await expect(page.locator("#notice")).to_be_in_viewport()
         busy = False
         await shows(page, "number", "6")
 

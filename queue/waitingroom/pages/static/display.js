@@ -43,6 +43,8 @@ export function noticeOf({ problem, failures, stale }) {
 export function show(now) {
   const { state } = now;
   document.body.dataset.state = state;
+  // Room is kept for what is about to be shown: no longer once it is there, or where something is the matter.
+  document.body.toggleAttribute("data-live", state !== "joining" || now.problem !== "");
   document.title = titleOf(now);
   if (page.texts[`headline.${state}`]) {
     setText("headline", words.text(`headline.${state}`));

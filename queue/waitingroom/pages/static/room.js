@@ -165,8 +165,6 @@ find("notify").addEventListener("click", async () => {
 
 // --- beginning
 
-// From here on the page's looks need not keep room for what the script will show.
-document.body.dataset.live = "";
 for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
 if (page.drawn) announcedFingerprint();
