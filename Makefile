@@ -38,7 +38,7 @@ test-scenarios: install ## the demo's scenarios with real processes: about six m
 test-failover: install ## Sentinel failovers with real servers: a minute or more
 	@$(BIN)/python -m pytest -m failover $(ARGS)
 
-bench: install ## measure what the design promises, as JSON lines, all in about 18 minutes: ARGS="status join gate --json FILE"
+bench: install ## measure what the design promises, as JSON lines, all in about 20 minutes: ARGS="status join gate --json FILE"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md

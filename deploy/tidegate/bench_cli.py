@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tidegate.bench.options import JOINS_PER_S, WATCHED_S, CrowdOptions
 from tidegate.cli_options import run_service
 from tidegate.logs import LogFormat, LogLevel, configure_logs
 
@@ -28,10 +29,10 @@ def bench_crowd(
     ] = True,
     joins: Annotated[
         float, typer.Option("--joins", help="How many come a second, on the average.")
-    ] = 4_000.0,
+    ] = JOINS_PER_S,
     seconds: Annotated[
         float, typer.Option("--seconds", help="How long a line is watched once all have joined.")
-    ] = 45.0,
+    ] = WATCHED_S,
     rate: Annotated[
         float,
         typer.Option("--rate", help="Buyers/s that the lines move, at the most: the shortest must last."),
@@ -55,7 +56,6 @@ def bench_crowd(
     from tidegate.bench.crowd import play_crowds
     from tidegate.bench.figures import Figure
     from tidegate.bench.growth import plot_growth
-    from tidegate.bench.options import CrowdOptions
     from tidegate.bench.outcome import MUST_BE_NOUGHT
 
     options = CrowdOptions(

@@ -42,15 +42,19 @@ def demand_of(
             f"{backlog} wait for the opening in {opens_in_s:.0f} s, due from {lead_s:.0f} s before",
         )
     if backlog <= 0:
-        return Demand(arrivals, False, None, f"nobody waits, {arrivals:g}/s arrive")
+        return Demand(arrivals, False, None, f"nobody waits, {_rate(arrivals)}/s arrive")
     opens_s = crowd.opens_at_s
     if deadline_s is None or (opens_s is not None and now_s < opens_s):
         # Before the opening nothing drains; following `opens` here keeps the deadline right when the sale is moved.
         deadline_s = max(now_s, opens_s if opens_s is not None else now_s) + drain_within_s
     left_s = deadline_s - max(now_s, opens_s if opens_s is not None else now_s)
-    waiting = f"{backlog} wait, {arrivals:g}/s arrive"
+    waiting = f"{backlog} wait, {_rate(arrivals)}/s arrive"
     if left_s <= 0:
         per_s = arrivals + backlog / interval_s
         return Demand(per_s, True, deadline_s, f"{waiting}, {-left_s:.0f} s past the deadline: all there is")
     per_s = arrivals + backlog / max(interval_s, left_s)
     return Demand(per_s, False, deadline_s, f"{waiting}, due in {left_s:.0f} s")
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:.3g}" if per_s < 999.5 else f"{per_s:.0f}"

@@ -49,7 +49,7 @@ async def gate(reached: list[str]) -> AsyncIterator[str]:
         await request.read()
         forged = " with a forged session" if "X-Tidegate-Session" in request.headers else ""
         reached.append(f"{request.method} {request.raw_path}{forged}")
-        return web.Response(text="shop")
+        return web.Response(text=f"shop {request.headers.get('Cookie', '')}")
 
     free = onsale(protect=[{"path": "/cactus"}])
     async with proxied(shop_of(note), onsales=[free]) as address:
@@ -85,14 +85,21 @@ async def test_http_1_0_kept_open_carries_two_requests(gate: str, reached: list[
     assert answer.count(b"200 OK") == 2
 
 
-@pytest.mark.parametrize("method", ["TRACE", "CONNECT"])
-async def test_methods_for_proxies_tell_nothing_of_the_buyer(
-    gate: str, reached: list[str], method: str
-) -> None:
-    target = "a:443" if method == "CONNECT" else "/x"
-    sent = f"{method} {target} HTTP/1.1\r\nHost: a\r\nCookie: secret=1\r\nConnection: close\r\n\r\n"
-    answer = await exchange(gate, sent.encode())
+@pytest.mark.parametrize(
+    "asked", ["TRACE /x", "TRACE /cactus/x", "TRACE /.tidegate/enter", "CONNECT a:443", "CONNECT /x"]
+)
+async def test_methods_for_proxies_go_no_further(gate: str, reached: list[str], asked: str) -> None:
+    sent = f"{asked} HTTP/1.1\r\nHost: a\r\nCookie: secret=1\r\n\r\n"
+    answer = await exchange(gate, sent.encode() + HIDDEN)
+    assert [int(status) for status in STATUS_LINE.findall(answer)] == [405]
+    assert b"\r\nAllow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" in answer
     assert b"secret=1" not in answer
+    assert reached == []
+
+
+async def test_the_shop_of_these_tests_repeats_what_it_is_told(gate: str) -> None:
+    told = b"GET /x HTTP/1.1\r\nHost: a\r\nCookie: secret=1\r\nConnection: close\r\n\r\n"
+    assert b"secret=1" in await exchange(gate, told)
 
 
 OVERSIZE = {

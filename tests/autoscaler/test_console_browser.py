@@ -3,7 +3,6 @@
 import json
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,38 +10,20 @@ import aiohttp
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, expect
 
 from rulebook.admintokens import Role
+from tests.autoscaler.console_browser import PATIENCE_MS, browser, press, tab_to, visitor
 from tests.autoscaler.console_stage import TOKENS, Stage, running_stage, stage_settings
 from tests.autoscaler.pools import post
-from tests.tools import need
 from tests.waitingroom.samples import onsale
 
-expect.set_options(timeout=60_000)
+__all__ = ["browser"]
+
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
-PATIENCE_MS = 60_000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 PAGES = ["", "services/web", "services/web/log", "onsales", "onsales/cactus", "audit", "nothing"]
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    binary = need("chromium")
-    async with async_playwright() as driver:
-        running = await driver.chromium.launch(executable_path=binary, args=FLAGS)
-        yield running
-        await running.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -53,39 +34,6 @@ async def stage(store_url: str) -> AsyncIterator[Stage]:
         settings = stage_settings(Path(folder), store_url, description=HOSTILE)
         async with running_stage(settings, document) as stage:
             yield stage
-
-
-@asynccontextmanager
-async def visitor(browser: Browser, stage: Stage, role: Role | None, **context: Any) -> AsyncIterator[Page]:
-    """Be at the console, signed in as what a role may do; whatever a page complains about fails the test."""
-    made = await browser.new_context(viewport={"width": 1360, "height": 900}, **context)
-    made.set_default_timeout(PATIENCE_MS)
-    page = await made.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            complaints.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    foreign: list[str] = []
-    page.on("request", lambda request: foreign.append(request.url) if not is_own(request.url) else None)
-    try:
-        await page.goto(stage.console)
-        if role is not None:
-            await page.get_by_label("Token").fill(TOKENS[role])
-            await page.get_by_role("button", name="Sign in").click()
-            await expect(page.locator("#services")).to_be_visible(timeout=PATIENCE_MS)
-        yield page
-        assert complaints == []
-        assert foreign == []
-    finally:
-        await made.close()
-
-
-def is_own(url: str) -> bool:
-    return url.startswith(("http://127.0.0.1:", "data:", "about:"))
 
 
 async def override_of(stage: Stage) -> Any:
@@ -100,7 +48,7 @@ async def test_no_page_shuts_anybody_out(browser: Browser, stage: Stage, scheme:
     for role in (Role.OPERATOR, Role.VIEWER):
         async with visitor(browser, stage, role, color_scheme=scheme) as page:
             await page.goto(f"{stage.console}services/web")
-            await expect(page.locator("#plot svg")).to_be_visible(timeout=PATIENCE_MS)
+            await expect(page.locator("#plot-replicas")).to_be_visible(timeout=PATIENCE_MS)
             for path in PAGES:
                 await page.goto(stage.console + path)
                 await expect(page.locator("h1")).to_be_visible()
@@ -144,19 +92,6 @@ async def test_others_texts_are_shown_as_text(browser: Browser, stage: Stage) ->
         await expect(page.locator("#entries")).to_contain_text(HOSTILE)
         assert await page.locator("main img, main script").count() == 0
         assert await page.title() == "Audit · Tidegate"
-
-
-async def tab_to(page: Page, name: str) -> None:
-    """Press Tab until what is so called has the focus."""
-    for _ in range(60):
-        await page.keyboard.press("Tab")
-        told = await page.evaluate(
-            "(e => (e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || '').trim())"
-            "(document.activeElement)"
-        )
-        if told.startswith(name):
-            return
-    raise AssertionError(f"Tab does not lead to {name}")
 
 
 async def test_the_keyboard_is_enough_to_sign_in_and_to_pause_and_resume(
@@ -230,7 +165,7 @@ async def test_without_scripts_everything_can_be_read_and_done(browser: Browser,
     async with visitor(browser, stage, Role.OPERATOR, java_script_enabled=False) as page:
         await expect(page.locator("#services")).to_contain_text("web")
         await page.goto(f"{stage.console}services/web")
-        await expect(page.locator("#plot svg path").first).to_be_attached()
+        await expect(page.locator("#plot-replicas path").first).to_be_attached()
         await expect(page.locator("#decision")).to_contain_text("stabilisation")
         await page.goto(f"{stage.console}services/web/log?pod={log.stem}")
         await page.get_by_label("Search").fill("needle")
@@ -245,9 +180,10 @@ async def test_without_scripts_everything_can_be_read_and_done(browser: Browser,
         assert await override_of(stage) is None
 
 
-async def test_the_console_fits_a_phone(browser: Browser, stage: Stage) -> None:
+@pytest.mark.parametrize("width", [320, 390])
+async def test_the_console_fits_a_phone(browser: Browser, stage: Stage, width: int) -> None:
     async with visitor(browser, stage, Role.OPERATOR) as page:
-        await page.set_viewport_size({"width": 390, "height": 800})
+        await page.set_viewport_size({"width": width, "height": 800})
         for path in PAGES:
             await page.goto(stage.console + path)
             wide = await page.evaluate(
@@ -256,24 +192,17 @@ async def test_the_console_fits_a_phone(browser: Browser, stage: Stage) -> None:
             assert wide <= 0, path
 
 
-async def test_the_keyboard_is_enough_to_restart_to_read_logs_and_to_run_an_onsale(
+async def test_the_keyboard_is_enough_to_think_again_to_read_logs_and_to_run_an_onsale(
     browser: Browser, stage: Stage
 ) -> None:
-    async def press(name: str, *, text: str = "") -> None:
-        await tab_to(page, name)
-        if text:
-            await page.keyboard.press("ControlOrMeta+a")
-            await page.keyboard.type(text)
-        await page.keyboard.press("Enter")
-
     async with visitor(browser, stage, Role.OPERATOR) as page:
-        await press("Configure web")
+        await press(page, "Configure web")
         await expect(page.locator("h1")).to_have_text("web")
-        await press("Restart…")
+        await press(page, "Restart…")
         await expect(page.locator("h1")).to_have_text("Restart web?")
-        await press("Cancel")
+        await press(page, "Cancel")
         await expect(page.locator("h1")).to_have_text("web")
-        await press("Log of shop-")
+        await press(page, "Log of shop-")
         await expect(page.locator("h1")).to_contain_text("Log of shop-")
         await tab_to(page, "Search")
         await page.keyboard.type("nowhere in any line")
@@ -281,20 +210,20 @@ async def test_the_keyboard_is_enough_to_restart_to_read_logs_and_to_run_an_onsa
         await tab_to(page, "Follow")
         await page.keyboard.press("Space")
         await expect(page.locator("#follow")).not_to_be_checked()
-        await press("Onsales")
+        await press(page, "Onsales")
         await expect(page.locator("h1")).to_have_text("Onsales")
-        await press("<img")
+        await press(page, "<img")
         await expect(page.locator("h1")).to_have_text(HOSTILE)
         for label, text, told in (
             ("Ceiling", "0.01/s", "the rate is set."),
             ("Shown to all", "Doors at ten", "the message is set."),
             ("Reason, which", "A fire alarm", "nobody is released until you resume."),
         ):
-            await press(label, text=text)
+            await press(page, label, text=text)
             await expect(page.locator(".notice-good")).to_have_text(f"cactus: {told}")
-        await press("Resume")
+        await press(page, "Resume")
         await expect(page.locator(".notice-good")).to_have_text("cactus: buyers are released again.")
-        await press("The session", text="A" * 22)
+        await press(page, "The session", text="A" * 22)
         await expect(page.locator("h1")).to_have_text("Revoke this session?")
-        await press("Revoke")
+        await press(page, "Revoke")
         await expect(page.locator(".notice-good")).to_have_text("cactus: the session is revoked.")

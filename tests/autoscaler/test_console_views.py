@@ -1,17 +1,24 @@
 """What the console says of services and onsales in a word, and what it draws."""
 
+import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from autoscaler.conditions import Condition
+from autoscaler.conditions import Condition, ConditionType
 from autoscaler.console.history import EVENTS_OF_RULE_KEPT, ROUNDS_KEPT, Chronicle, Round
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.plot import MOST_POINTS, Series, draw, format_number, nice_ceiling, thinned
 from autoscaler.console.views import ago, describe, health, lately, mode_of
-from autoscaler.instrumentation.events import ReplicaNotStarted, RuleDecided, RuleRemoved, StepFailed
+from autoscaler.instrumentation.events import (
+    ConditionChanged,
+    ReplicaNotStarted,
+    RuleDecided,
+    RuleRemoved,
+    StepFailed,
+)
 from autoscaler.sources.base import Answer
 from autoscaler.status import RuleStatus
 from autoscaler.targets.base import TargetState
@@ -126,6 +133,17 @@ def test_a_failure_that_repeats_itself_takes_one_line(clock: ManualClock) -> Non
     assert chronicle.version == 6
 
 
+@pytest.mark.parametrize("kind", get_args(ConditionType))
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_condition_is_told_in_plain_words(clock: ManualClock, kind: Any, holds: bool) -> None:
+    chronicle = Chronicle(clock)
+    chronicle.record(ConditionChanged("web", replace(condition(kind, "Reason"), holds=holds)))
+    (one,) = chronicle.happenings("web")
+    assert kind not in one.what
+    assert one.text == "Reason: because"
+    assert one.grade == ("note" if holds or kind == "ScalingLimited" else "warning")
+
+
 def test_a_line_is_broken_where_a_value_is_missing() -> None:
     plot = draw(
         [Series("busy", "signal", ((0.0, 10.0), (1.0, None), (2.0, float("nan")), (3.0, 20.0), (4.0, 20.0)))],
@@ -136,6 +154,9 @@ def test_a_line_is_broken_where_a_value_is_missing() -> None:
     assert plot.lines[0].path.count("L") == 1
     assert plot.y_ticks[-1].label == "20"
     assert plot.summary == "Now busy: 20"
+    read = json.loads(plot.figures)
+    assert (read["start"], read["end"], read["moments"]) == (0.0, 4.0, [0.0, 1.0, 2.0, 3.0, 4.0])
+    assert read["lines"] == [["busy", [[0.0, 10.0], [1.0, None], [2.0, None], [3.0, 20.0], [4.0, 20.0]]]]
 
 
 def test_counts_go_in_steps_over_whole_numbers() -> None:

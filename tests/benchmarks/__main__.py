@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,8 +44,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "neighbours": lambda options: neighbours(_effort(options)),
     "listeners": lambda options: listeners(options.listeners, options.watch),
     "onsale": onsale,
-    "loop": lambda options: loop(options.rules, options.intervals),
     "crowd": lambda options: _crowd(options),  # noqa: PLW0108 - stands below
+    "loop": lambda options: loop(options.rules, options.intervals),
 }
 
 _HELP = {
@@ -65,17 +66,34 @@ _HELP = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the benchmarks that are named, or all."""
+    """Run the benchmarks that are named, or all: one that cannot be run does not keep the others from running.
+
+    Raises:
+        SystemExit: with status 1, at the end, if one of them could not be run.
+    """
     options = _parser().parse_args(arguments)
     lines = []
+    failed = False
     for name in options.names or BENCHMARKS:
-        for figure in BENCHMARKS[name](options):
+        began_s = time.monotonic()
+        try:
+            figures = BENCHMARKS[name](options)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a missing program skips as a test does, and that is no Exception
+            failed = True
+            sys.stderr.write(f"{name} was not measured: {type(error).__name__}: {error}\n")
+            continue
+        sys.stderr.write(f"{name} took {time.monotonic() - began_s:.0f} s\n")
+        for figure in figures:
             lines.append(figure.to_json() + "\n")
             sys.stdout.write(lines[-1])
             sys.stdout.flush()
         if options.json:
             # After each of them, so that a run which is cut short leaves what it has measured.
             options.json.write_text("".join(lines))
+    if failed:
+        sys.exit(1)
 
 
 def arguments_of(sizes: Sizes) -> list[str]:

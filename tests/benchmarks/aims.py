@@ -77,6 +77,24 @@ AIMS: tuple[Aim, ...] = (
         missed="those who have just joined and those whose turn is near ask a little more than the formula's mean",
     ),
     Aim(
+        "P3",
+        "the same: at least 0.95, or the room does not answer all who ask",
+        "crowd_polls_per_s",
+        0.95,
+        most=False,
+        ratio=True,
+        missed=f"{_BUSY}, so that questions wait for their answers and the next ones come late",
+    ),
+    Aim(
+        "P3",
+        "processor time of the room while all wait, to that before the smallest crowd: at most 1.3",
+        "crowd_room_cpu",
+        1.3,
+        ratio=True,
+        missed="what else runs on the machine makes the same answers dearer; see the questions a second beside it",
+    ),
+    Aim("answers", "questions of a crowd that were refused, or not answered: none", "crowd_failed", 0.0),
+    Aim(
         "P4", "buyers let in beyond the bucket: none (four processes, changing rates)", "admission_over", 0.0
     ),
     Aim("P4", "the same before a crowd", "crowd_released_over", 0.0),

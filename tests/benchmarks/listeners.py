@@ -2,12 +2,14 @@
 
 One process of the room, and as many connections as are asked for (or as this system lets two processes open). The line moves a
 few buyers a second, so that frames follow one another. A frame names the store's time at which its buyers were released: what is
-told is how long after that the last listener had it.
+told is how long after that the last listener had it. A listener that takes nothing for a while gets the newest frame only; what
+share of all frames was missed so is told too, as such a frame has no last listener.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import resource
 import tempfile
 import time
@@ -29,7 +31,8 @@ _RATE = "5/s"
 _SPARE_FILES = 500
 _LONGEST_S = 60.0  # where a machine is too busy for a single frame in the time that was asked for
 _AT_ONCE = 50
-_AS_OF = b'"as_of":'
+_END = b"\n\n"
+_AS_OF = b'data: {"as_of":'
 _REQUEST = (
     f"GET /{NAME}/events HTTP/1.1\r\nHost: queue.example.org\r\nAccept: text/event-stream\r\n\r\n".encode()
 )
@@ -40,11 +43,16 @@ class Heard:
     """How the listeners heard one frame: when it was made, and when each of them had it (unix seconds)."""
 
     made_s: float
+    """By the store's clock; no two frames have the same."""
     times_s: list[float] = field(default_factory=list)
 
 
 def listeners(count: int, seconds: float) -> list[Figure]:
-    """Have `count` listen for `seconds`: `listener_bytes`, `listeners_last_frame`, `listeners_cpu`, `listeners_frame_cpu`."""
+    """Have `count` listen for `seconds`: `listener_bytes`, `listeners_last_frame`, `listeners_missed_frames`, `listeners_cpu` ...
+
+    Raises:
+        RuntimeError: a listener lost its connection, or there was no frame which all of them heard.
+    """
     allowed = _allowed(count)
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
         hall = Hall(Path(folder), store_url, _WAITING, rate=_RATE)
@@ -54,32 +62,43 @@ def listeners(count: int, seconds: float) -> list[Figure]:
 
 
 class _Crowd:
-    """The listeners, and the frames which they have heard while it is counted."""
+    """The listeners, and how they heard each frame made after one moment and until another."""
 
     def __init__(self) -> None:
-        self.heard: dict[bytes, Heard] = {}
-        self.counting = False
+        self.heard: dict[float, Heard] = {}
+        self.after_s = self.until_s = math.inf
+        self.newest_s = 0.0
         self.welcomed = 0
+        self.past = 0
+        """How many have heard a frame made after the last moment: what they have not heard before it, they have missed."""
         self.lost = 0
+
+    def check(self) -> None:
+        """See whether all are still there.
+
+        Raises:
+            RuntimeError: one isn't.
+        """
+        if self.lost:
+            raise RuntimeError(f"{self.lost} listeners lost their connection")
 
     def has_heard_together(self, count: int) -> bool:
         """Tell whether there is a frame which all of them have heard."""
         return any(len(heard.times_s) == count for heard in self.heard.values())
 
-    def hear(self, made: bytes) -> None:
-        if self.counting:
-            heard = self.heard.get(made)
-            if heard is None:
-                heard = self.heard[made] = Heard(float(made))
-            heard.times_s.append(time.time())
+    def hear(self, made_s: float) -> None:
+        self.newest_s = max(self.newest_s, made_s)
+        if self.after_s < made_s <= self.until_s:
+            self.heard.setdefault(made_s, Heard(made_s)).times_s.append(time.time())
 
 
 class _Listener(asyncio.Protocol):
-    """Reads as much of a frame as says which one it is."""
+    """Reads the moment of each frame. A frame is one chunk of the answer, so what frames chunks stands between two of them."""
 
     def __init__(self, crowd: _Crowd) -> None:
         self._crowd = crowd
-        self._welcomed = False
+        self._begun = b""
+        self._welcomed = self._past = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -87,14 +106,21 @@ class _Listener(asyncio.Protocol):
         self._transport.write(_REQUEST)
 
     def data_received(self, data: bytes) -> None:
-        start = data.find(_AS_OF)
-        if start < 0:
-            return
-        start += len(_AS_OF)
+        *whole, self._begun = (self._begun + data).split(_END)
+        for event in whole:
+            _, found, told = event.partition(_AS_OF)
+            if found:
+                self._hear(float(told[: told.index(b",")]))
+
+    def _hear(self, made_s: float) -> None:
+        crowd = self._crowd
         if not self._welcomed:
             self._welcomed = True
-            self._crowd.welcomed += 1
-        self._crowd.hear(data[start : data.index(b",", start)])
+            crowd.welcomed += 1
+        if made_s > crowd.until_s and not self._past:
+            self._past = True
+            crowd.past += 1
+        crowd.hear(made_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._crowd.lost += 1
@@ -109,42 +135,55 @@ async def _measure(server: Child, port: int, wanted: int, count: int, seconds: f
         made = [loop.create_connection(lambda: _Listener(crowd), "127.0.0.1", port) for _ in range(here)]
         transports += [transport for transport, _ in await asyncio.gather(*made)]
     while crowd.welcomed < count:
-        assert not crowd.lost, f"{crowd.lost} listeners lost their connection"
+        crowd.check()
         await asyncio.sleep(0.01)
     full_kb = int(server.ask("rss_kb"))
-    crowd.counting = True
+    crowd.after_s = crowd.newest_s
     before_s, began_s = float(server.ask("cpu")), time.perf_counter()
     await asyncio.sleep(seconds)
     while not crowd.has_heard_together(count) and time.perf_counter() - began_s < _LONGEST_S:
+        crowd.check()
         await asyncio.sleep(0.05)
+    crowd.until_s = crowd.newest_s
     cpu_s, took_s = float(server.ask("cpu")) - before_s, time.perf_counter() - began_s
-    crowd.counting = False
+    # Whoever has heard of a later frame will not hear of one before it any more.
+    latest_s = time.perf_counter() + _LONGEST_S
+    while crowd.past < count and time.perf_counter() < latest_s:
+        crowd.check()
+        await asyncio.sleep(0.05)
+    crowd.check()
     for transport in transports:
         transport.close()
     note = f"{count} listeners on one process"
     if count < wanted:
         note += f"; {wanted} were asked for, which this system's limit of open files does not allow"
-    return _figures(list(crowd.heard.values()), count, 1024 * (full_kb - empty_kb), cpu_s, took_s, note)
+    return figures_of(list(crowd.heard.values()), count, 1024 * (full_kb - empty_kb), cpu_s, took_s, note)
 
 
-def _figures(
+def figures_of(
     heard: Sequence[Heard], count: int, grown_bytes: int, cpu_s: float, took_s: float, note: str
 ) -> list[Figure]:
-    # The first and the last one were heard in part while it was counted.
+    """Return the figures of `count` listeners.
+
+    Raises:
+        RuntimeError: there is no frame which all of them heard: nought milliseconds would be the best of figures.
+    """
     whole = [each for each in heard if len(each.times_s) == count]
+    if not whole:
+        raise RuntimeError(f"of {len(heard)} frames none was heard by all {count} listeners")
     last_ms = sorted(1000.0 * (max(each.times_s) - each.made_s) for each in whole)
     first_ms = [1000.0 * (min(each.times_s) - each.made_s) for each in whole]
     written = sum(len(each.times_s) for each in heard)
-    longest = last_ms[-1] if last_ms else 0.0
-    told = f"{note}; the first had it after {middle(first_ms or [0.0]):.0f} ms, longest {longest:.0f} ms"
+    missed = 1.0 - written / (count * len(heard))
+    told = f"{note}; the first had it after {middle(first_ms):.0f} ms, longest {last_ms[-1]:.0f} ms"
+    share = f"of all frames, over all listeners; {len(whole)} of {len(heard)} frames were heard by all"
     return [
         Figure("listener_bytes", grown_bytes / count, "bytes", count, note=note),
         Figure("listeners_last_frame", quantile(last_ms, 0.5), "ms", len(whole), note=told),
+        Figure("listeners_missed_frames", missed, "fraction", count * len(heard), note=share),
         Figure("listeners_frames_per_s", len(heard) / took_s, "frames/s", len(heard), note=note),
         Figure("listeners_cpu", cpu_s / took_s, "of a core", len(heard), note=note),
-        Figure(
-            "listeners_frame_cpu", 1e6 * cpu_s / max(1, written), "us", written, note="a frame a listener"
-        ),
+        Figure("listeners_frame_cpu", 1e6 * cpu_s / written, "us", written, note="a frame a listener"),
     ]
 
 

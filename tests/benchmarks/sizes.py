@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tidegate.bench.options import JOINS_PER_S, WATCHED_S
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -40,7 +42,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=20,
+    rounds=16,
     window=0.5,
     connections=64,
     buyers=1_000_000,
@@ -48,13 +50,13 @@ FULL = Sizes(
     decisions=5_000,
     share=1,
     rules=1_000,
-    intervals=25,
+    intervals=15,
     calls=1_000,
-    joins=5_000.0,
-    watch=30.0,
+    joins=JOINS_PER_S,
+    watch=WATCHED_S,
     listeners=10_000,
 )
-"""What `make bench` takes; about eighteen minutes on two quiet processors."""
+"""What `make bench` takes; about twenty minutes on two quiet processors."""
 
 TINY = Sizes(
     rounds=1,

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.benchmarks.__main__ import arguments_of, main
+from tests.benchmarks.__main__ import BENCHMARKS, arguments_of, main
+from tests.benchmarks.figures import Figure
 from tests.benchmarks.sizes import TINY
 from tests.tools import need
 from tidegate.bench.outcome import MUST_BE_NOUGHT
@@ -86,6 +87,7 @@ def test_listeners_all_hear_of_releases(tmp_path: Path) -> None:
     assert set(figures) == {
         "listener_bytes",
         "listeners_last_frame",
+        "listeners_missed_frames",
         "listeners_frames_per_s",
         "listeners_cpu",
         "listeners_frame_cpu",
@@ -97,8 +99,13 @@ def test_listeners_all_hear_of_releases(tmp_path: Path) -> None:
 def test_scripts_are_timed_for_short_lines_and_long_ones(tmp_path: Path) -> None:
     main(["scripts", *arguments_of(TINY), "--json", str(tmp_path / "figures")])
     figures = [json.loads(line) for line in (tmp_path / "figures").read_text().splitlines()]
-    assert [figure["name"] for figure in figures] == 3 * ["script_advance", "script_join"]
-    assert all(figure["value"] > 0 for figure in figures)
+    names: dict[str, set[str]] = {}
+    for figure in figures:
+        names.setdefault(figure["of"], set()).add(figure["name"])
+    assert next(iter(names)) == "0 waiting"
+    assert "script_release" not in names.pop("0 waiting")
+    assert all({"script_release", "script_join"} <= each for each in names.values())
+    assert all(figure["value"] > 0 and figure["n"] > 0 for figure in figures)
 
 
 @pytest.mark.slow
@@ -117,6 +124,22 @@ def test_the_loop_is_measured_with_a_real_prometheus_and_nothing_fails(tmp_path:
     assert set(figures) == {"loop_cpu_share", "loop_seconds", "loop_memory_growth", "loop_failed"}
     assert figures["loop_failed"]["value"] == 0
     assert figures["loop_cpu_share"]["value"] > 0
+
+
+def test_a_benchmark_that_cannot_run_keeps_no_other_from_running(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def loop(options: object) -> list[Figure]:
+        need("no-such-program")
+        return []
+
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setitem(cast("dict[str, Any]", BENCHMARKS), "loop", loop)
+    with pytest.raises(SystemExit) as ended:
+        main(["loop", "machine", "--json", str(tmp_path / "figures")])
+    assert ended.value.code == 1
+    assert "loop was not measured: Skipped: no-such-program is not installed" in capsys.readouterr().err
+    assert '"name": "machine"' in (tmp_path / "figures").read_text()
 
 
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

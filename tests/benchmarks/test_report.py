@@ -38,6 +38,51 @@ def test_an_aim_is_met_or_missed(value: float, says: str) -> None:
     assert f"| P5 | of rate x elapsed not released: below 1 % {says}" in page
 
 
+def test_an_aim_of_which_nothing_was_measured_says_so() -> None:
+    page = fill(MARK.format("aims"), [Figure("admission_over", 0.0, "buyers", 9)])
+    assert "| P5 | of rate x elapsed not released: below 1 % | | not measured |" in page
+    assert page.count("\n| ") == len(AIMS) + 2
+
+
+def test_a_room_which_does_not_answer_misses_the_poll_budget() -> None:
+    polls = Figure("crowd_polls_per_s", 500.0, "", 1, 1000.0, 0.5, of="1000 buyers")
+    page = fill(MARK.format("aims"), [polls])
+    assert "at most 1.03, at any length of the line | 0.5 | yes |" in page
+    assert "does not answer all who ask | 0.5 | **no** |" in page
+
+
+def test_a_crowd_that_came_too_quickly_is_called_so() -> None:
+    figures = [
+        Figure("crowd_joins_per_s", joins, "joins/s", size, 2500.0, joins / 2500.0, of=f"{size} buyers")
+        for size, joins in ((1_000, 2300.0), (10_000, 2490.0), (100_000, 1146.0))
+    ]
+    page = fill(MARK.format("crowd"), figures)
+    assert "| come, joins/s | 2,500 | 2,500 | 2,500 |" in page
+    assert "Overloaded with 100,000 buyers: the join times are a queue's." in page
+
+
+def test_the_limit_is_told_as_measured() -> None:
+    page = fill(MARK.format("limit"), [Figure("status_cpu_ratio", 58.0, "us/request", 1, 43.5, 0.75)])
+    assert "a status 1.33 times what a bare handler's answer takes" in page
+
+
+def test_of_several_files_the_later_one_counts_and_each_machine_is_named(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks.md").write_text(MARK.format("machine") + MARK.format("web"))
+    files = []
+    for name, ratio, processors in (("all", 0.5, 2), ("again", 0.7, 8)):
+        figures = [
+            Figure("machine", processors, "processors", 1, note="EPYC"),
+            Figure("join_rps_ratio", 5.0, "requests/s", 1, 9.0, ratio),
+        ]
+        files.append(tmp_path / name)
+        files[-1].write_text("".join(figure.to_json() + "\n" for figure in figures))
+    main([str(file) for file in files], tmp_path)
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "- `all`: measured on 2 processors: EPYC.\n- `again`: measured on 8 processors: EPYC.\n" in page
+    assert "| 0.7 | 1 |" in page
+    assert "| 0.5 | 1 |" not in page
+
+
 def test_a_missed_aim_is_explained_and_the_worst_size_counts() -> None:
     polls = [
         Figure("crowd_polls_per_s", 1.0, "", 1, 1.0, ratio, of=f"{size} buyers")

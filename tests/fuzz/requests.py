@@ -70,7 +70,9 @@ def paths(data: bytes) -> None:
         assert _GUARD.judge("GET", "shop.example.org", path).refused
         return
     assert canonical_path(path) in all_readings or any(mark in path for mark in "?#;\\")
-    assert all((reading.startswith("/") and "/../" not in f"{reading}/") or True for reading in all_readings)
+    # Dots may stay, as some shops resolve none; but what a second server makes of a reading was judged, too.
+    for reading in all_readings:
+        assert canonical_path(reading.encode("latin-1").decode("utf-8", "surrogateescape")) in all_readings
     plain = unquote_to_bytes(path.partition("?")[0].partition("#")[0]).decode("latin-1").replace("\\", "/")
     segments: list[str] = []
     for segment in plain.split("/"):

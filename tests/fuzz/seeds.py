@@ -8,6 +8,7 @@ from waitingroom.places import Place, _encode, sign_place
 
 _PLACE = Place("cactus", 1, 2, 3, b"d" * 22, 1, "acc")
 _JOSE = b'{"alg":"EdDSA","kid":"1"}\n'
+_CLAIMS = b'{"iss":"tidegate","aud":"cactus","sub":"s","iat":1,"exp":2,"end":3,"dev":"d"}'
 SEEDS: Mapping[str, tuple[bytes, ...]] = {
     "place": (
         sign_place(_PLACE, "1", tokens.KEY).encode(),
@@ -15,12 +16,13 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = {
         _encode(Place("cactus", 1, 2, 3, b"d"), "1"),
     ),
     "pass": (
-        _JOSE + b'{"iss":"tidegate","aud":"cactus","sub":"s","iat":1,"exp":2,"end":3,"dev":"d"}',
-        b'{"alg":"none"}\n{}',
-        b'{"alg":"HS256","kid":"1"}\n{"iss":"tidegate","aud":"cactus","sub":"s","iat":1,"exp":2,"end":3,"dev":"d"}',
+        _JOSE + _CLAIMS,
+        b'{"alg":"none","kid":"1"}\n' + _CLAIMS,
+        b'{"alg":"HS256","kid":"1"}\n' + _CLAIMS,
     ),
     "entry": (
         _JOSE + b'{"iss":"shop","aud":"cactus","sub":"ada","iat":1,"exp":1000000100}',
+        b'{"alg":"none","kid":"1"}\n{"iss":"shop","aud":"cactus","sub":"ada","iat":1,"exp":1000000100}',
         _JOSE + b'{"iss":"shop","aud":["cactus"],"sub":"ada","nbf":1e9,"exp":1e400}',
         json.dumps({"keys": [tokens.PASS_KEY.as_dict(private=False)]}).encode(),
     ),

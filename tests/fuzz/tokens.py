@@ -66,14 +66,15 @@ KEYS = {"1": KEY}
 def admission(data: bytes) -> None:
     """Nothing that we did not sign is a pass; of claims that we did sign, either all can be used or none."""
     text = data.decode("latin-1")
-    for token in (text, text.replace("\n", "."), f"{_segment(data)}.e30.{'A' * 86}"):
+    head, _, claims = data.partition(b"\n")
+    unsigned = f"{_segment(head)}.{_segment(claims)}."
+    for token in (text, text.replace("\n", "."), f"{_segment(data)}.e30.{'A' * 86}", unsigned):
         try:
             verify_pass(token, "cactus", KEYRING)
         except InvalidToken:
             continue
         raise AssertionError("a pass which nobody signed")
     key_named(text)
-    head, _, claims = data.partition(b"\n")
     for header in (b'{"alg":"EdDSA","kid":"1","typ":"JWT"}', head):
         try:
             held = verify_pass(_signed(header, claims), "cactus", KEYRING)
@@ -90,13 +91,14 @@ def admission(data: bytes) -> None:
 def entry(data: bytes) -> None:
     """Nothing that the shop did not sign invites anybody; what it signed says who, or is refused."""
     text = data.decode("latin-1")
-    for token in (text, text.replace("\n", "."), f"{_segment(data)}.e30.{'A' * 86}"):
+    head, _, claims = data.partition(b"\n")
+    unsigned = f"{_segment(head)}.{_segment(claims)}."
+    for token in (text, text.replace("\n", "."), f"{_segment(data)}.e30.{'A' * 86}", unsigned):
         try:
             verify_entry(token, ENTRY_KEYS, TERMS, 1e9)
         except EntryRefused:
             continue
         raise AssertionError("a token which the shop did not sign")
-    head, _, claims = data.partition(b"\n")
     for header in (b'{"alg":"EdDSA","kid":"1"}', head):
         try:
             invited = verify_entry(_signed(header, claims), ENTRY_KEYS, TERMS, 1e9)

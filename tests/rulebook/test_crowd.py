@@ -31,6 +31,14 @@ def test_a_backlog_is_to_be_served_within_drain_within() -> None:
     assert decision.memory.deadline("crowd") == NOW_S + 20
 
 
+@pytest.mark.parametrize(
+    ("arrivals", "told"), [(20.2353, "20.2"), (0.0, "0"), (0.01234, "0.0123"), (1234.5, "1234")]
+)
+def test_arrivals_are_told_in_a_few_digits(arrivals: float, told: str) -> None:
+    for backlog in (0, 400):
+        assert f", {told}/s arrive" in after(0, waiting(backlog, arrivals)).recommendations[0].detail
+
+
 def test_the_deadline_stays_while_the_backlog_lasts() -> None:
     memory = after(0, waiting(400)).memory
     decision = after(10, waiting(400), memory)

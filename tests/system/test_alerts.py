@@ -61,7 +61,7 @@ def test_each_alert_has_a_section_in_the_runbook_and_no_section_is_left_over() -
     assert set(sections) == {alert["alert"] for alert in alerts()}
     for alert in alerts():
         assert alert["labels"]["severity"] in SEVERITIES
-        assert alert["annotations"]["runbook"] == f"docs/runbook.md#{alert['alert'].lower()}"
+        assert alert["annotations"]["runbook_url"] == f"docs/runbook.md#{alert['alert'].lower()}"
         assert alert["annotations"]["summary"]
         assert alert["annotations"]["description"]
         section = sections[alert["alert"]]

@@ -13,6 +13,7 @@ import pytest
 import typer.main
 from ruamel.yaml import YAML
 
+from tests.system.manifests import OVERLAYS, built, of_kind
 from tests.tools import need
 from tidegate.cli import app
 
@@ -36,8 +37,8 @@ def instructions() -> list[tuple[str, str]]:
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines if line.strip()]
 
 
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = YAML(typ="safe").load((DOCKER / "compose.yaml").read_text())
+def compose(file: str = "compose.yaml") -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load((DOCKER / file).read_text())
     return found
 
 
@@ -51,7 +52,28 @@ def test_the_dockerfile_has_two_stages_and_only_known_instructions() -> None:
     found = instructions()
     assert {name for name, _ in found} <= INSTRUCTIONS
     assert [value for name, value in found if name == "FROM"] == ["${BASE} AS build", "${BASE}"]
-    assert found[0] == ("ARG", "BASE=python:3.13-slim")
+    assert found[0][0] == "ARG"
+
+
+def test_every_image_that_is_not_ours_is_pinned_by_digest() -> None:
+    images = [value.removeprefix("BASE=") for name, value in instructions() if name == "ARG"]
+    images += [service["image"] for service in compose()["services"].values()]
+    images += [
+        container["image"]
+        for overlay in OVERLAYS
+        for workload in of_kind(built(overlay), "Deployment").values()
+        for container in workload["spec"]["template"]["spec"]["containers"]
+    ]
+    foreign = {
+        image for image in images if not re.fullmatch(r"tidegate|registry\.example\.org/tidegate:.+", image)
+    }
+    assert {re.sub(r":.*", "", image) for image in foreign} == {
+        *("python", "valkey/valkey", "prom/prometheus", "grafana/grafana"),
+    }
+    for image in foreign:
+        assert re.fullmatch(r"[a-z/]+:[\w.-]+@sha256:[0-9a-f]{64}", image), image
+    assert len(foreign) == 4, "an image is named by one digest everywhere"
+    assert "syntax=" not in (DOCKER / "Dockerfile").read_text(), "a frontend would be fetched by its tag"
 
 
 def test_the_image_runs_as_nobody_in_particular_without_a_shell() -> None:
@@ -133,6 +155,28 @@ def test_commands_and_variables_are_those_of_the_command_line() -> None:
         assert f"`{variable}`" in page
 
 
+def test_the_console_is_switched_on_by_a_file_of_its_own() -> None:
+    root: Any = typer.main.get_command(app)
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    found = compose("compose.console.yaml")["services"]
+    services = compose()["services"]
+    for name, service in found.items():
+        group, command, *_ = services[name]["command"]
+        known = {option.envvar for option in root.commands[group].commands[command].params}
+        assert set(service["environment"]) <= known
+        (volume,) = service["volumes"]
+        source, inside, mode = volume.rsplit(":", 2)
+        assert (source, mode) == ("${TIDEGATE_CONSOLE:-./console}", "ro")
+        files = {value for value in service["environment"].values() if value.startswith("/")}
+        assert {str(Path(file).parent) for file in files} == {inside}
+        assert all(f"console/{Path(file).name}" in page for file in files)
+    room = found["scaler"]["environment"]["TIDEGATE_ROOM_ADMIN"]
+    assert room == f"http://queue:{services['queue']['environment']['TIDEGATE_LISTEN'].rpartition(':')[2]}"
+    assert set(services["queue"]["networks"]) & set(services["scaler"]["networks"])
+    assert "`TIDEGATE_CONSOLE`" in page
+    assert "-f compose.yaml -f compose.console.yaml --profile scaler up" in page
+
+
 def test_the_store_is_set_as_the_page_on_stores_says() -> None:
     page = (ROOT / "docs" / "how-to" / "store.md").read_text()
     section = page.partition("## What to set on the server")[2].partition("```")[2].partition("```")[0]
@@ -197,3 +241,15 @@ def test_prometheus_reads_its_configuration() -> None:
         service, _, asked = target.partition(":")
         assert asked == port
         assert any(published.endswith(f":{port}") for published in services[service]["ports"])
+
+
+def test_prometheus_takes_the_lines_that_the_page_adds_for_an_alertmanager(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    lines = page[page.index("\nalerting:\n") + 1 :].partition("```")[0]
+    folder = ROOT / "deploy" / "prometheus"
+    (tmp_path / "prometheus.yaml").write_text((folder / "prometheus.yaml").read_text() + lines)
+    for name in ("recording.yaml", "alerts.yaml"):
+        (tmp_path / name).write_text((folder / name).read_text())
+    command = [need("promtool"), "check", "config", str(tmp_path / "prometheus.yaml")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,9 +1,15 @@
-"""The roles of deploy/kubernetes are what the scaler needs: with them nothing is refused, and each verb of them is asked for."""
+"""The roles of deploy/kubernetes are what the scaler needs: with them nothing is refused, and each verb of them is asked for.
+
+What is needed is written down here, so that a right too few and one too many are seen without a scaler; that the scaler asks for
+just these is seen by running one.
+"""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -13,17 +19,37 @@ from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.kubernetes_api.faults import Fault, Kind
 from tests.autoscaler.kubernetes_api.fixtures import little
 from tests.stores import Valkey
-from tests.system.manifests import built, of_kind
+from tests.system.manifests import OVERLAYS, built, of_kind
 from tests.system.scalers import ScalerProcess
 
 __all__ = ["little"]
 
-pytestmark = pytest.mark.slow
-
 HOME, SHOP, ACCOUNT = "tidegate", "shop", "tidegate-scaler"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-Right = tuple[str, str, str, str]
-"""Namespace, group, resource (with its subresource), verb."""
+Right = tuple[str, str, str, str, str]
+"""Namespace, group, resource (with its subresource), verb, and the name of the one object it is for; "" for all of them."""
+Objects = list[dict[str, Any]]
+
+OF_TARGETS = (
+    ("apps", "deployments/scale", "get"),
+    ("apps", "deployments/scale", "update"),
+    ("apps", "deployments", "get"),
+    ("apps", "deployments", "list"),
+    ("apps", "deployments", "watch"),
+    ("apps", "deployments", "patch"),
+    ("", "pods", "list"),
+    ("", "pods", "watch"),
+    ("autoscaling", "horizontalpodautoscalers", "list"),
+    ("autoscaling", "horizontalpodautoscalers", "watch"),
+    ("", "events", "create"),
+    ("", "events", "patch"),
+)
+NEEDED: set[Right] = {
+    (HOME, "coordination.k8s.io", "leases", "create", ""),
+    (HOME, "coordination.k8s.io", "leases", "get", "tidegate-scaler"),
+    (HOME, "coordination.k8s.io", "leases", "update", "tidegate-scaler"),
+    *((namespace, *right, "") for namespace in (HOME, SHOP) for right in OF_TARGETS),
+}
 
 
 def rules_with(deployments: dict[str, str], folder: Path) -> Path:
@@ -41,9 +67,8 @@ def rules_with(deployments: dict[str, str], folder: Path) -> Path:
     return rules
 
 
-def granted() -> set[Right]:
+def granted(objects: Objects) -> set[Right]:
     """Return all that the roles which are bound to the scaler grant."""
-    objects = built("prod")
     roles = of_kind(objects, "Role")
     found = set()
     for (namespace, _), binding in of_kind(objects, "RoleBinding").items():
@@ -51,10 +76,11 @@ def granted() -> set[Right]:
         assert binding["subjects"] == [subject]
         for rule in roles[namespace, binding["roleRef"]["name"]]["rules"]:
             found |= {
-                (namespace, group, resource, verb)
+                (namespace, group, resource, verb, name)
                 for group in rule["apiGroups"]
                 for resource in rule["resources"]
                 for verb in rule["verbs"]
+                for name in rule.get("resourceNames") or [""]
             }
     assert not of_kind(objects, "ClusterRole")
     assert not of_kind(objects, "ClusterRoleBinding")
@@ -75,7 +101,49 @@ async def applied(little: Cluster) -> Cluster:
     return little
 
 
-async def test_the_roles_are_exactly_what_the_scaler_asks_for(applied: Cluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_roles_grant_what_is_needed_and_nothing_else(overlay: str) -> None:
+    assert granted(built(overlay)) == NEEDED
+
+
+def mutations(rule: dict[str, Any]) -> list[Callable[[dict[str, Any]], object]]:
+    """Return the ways to make a rule wider or narrower by one thing, each to be done to a copy of it."""
+    less: list[Callable[[dict[str, Any]], object]] = [
+        lambda copied, verb=verb: copied["verbs"].remove(verb) for verb in rule["verbs"]
+    ]
+    more = [
+        lambda copied, verb=verb: copied["verbs"].append(verb)
+        for verb in ("get", "list", "create", "delete", "*")
+        if verb not in rule["verbs"]
+    ]
+    wider = [
+        lambda copied: copied["resources"].append("secrets"),
+        lambda copied: copied["apiGroups"].append("batch"),
+    ]
+    if "resourceNames" in rule:
+        wider += [
+            lambda copied: copied.pop("resourceNames"),
+            lambda copied: copied["resourceNames"].append("another"),
+        ]
+    return [*less, *more, *wider]
+
+
+def test_one_right_more_or_less_in_any_role_is_seen() -> None:
+    tried = 0
+    rights = [found for found in built("prod") if found["kind"] in ("Role", "RoleBinding")]
+    for (namespace, name), role in of_kind(rights, "Role").items():
+        for index, rule in enumerate(role["rules"]):
+            for mutate in mutations(rule):
+                objects = copy.deepcopy(rights)
+                mutate(of_kind(objects, "Role")[namespace, name]["rules"][index])
+                assert granted(objects) != NEEDED, (namespace, name, rule)
+                tried += 1
+    assert tried > len(NEEDED)
+
+
+async def test_the_scaler_asks_for_just_what_is_needed_and_is_refused_nothing(
+    applied: Cluster, tmp_path: Path
+) -> None:
     deployments: dict[str, str] = {}
     rules = rules_with(deployments, tmp_path)
     assert deployments == {"tidegate-queue": HOME, "tickets": SHOP}
@@ -100,17 +168,22 @@ async def test_the_roles_are_exactly_what_the_scaler_asks_for(applied: Cluster, 
         "--kubeconfig", str(applied.kubeconfig(answer["status"]["token"])), "--namespace", HOME, "--lease-duration", "3",
     )  # fmt: skip
     try:
-        await scaler.until(lambda status: asked(applied, user) >= granted())
+        await scaler.until(lambda status: asked(applied, user) >= NEEDED)
     finally:
         await scaler.stop()
         store.stop()
-    assert asked(applied, user) == granted()
+    assert asked(applied, user) == NEEDED
     refused = [each.asked.right for each in applied.server.answered if each.code == 403]
     assert refused == []
 
 
 def asked(cluster: Cluster, user: str) -> set[Right]:
-    return {
-        (namespace, group, f"{resource}/{sub}" if sub else resource, verb)
-        for verb, group, resource, sub, namespace in cluster.server.access.rights(user)
-    }
+    """Return what the user has asked for, with the names of objects where what is needed has names."""
+    named = {right[:-1] for right in NEEDED if right[-1]}
+    found = set()
+    for who, wanted in cluster.server.access.record:
+        if who.name == user and wanted.about_resource:
+            resource = f"{wanted.resource}/{wanted.subresource}" if wanted.subresource else wanted.resource
+            right = (wanted.namespace, wanted.group, resource, wanted.verb)
+            found.add((*right, wanted.name if right in named else ""))
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,6 @@ def test_every_object_is_valid(overlay: str) -> None:
     objects = built(overlay)
     assert len(objects) > 15
     for found in objects:
-        if found["apiVersion"].startswith("monitoring.coreos.com/"):
-            assert found["kind"] in (
-                "PrometheusRule",
-                "ServiceMonitor",
-            )  # the operator's, which has no schema here
-            continue
         kubernetes_validate.validate(found, kubernetes_validate.latest_version(), strict=True)
 
 
@@ -180,6 +175,25 @@ def test_the_documents_load_and_lint_and_the_queue_scales_itself() -> None:
     assert "replicas" not in of_kind(built("prod"), "Deployment")["tidegate", queue.name]["spec"]
 
 
+@pytest.mark.parametrize("command", ["lint", "test"])
+def test_the_documents_pass_the_commands_that_the_page_names(command: str) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
+    line = f"tidegate rules {command} deploy/kubernetes/base/rules deploy/kubernetes/base/onsales"
+    assert line in page.splitlines()
+    arguments = [sys.executable, "-m", *line.split()]
+    result = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert {"lint": "0 findings", "test": "3 tests, none failed"}[command] in result.stdout
+
+
+def test_the_tests_of_rules_are_not_shipped() -> None:
+    shipped = [
+        text for found in of_kind(built("prod"), "ConfigMap").values() for text in found["data"].values()
+    ]
+    assert shipped
+    assert not any("kind: RuleTest" in text for text in shipped)
+
+
 def test_the_operators_rules_are_those_that_are_tested() -> None:
     sources = [ROOT / "deploy" / "prometheus" / name for name in ("recording.yaml", "alerts.yaml")]
     made = (FOLDER / "components" / "prometheus" / "rules.yaml").read_text()
@@ -189,15 +203,42 @@ def test_the_operators_rules_are_those_that_are_tested() -> None:
     assert found["spec"]["groups"] == groups
 
 
-def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
-    component = os.path.relpath(FOLDER / "components" / "grafana", tmp_path.resolve())
-    (tmp_path / "kustomization.yaml").write_text(
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n"
+def with_component(name: str, folder: Path, more: str = "") -> list[dict[str, Any]]:
+    """Build a component as an overlay would add it; `more` stands in its kustomization too."""
+    component = os.path.relpath(FOLDER / "components" / name, folder.resolve())
+    (folder / "kustomization.yaml").write_text(
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\ncomponents: [{component}]\n{more}"
     )
-    command = [need("kubectl"), "kustomize", str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    result = subprocess.run([need("kubectl"), "kustomize", str(folder)], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    found = read_all(result.stdout)
+    return read_all(result.stdout)
+
+
+def test_no_overlay_has_a_custom_resource() -> None:
+    for overlay in OVERLAYS:
+        groups = {found["apiVersion"].rpartition("/")[0] for found in built(overlay)}
+        assert groups <= {"", "apps", "policy", "networking.k8s.io", "rbac.authorization.k8s.io"}
+
+
+def test_the_prometheus_component_scrapes_our_services_and_takes_a_release_label(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "how-to" / "deploy-on-kubernetes.md").read_text()
+    labels = page[page.index("\nlabels:\n") + 1 :].partition("```")[0]
+    found = with_component("prometheus", tmp_path, labels)
+    assert {each["kind"] for each in found} == {"ServiceMonitor", "PrometheusRule"}
+    assert all(each["metadata"]["labels"] == {"release": "kube-prometheus-stack"} for each in found)
+    services = of_kind(built("prod"), "Service").values()
+    monitors = of_kind(found, "ServiceMonitor")
+    assert len(monitors) == 2
+    for (namespace, _), monitor in monitors.items():
+        wanted = monitor["spec"]["selector"]["matchLabels"]
+        (service,) = (each for each in services if wanted.items() <= each["metadata"]["labels"].items())
+        assert service["metadata"]["namespace"] == namespace
+        ports = {port["name"] for port in service["spec"]["ports"]}
+        assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} <= ports
+
+
+def test_the_dashboards_are_found_by_grafanas_sidecar(tmp_path: Path) -> None:
+    found = with_component("grafana", tmp_path)
     dashboards = {
         path.name: path.read_text() for path in (ROOT / "deploy" / "grafana" / "dashboards").iterdir()
     }

@@ -9,6 +9,8 @@ from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from rulebook.families import Family
 from tidegate.metrics_reference import gate_families, reference
 from waitingroom.counts import StoreCalls
+from waitingroom.gate.counts import Counts, Exchanges
+from waitingroom.gate.metrics import GateCollector, GateFigures
 from waitingroom.metrics import FAMILIES, RoomCollector
 
 ROOT = Path(__file__).parents[2]
@@ -20,12 +22,24 @@ def families() -> list[Family]:
 
 
 def test_every_family_that_is_exposed_is_declared() -> None:
-    declared = {family.name: family.kind for family in families()}
+    declared = {family.name: family for family in families()}
     room = CollectorRegistry()
     room.register(RoomCollector({}, StoreCalls()))
-    for registry in (room, PrometheusInstrument().registry):
-        for metric in registry.collect():
-            assert declared[metric.name] == metric.type
+    counts = Counts()
+    counts.refuse("said by nobody")
+    gates = GateFigures(
+        {"auth": counts, "proxy": counts}, lambda: 1, lambda: False, Exchanges(), {}, lambda: 2
+    )
+    room.register(GateCollector(gates))
+    shop = CollectorRegistry()
+    shop.register(GateCollector(GateFigures({"middleware": counts}, lambda: 0, lambda: False)))
+    exposed = [list(registry.collect()) for registry in (room, shop, PrometheusInstrument().registry)]
+    for metric in [metric for metrics in exposed for metric in metrics]:
+        family = declared[metric.name]
+        assert family.kind == metric.type
+        for sample in metric.samples:
+            assert set(sample.labels) - {"le"} == set(family.labels), sample
+    assert {family.name for family in gate_families()} <= {metric.name for metric in exposed[0]}
 
 
 def test_every_family_is_on_the_page() -> None:

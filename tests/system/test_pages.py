@@ -7,17 +7,12 @@ import pytest
 from tests.system.pages import DOCS, PAGES, ROOT, anchors, links, named
 from tidegate.reference.markdown import anchor
 
-NOT_MEASURED = "<!-- figures: crowd -->\n<!-- end -->"
-"""On a page whose tables are still empty: its picture comes with them."""
-
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_links_lead_to_a_file_and_a_heading_that_are_there(page: Path) -> None:
     for link in links(page):
         path, _, part = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        if target.suffix == ".png" and NOT_MEASURED in page.read_text(encoding="utf-8"):
-            continue
         assert target.exists(), link
         assert target.is_relative_to(ROOT), link
         if part:

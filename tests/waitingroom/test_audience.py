@@ -66,16 +66,19 @@ async def listening(frames: Frames) -> AsyncIterator[tuple[asyncio.StreamReader,
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.setblocking(False)
         await asyncio.get_running_loop().sock_connect(client, server.sockets[0].getsockname())
-        reader, writer = await asyncio.open_connection(sock=client, limit=2**22)
-        async with asyncio.timeout(WITHIN_S):
-            while not staying:
-                await asyncio.sleep(0)
-            yield reader, staying[0]
-        frames.close()
-        await asyncio.wait_for(staying[0], WITHIN_S)
-        for each in (writer, *served):
-            each.close()
-            await each.wait_closed()
+        # Just enough for the longest line: a reader takes twice its limit before it leaves the rest in the sockets.
+        reader, writer = await asyncio.open_connection(sock=client, limit=2**18)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while not staying:
+                    await asyncio.sleep(0)
+                yield reader, staying[0]
+        finally:
+            frames.close()
+            await asyncio.wait_for(staying[0], WITHIN_S)
+            for each in (writer, *served):
+                each.close()
+                await each.wait_closed()
 
 
 async def frame_from(reader: asyncio.StreamReader) -> dict[str, object]:

@@ -43,7 +43,6 @@ REFUSED = {
     "a zero byte": b"GET /x HTTP/1.1\r\n" + HOST + b"X-A: b\x00c\r\n\r\n",
     "an absolute target": b"GET http://shop.example.org/x HTTP/1.1\r\n" + HOST + b"\r\n",
     "an absolute target of another host": b"GET http://other.example/x HTTP/1.1\r\n" + HOST + b"\r\n",
-    "an authority": b"CONNECT shop.example.org:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     "an authority for another method": b"GET shop.example.org:443 HTTP/1.1\r\n" + HOST + b"\r\n",
     "an asterisk": b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n",
     "a fragment": b"GET /x#y HTTP/1.1\r\n" + HOST + b"\r\n",

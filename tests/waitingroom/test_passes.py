@@ -1,6 +1,9 @@
 """Passes: ours alone, of the pinned algorithm, complete, of this onsale."""
 
+import base64
+import json
 import warnings
+from collections.abc import Mapping
 
 import pytest
 from joserfc import jwt
@@ -32,6 +35,20 @@ def test_a_pass_without_one_of_its_claims_is_refused(missing: str) -> None:
         verify_pass(token, "cactus", KEYRING)
 
 
+def test_those_claims_under_our_key_are_a_pass() -> None:
+    token = jwt.encode({"alg": "EdDSA", "kid": "1"}, dict(CLAIMS), KEYRING.pass_keys["1"], registry=REGISTRY)
+    assert verify_pass(token, "cactus", KEYRING) == Pass("s", "cactus", "d", 1, 2, 3)
+
+
+def segment(document: Mapping[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
+
+
+def unsigned(algorithm: str) -> str:
+    """Return a token with all claims, our key's name and no signature."""
+    return f"{segment({'alg': algorithm, 'kid': '1'})}.{segment(CLAIMS)}."
+
+
 def forged(header: dict[str, str], key: OKPKey | OctKey) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -44,7 +61,10 @@ def forged(header: dict[str, str], key: OKPKey | OctKey) -> str:
         pytest.param("", id="empty"),
         pytest.param("a.b.c", id="garbage"),
         pytest.param("x" * 3_000, id="oversize"),
-        pytest.param("eyJhbGciOiJub25lIn0.eyJzdWIiOiJzIn0.", id="algorithm none"),
+        pytest.param(unsigned("none"), id="algorithm none"),
+        pytest.param(unsigned("None"), id="algorithm None"),
+        pytest.param(unsigned("NONE"), id="algorithm NONE"),
+        pytest.param(unsigned("EdDSA"), id="our algorithm without a signature"),
         pytest.param(
             forged({"alg": "EdDSA", "kid": "1"}, OKPKey.generate_key("Ed25519")),
             id="another key under our kid",

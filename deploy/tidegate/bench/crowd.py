@@ -40,10 +40,12 @@ async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> l
         BenchError, DemoError: a process ended early.
     """
     figures: list[Figure] = []
+    smallest: Outcome | None = None
     for size in options.sizes:
         with tempfile.TemporaryDirectory(prefix="tidegate-crowd-") as folder:
             outcome = await _play(options, size, Path(folder))
-        for figure in figures_of(outcome):
+        smallest = smallest or outcome
+        for figure in figures_of(outcome, smallest):
             figures.append(figure)
             say(figure)
     return figures

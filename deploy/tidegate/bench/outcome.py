@@ -63,9 +63,9 @@ class Outcome:
     looks: Sequence[Look]
 
 
-def figures_of(outcome: Outcome) -> list[Figure]:
-    """Return all figures of a crowd."""
-    return [*_of_joining(outcome), *_of_waiting(outcome), *_of_promises(outcome)]
+def figures_of(outcome: Outcome, smallest: Outcome) -> list[Figure]:
+    """Return all figures of a crowd; what it costs as it waits is held against the `smallest` of the same run."""
+    return [*_of_joining(outcome), *_of_waiting(outcome, smallest), *_of_promises(outcome)]
 
 
 def name_of(buyers: int) -> str:
@@ -98,6 +98,7 @@ def _of_joining(outcome: Outcome) -> list[Figure]:
         ),
         Figure("crowd_join_p50", join["p50_ms"], "ms", n, note=late, of=of),
         Figure("crowd_join_p99", join["p99_ms"], "ms", n, note=late, of=of),
+        Figure("crowd_joining_driver_late", told["late_p99_ms"], "ms", n, note="99 % of what it sent", of=of),
         Figure("crowd_joining_room_cpu", _share(outcome.joining, "room_s"), "of a core", n, note=busy, of=of),
         Figure("crowd_joining_store_cpu", _share(outcome.joining, "store_s"), "of a core", n, of=of),
         Figure(
@@ -111,7 +112,7 @@ def _of_joining(outcome: Outcome) -> list[Figure]:
     ]
 
 
-def _of_waiting(outcome: Outcome) -> list[Figure]:
+def _of_waiting(outcome: Outcome, smallest: Outcome) -> list[Figure]:
     of, told, spent = name_of(outcome.buyers), outcome.watched, outcome.watching
     status = told["kinds"].get("status", {"count": 0, "p50_ms": 0.0, "p99_ms": 0.0})
     budget = outcome.options.poll_budget_per_s
@@ -119,6 +120,7 @@ def _of_waiting(outcome: Outcome) -> list[Figure]:
     late = f"from the moment at which each was due; the driver was late by {told['late_p99_ms']:.1f} ms (p99)"
     entered = told["kinds"].get("enter", {"count": 0})["count"]
     busy = f"with {entered} buyers who entered meanwhile; the driver took {_share(spent, 'driver_s'):.2f}"
+    room, before = _share(spent, "room_s"), _share(smallest.watching, "room_s")
     return [
         Figure(
             "crowd_polls_per_s",
@@ -132,7 +134,17 @@ def _of_waiting(outcome: Outcome) -> list[Figure]:
         ),
         Figure("crowd_status_p50", status["p50_ms"], "ms", n, note=late, of=of),
         Figure("crowd_status_p99", status["p99_ms"], "ms", n, note=late, of=of),
-        Figure("crowd_room_cpu", _share(spent, "room_s"), "of a core", n, note=busy, of=of),
+        Figure("crowd_driver_late", told["late_p99_ms"], "ms", n, note="99 % of what it sent", of=of),
+        Figure(
+            "crowd_room_cpu",
+            room,
+            "of a core",
+            n,
+            before,
+            room / before if before else None,
+            f"{busy}; baseline: the smallest crowd",
+            of,
+        ),
         Figure("crowd_store_cpu", _share(spent, "store_s"), "of a core", n, of=of),
         Figure(
             "crowd_store_commands_per_s",

@@ -8,7 +8,7 @@ from collections import Counter
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 REASONS = ("untrusted", "unreadable", "host", "path", "request", "too_large")
 """Why a request was refused: the peer is no trusted proxy, its words about the buyer's request cannot be read, host or path allow
-no judgement, it is malformed, its body too large."""
+no judgement, it is malformed or of a method for proxies, its body too large."""
 
 
 class Counts:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 
 import aiohttp
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -91,6 +92,9 @@ class ProxyGate:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
+        if request.method in _FOR_PROXIES:
+            self.counts.refuse("request", "request")
+            return _closing(_NOT_ALLOWED)
         try:
             host = check_request(request.raw_path, request.version, request.headers)
             if self._arrival is not None and is_reserved(request.raw_path):
@@ -287,6 +291,13 @@ def _closing(answer: Answer) -> web.Response:
     return response
 
 
+_FOR_PROXIES = frozenset({hdrs.METH_CONNECT, hdrs.METH_TRACE})
+"""A shop which answered TRACE would show a page's scripts the cookies that are kept from them; CONNECT asks for a tunnel."""
+_REFUSED_METHOD = problem_answer(405, "Method not allowed", "This gate takes no CONNECT and no TRACE.")
+_NOT_ALLOWED = replace(
+    _REFUSED_METHOD,
+    headers=(*_REFUSED_METHOD.headers, ("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
+)
 _TOO_LARGE = problem_answer(413, "Too large", "The body is larger than this gate takes.")
 _STOPPED = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,

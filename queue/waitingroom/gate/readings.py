@@ -2,7 +2,8 @@
 
 Servers differ: one decodes once and another twice, one resolves dots before decoding and another after, one merges slashes,
 takes `\\` for `/`, or drops `;parameters` from a segment. A gate which knows one way only can be led around by a spelling that
-the shop reads in another. So every way is listed here, and `guard` lets a request through only if each of them is allowed.
+the shop reads in another, and where a proxy and a shop each do one of these, in whatever order they do them. So every way is
+listed here, and `guard` lets a request through only if each of them is allowed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from waitingroom.errors import WaitingRoomError
 
 MAX_DECODES = 3
 _MAX_ODD_CHARS = 2048
+_MAX_READINGS = 128
 _PLAIN = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()*+,=:@-]+)*/?")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _CUT = re.compile(r"[?#]")
@@ -27,18 +29,24 @@ def readings(path: str) -> frozenset[str]:
     """Return every reading of a path as it stands in a request line; one for all ordinary paths.
 
     Raises:
-        UnclearPath: control characters, an encoding deeper than `MAX_DECODES`, or an odd path of excessive length.
+        UnclearPath: control characters, an encoding deeper than `MAX_DECODES`, an odd path of excessive length, or one with
+            more readings than anybody means.
     """
     if path and _PLAIN.fullmatch(path):
         return frozenset({_tidy(path)})
     if len(path) > _MAX_ODD_CHARS:
         raise UnclearPath("path: too long for its encoding")
-    texts = _decoded(path)
-    texts |= {_CUT.split(text, maxsplit=1)[0] for text in texts}
-    texts |= {"/".join(part.partition(";")[0] for part in text.split("/")) for text in texts}
-    texts |= {text.replace("\\", "/") for text in texts}
-    texts |= {_merge(text) for text in texts}
-    texts |= {_resolve(text) for text in texts}
+    _check_decoding(path)
+    # Each step makes a text no longer and undoes no other, so this comes to an end.
+    texts = {_as_bytes(path)}
+    fresh = list(texts)
+    while fresh:
+        text = fresh.pop()
+        found = {step(text) for step in _STEPS} - texts
+        texts |= found
+        fresh += found
+        if len(texts) > _MAX_READINGS:
+            raise UnclearPath("path: may be read in too many ways")
     return frozenset(_tidy(text) for text in texts)
 
 
@@ -47,18 +55,16 @@ def canonical_path(path: str) -> str:
     return _tidy(_resolve(_merge(_decode(_as_bytes(path)))))
 
 
-def _decoded(path: str) -> set[str]:
-    """Return the path decoded not at all, once, twice ... until it changes no more."""
+def _check_decoding(path: str) -> None:
+    """Refuse what holds control characters when decoded once, twice ... or never comes to an end of it."""
     text = _as_bytes(path)
-    texts = {text}
     for _ in range(MAX_DECODES + 1):
         if _CONTROLS.search(text):
             raise UnclearPath("path: holds control characters")
         decoded = _decode(text)
         if decoded == text:
-            return texts
+            return
         text = decoded
-        texts.add(text)
     raise UnclearPath(f"path: still encoded after {MAX_DECODES} decodings")
 
 
@@ -69,6 +75,18 @@ def _as_bytes(path: str) -> str:
 
 def _decode(text: str) -> str:
     return unquote_to_bytes(text.encode("latin-1")).decode("latin-1") if "%" in text else text
+
+
+def _cut(text: str) -> str:
+    return _CUT.split(text, maxsplit=1)[0]
+
+
+def _drop_parameters(text: str) -> str:
+    return "/".join(part.partition(";")[0] for part in text.split("/"))
+
+
+def _turn_slashes(text: str) -> str:
+    return text.replace("\\", "/")
 
 
 def _merge(text: str) -> str:
@@ -89,3 +107,7 @@ def _resolve(text: str) -> str:
 def _tidy(text: str) -> str:
     """Begin with one slash and end with none, so that `/cactus/` and `/cactus` compare equal."""
     return "/" + text.strip("/")
+
+
+_STEPS = (_decode, _cut, _drop_parameters, _turn_slashes, _merge, _resolve)
+"""What one server or another does to a path, once or again, in any order."""

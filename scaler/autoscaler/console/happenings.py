@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from autoscaler.conditions import ConditionType
 from autoscaler.instrumentation.events import (
     AdmissionWritten,
     ClockCorrected,
@@ -31,6 +32,13 @@ from autoscaler.instrumentation.events import (
 )
 
 Grade: TypeAlias = Literal["good", "note", "warning", "bad"]
+
+_CONDITIONS: Final[Mapping[ConditionType, tuple[str, str]]] = {
+    "AbleToScale": ("Cannot scale", "Can scale"),
+    "ScalingActive": ("Does not scale by its signals", "Scales by its signals"),
+    "ScalingLimited": ("No longer held by a limit", "Held by a limit"),
+}
+"""What each condition is called in plain words: where it does not hold, and where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ def told(event: Event, now_s: float) -> Iterator[Happening]:
             yield of_rule("note", "Decided again", text, event.rule)
         case ConditionChanged(condition=condition):
             grade: Grade = "note" if condition.holds or condition.type == "ScalingLimited" else "warning"
-            word = condition.type if condition.holds else f"not {condition.type}"
+            word = _CONDITIONS[condition.type][condition.holds]
             yield of_rule(grade, word, f"{condition.reason}: {condition.message}", event.rule)
         case AdmissionWritten(target=target, written=written) if not written.accepted:
             yield of_rule(

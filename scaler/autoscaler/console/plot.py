@@ -6,6 +6,7 @@ line is broken.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Line:
     style: str
     path: str
     last: float | None
+    points: tuple[tuple[float, float | None], ...]
+    """What is drawn, for those who read a value: seconds since the plot's start, and the value as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class Plot:
     right: int
     top: int
     bottom: int
+    start_s: float
+    end_s: float
     lines: tuple[Line, ...]
     y_ticks: tuple[Tick, ...]
     x_ticks: tuple[Tick, ...]
@@ -72,6 +77,15 @@ class Plot:
             for line in self.lines
         ]
         return "Now " + ", ".join(parts)
+
+    @property
+    def figures(self) -> str:
+        """What a script needs to read values at a moment, as JSON."""
+        moments = sorted({at_s for line in self.lines for at_s, _ in line.points})
+        lines = [(line.name, line.points) for line in self.lines]
+        found = {"start": self.start_s, "end": self.end_s, "left": self.left, "right": self.right}
+        found |= {"top": self.top, "bottom": self.bottom}
+        return json.dumps({**found, "moments": moments, "lines": lines}, separators=(",", ":"))
 
 
 def draw(
@@ -102,13 +116,18 @@ def draw(
 
     lines = []
     for one in series:
-        points = [
-            (x(at_s), None if value is None or not math.isfinite(value) else y(value))
+        drawn = [
+            (at_s, None if value is None or not math.isfinite(value) else value)
             for at_s, value in broken(thinned(one.points), gap_s)
         ]
+        points = [(x(at_s), None if value is None else y(value)) for at_s, value in drawn]
         lines.append(
             Line(
-                one.name, one.style, _path(points, steps=one.steps), one.points[-1][1] if one.points else None
+                one.name,
+                one.style,
+                _path(points, steps=one.steps),
+                one.points[-1][1] if one.points else None,
+                tuple((round(at_s - start_s, 1), value and float(f"{value:.4g}")) for at_s, value in drawn),
             )
         )
     marks = [low + (top - low) * step / _TICKS for step in range(_TICKS + 1)]
@@ -119,6 +138,8 @@ def draw(
         right=right,
         top=TOP,
         bottom=base,
+        start_s=start_s,
+        end_s=end_s,
         lines=tuple(lines),
         y_ticks=tuple(Tick(round(y(mark), 1), format_number(mark)) for mark in marks),
         x_ticks=tuple(

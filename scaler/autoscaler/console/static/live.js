@@ -1,9 +1,15 @@
 // Keeps a page up to date: at each tick it fetches itself anew and takes over the parts marked `data-live`.
 // What the server has escaped stays text; nothing is built from strings here.
 
+import { readAgain } from "./plot.js";
+
+const AGAIN_MS = 3000;
 const connection = document.getElementById("connection");
+const stale = document.getElementById("stale");
 let fetching = false;
 let again = false;
+let ticks = null;
+let shownAt = new Date();
 
 async function refresh() {
   if (document.hidden || fetching) {
@@ -14,14 +20,17 @@ async function refresh() {
   again = false;
   try {
     const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
-    if (answer.redirected || answer.status === 401) {
-      location.reload();
+    if (answer.redirected || answer.status === 401 || answer.status === 404) {
+      location.reload(); // signed out, or there is no such page any more: the server says which
     } else if (answer.ok) {
       take(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      say("Live", true);
+      shownAt = new Date();
+      live();
+    } else {
+      lost();
     }
   } catch {
-    say("Not connected", false);
+    lost();
   } finally {
     fetching = false;
     if (again && !document.hidden) setTimeout(refresh, 500);
@@ -40,6 +49,7 @@ function take(fresh) {
     const scrolled = [here.scrollTop, here.scrollLeft];
     here.className = part.className;
     here.replaceChildren(...part.childNodes);
+    readAgain(here);
     [here.scrollTop, here.scrollLeft] = scrolled;
   }
   // Whoever goes by keyboard stays where they are.
@@ -48,19 +58,49 @@ function take(fresh) {
   }
 }
 
+function live() {
+  say("Live", true);
+  stale.hidden = true;
+}
+
+// Figures that are no longer fed look like those of now: the page says of when they are.
+function lost() {
+  say("Not connected", false);
+  const told = `Not connected. What you see is as of ${shownAt.toISOString().slice(11, 19)} UTC.`;
+  if (stale.textContent !== told) stale.textContent = told;
+  stale.hidden = false;
+}
+
 function say(text, good) {
   if (connection.textContent === text) return;
   connection.textContent = text;
   connection.classList.toggle("live", good);
 }
 
+// A browser tries again by itself while nobody answers. An answer that is no stream (401 from a scaler that was restarted and
+// knows no session of before, 502 from a proxy) it takes as final.
+function open() {
+  ticks = new EventSource("/console/live");
+  ticks.addEventListener("tick", refresh);
+  ticks.addEventListener("error", () => {
+    lost();
+    if (ticks.readyState === EventSource.CLOSED) setTimeout(reopen, AGAIN_MS);
+  });
+}
+
+async function reopen() {
+  if (document.hidden || ticks.readyState !== EventSource.CLOSED) return;
+  await refresh();
+  open();
+}
+
 // What came of an action is shown once; a page that is loaded again, or kept as a bookmark, does without.
 if (new URLSearchParams(location.search).has("said")) history.replaceState(null, "", location.pathname + location.hash);
 
-const ticks = new EventSource("/console/live");
-ticks.addEventListener("tick", refresh);
-ticks.addEventListener("open", () => say("Live", true));
-ticks.addEventListener("error", () => say("Not connected", false));
+say("Live", true);
+open();
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && again) refresh();
+  if (document.hidden) return;
+  if (ticks.readyState === EventSource.CLOSED) reopen();
+  else if (again) refresh();
 });

@@ -1,6 +1,7 @@
 // Follows a log. Lines are set as text, so that nothing in them is ever markup.
 
 const MOST = 5000;
+const AGAIN_MS = 3000;
 const log = document.getElementById("log");
 const search = document.getElementById("search");
 const follow = document.getElementById("follow");
@@ -54,7 +55,8 @@ for (const select of document.querySelectorAll("#log-form select")) {
   select.addEventListener("change", () => select.form.submit());
 }
 document.getElementById("tools").hidden = false;
-if (log.dataset.stream) {
+
+function open() {
   const stream = new EventSource(log.dataset.stream);
   stream.addEventListener("open", () => {
     anew = true;
@@ -65,6 +67,25 @@ if (log.dataset.stream) {
     stream.close();
     say(JSON.parse(event.data), false);
   });
-  stream.addEventListener("error", () => say("Not connected", false));
+  stream.addEventListener("error", () => {
+    say("Not connected", false);
+    if (stream.readyState === EventSource.CLOSED) setTimeout(reopen, AGAIN_MS);
+  });
 }
+
+// The stream was refused: signed out, or the pod's page is gone. The page itself says which; else the log is followed again.
+async function reopen() {
+  try {
+    const answer = await fetch(location.pathname + location.search, { headers: { Accept: "text/html" } });
+    if (answer.redirected || answer.status === 401 || answer.status === 404) {
+      location.reload();
+      return;
+    }
+  } catch {
+    // Nobody answers yet.
+  }
+  open();
+}
+
+if (log.dataset.stream) open();
 settle();
