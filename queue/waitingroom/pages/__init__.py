@@ -151,6 +151,7 @@ def _script_data(view: PageView, title: str) -> dict[str, Any]:
         "onsale": view.onsale.name,
         "title": title,
         "language": view.language.code,
+        "dates": view.language.dates_tag,
         "query": view.query,
         "state": view.state,
         "number": view.number,

@@ -33,7 +33,7 @@ NEEDED_IDS = (
         "notified",
         "updated",
     ),
-    *("announcer", "data"),
+    *("announcer", "data", "get-code"),
 )
 """What the page's script looks for in room.html."""
 _FOLDERS = ("static", "templates", "locales")

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from babel import Locale, UnknownLocaleError
 from babel.core import negotiate_locale
-from babel.dates import format_datetime, format_skeleton, format_time
+from babel.dates import format_datetime, format_skeleton
+from babel.localedata import locale_identifiers
 from babel.messages.pofile import PoFileError, read_po
 from babel.numbers import format_decimal
 
@@ -25,6 +26,7 @@ from waitingroom.errors import ConfigurationError
 DEFAULT = "en"
 FOLDER = Path(__file__).parent / "locales"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_REGION = re.compile(r"[a-z]{2,3}_[A-Z]{2}")
 _SAMPLES = (*range(201), 1_000_000)
 _ACCEPTED_MOST = 20
 _HOURS_FROM_MINUTES = 120
@@ -36,11 +38,17 @@ Text = str | Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One language; a text which it lacks is a defect that the tests find."""
+    """One language; a text which it lacks is a defect that the tests find.
+
+    Attributes:
+        locale: how numbers are written, and what goes with which.
+        dates: how dates are written where the buyer lives (en-GB beside en-US); None for as in `locale`.
+    """
 
     code: str
     texts: Mapping[str, Text]
     locale: Locale
+    dates: Locale | None = None
 
     @property
     def name(self) -> str:
@@ -51,6 +59,11 @@ class Language:
     def direction(self) -> str:
         """`ltr` or `rtl`."""
         return self.locale.text_direction
+
+    @property
+    def dates_tag(self) -> str:
+        """The language with the region by whose habits dates are written, as browsers know it."""
+        return str(self.dates).replace("_", "-") if self.dates else self.code
 
     def text(self, key: str, **values: str) -> str:
         """Return a text with its values put in."""
@@ -85,12 +98,12 @@ class Language:
 
     def moment(self, at: datetime) -> str:
         """Write a date with its time and the offset of its time zone."""
-        day = format_skeleton("MMMMEEEEd", at, locale=self.locale)
+        day = format_skeleton("MMMMEEEEd", at, locale=self.dates or self.locale)
         return f"{day}, {format_datetime(at, 'HH:mm (ZZZZ)', locale=self.locale)}"
 
     def time(self, at: datetime) -> str:
-        """Write a time of day."""
-        return format_time(at, "HH:mm:ss", locale=self.locale)
+        """Write a time of day with the offset of its time zone."""
+        return format_datetime(at, "HH:mm:ss (ZZZZ)", locale=self.locale)
 
     def script_texts(self, keys: Iterable[str]) -> dict[str, Text]:
         """Return the texts which the page's script needs."""
@@ -103,6 +116,11 @@ class Languages:
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self._languages = dict(languages)
         self._by_lower = {code.lower(): language for code, language in self._languages.items()}
+        self._regional = {
+            name.replace("_", "-").lower(): replace(language, dates=Locale.parse(name))
+            for name in locale_identifiers()
+            if (language := self._languages.get(name.partition("_")[0])) and _REGION.fullmatch(name)
+        }
 
     def __iter__(self) -> Iterator[Language]:
         """Go through them."""
@@ -113,10 +131,16 @@ class Languages:
         return self._languages[code]
 
     def choose(self, wanted: str | None, accepted: str | None) -> Language:
-        """Return the language which a buyer chose (`wanted`), or else the first in `Accept-Language` that we have."""
-        if wanted in self._languages:
-            return self._languages[wanted]
+        """Return the language which a buyer chose (`wanted`), or else the first in `Accept-Language` that we have.
+
+        Dates are written as in the region which the header names for it.
+        """
         codes = _accepted(accepted or "")
+        chosen = self._languages[wanted] if wanted in self._languages else self._first_of(codes)
+        regions = (self._regional.get(code.lower()) for code in codes)
+        return next((each for each in regions if each and each.code == chosen.code), chosen)
+
+    def _first_of(self, codes: list[str]) -> Language:
         found = negotiate_locale(codes, list(self._languages), sep="-") if codes else None
         # What is found is spelt as the browser spells it, in capitals or not.
         return self._by_lower.get((found or DEFAULT).lower(), self._languages[DEFAULT])

@@ -125,6 +125,7 @@ class Wording:
     opens: str
     opens_iso: str
     enter_by: str
+    left: str
     updated: str
 
 
@@ -133,7 +134,8 @@ def joining_begins_at_s(onsale: Onsale, snapshot: Snapshot | None) -> float | No
     operated = dict(snapshot.operated).get("ops_prequeue_us", "") if snapshot else ""
     if operated:
         return float(operated) / 1e6
-    return onsale.spec.prequeue.timestamp() if onsale.spec.prequeue else None
+    begins = onsale.spec.prequeue or onsale.spec.opens
+    return begins.timestamp() if begins else None
 
 
 def title_of(onsale: Onsale, language: Language) -> str:
@@ -166,6 +168,7 @@ def word(view: PageView) -> Wording:
         opens=words.moment(opens) if opens else "",
         opens_iso=opens.isoformat() if opens else "",
         enter_by=_enter_by(view, zone) if state == "released" else "",
+        left=_left(view) if state == "released" else "",
         updated=words.text(
             "updated.at", time=words.time(datetime.fromtimestamp(view.snapshot.at_s, zone or UTC))
         )
@@ -221,6 +224,16 @@ def _enter_by(view: PageView, zone: tzinfo | None) -> str:
         minutes = max(1, round(view.onsale.spec.admission.claim_within_s / 60))
         return words.count("turn.within", minutes)
     return words.text("turn.until", time=words.time(datetime.fromtimestamp(claim_by_s, zone or UTC)))
+
+
+def _left(view: PageView) -> str:
+    """Say how long there is left to enter, rounded down; nothing where that is not known."""
+    words, snapshot = view.language, view.snapshot
+    claim_by_s = view.standing.claim_by_s if view.standing else None
+    if claim_by_s is None or snapshot is None or view.stale:
+        return ""
+    minutes = math.floor((claim_by_s - snapshot.at_s) / 60)
+    return words.count("turn.minutes", minutes) if minutes >= 1 else words.count("wait.soon", 1)
 
 
 def _per_minute(per_s: float) -> float:

@@ -34,6 +34,11 @@ class Visitor:
     page: Page
     scripts: bool
     number: int | None = None
+    errors: list[str] = field(default_factory=list)
+    """What its scripts failed at."""
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     async def press(self, button: str) -> None:
         """Press a button by its name."""

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, expect
 
-from tests.waitingroom.pages.browsing import DESK, chromium, snapshot, until
+from tests.waitingroom.pages.browsing import DESK, PATIENCE_MS, chromium, snapshot, until
 from tests.waitingroom.pages.repertoire import SCENES
 from tests.waitingroom.pages.scenes import Scene, Stage, play, stage_for
 
@@ -52,6 +52,8 @@ async def picture(stage: Stage, scene: Scene, browser: Browser) -> None:
     visitors = await play(stage, scene, browser, scripts, viewport=PHONE)
     page = visitors[scripts].page
     await steady(stage, scene)
+    if not scene.cuts:
+        await expect(page.locator("#notice.worry")).to_have_count(0, timeout=PATIENCE_MS)
     if scene.state in {"waiting", "prequeue"} and not scene.cuts and scene.name != "told":
         await page.reload()
     if scene.name == "told":

@@ -244,3 +244,19 @@ async def test_an_old_frame_moves_neither_the_clock_nor_what_is_known(
         await until(lambda: len(sent) > 1)
         await expect(page.locator("#countdown")).to_contain_text("1:5", timeout=PATIENCE_MS)
         await expect(page.locator("#message")).to_be_hidden(timeout=PATIENCE_MS)
+
+
+async def test_a_phone_of_some_years_ago_gets_a_place_and_the_turn(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        context = await device(browser)
+        await context.add_init_script(
+            "delete AbortSignal.timeout; delete Array.prototype.at; delete Object.hasOwn;"
+        )
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "number", "6")
+        await let_in(client, here, 6)
+        await state_is(page, "released")

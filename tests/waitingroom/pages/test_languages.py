@@ -1,11 +1,12 @@
 """Every text is there in every language, and server and script say the same."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from babel.messages.pofile import read_po
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 from redis.asyncio import Redis
 
 from tests.waitingroom.living import living
@@ -88,6 +89,43 @@ def test_a_buyer_reads_what_they_chose_or_their_browser_asks_for(
     accepted: str, wanted: str | None, code: str
 ) -> None:
     assert LANGUAGES.choose(wanted, accepted).code == code
+
+
+@pytest.mark.parametrize(
+    ("accepted", "wanted", "dates", "day"),
+    [
+        pytest.param("en-GB,en;q=0.9", None, "en-GB", "Thursday 26 November", id="British"),
+        pytest.param("en-US,en;q=0.9", None, "en-US", "Thu, Nov 26", id="American"),
+        pytest.param(
+            "nl-be,fr-BE;q=0.5", "fr", "fr-BE", "jeu. 26 nov.", id="chosen, with the region's habits"
+        ),
+        pytest.param("de-AT", "en", "en", "Thu, Nov 26", id="of another language"),
+        pytest.param("de-ZZ", None, "de", "Do., 26. November", id="no such region"),
+        pytest.param("pt-BR", None, "en", "Thu, Nov 26", id="none of ours"),
+    ],
+)
+def test_dates_are_written_as_where_the_buyer_lives(
+    accepted: str, wanted: str | None, dates: str, day: str
+) -> None:
+    language = LANGUAGES.choose(wanted, accepted)
+    assert language.texts is LANGUAGES[language.code].texts
+    assert language.dates_tag == dates
+    at = datetime(2026, 11, 26, 20, 5, 1, tzinfo=UTC)
+    assert language.moment(at).startswith(f"{day}, 20:05 (")
+    assert re.fullmatch(r"20:05:01 \(.+\)", language.time(at))
+
+
+@IN_ONE_LOOP
+async def test_the_script_too_writes_dates_as_where_the_buyer_lives(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    sale = onsale(opens="2036-11-26T20:00:00+01:00", admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        for locale, day in (("en-GB", "Wednesday 26 November"), ("en-US", "Wednesday, November 26")):
+            page = await open_page(browser, f"{here.room}/cactus/", locale=locale)
+            # Where there is no pre-queue, joining begins with the sale.
+            await state_is(page, "early")
+            await expect(page.locator("#opens")).to_contain_text(day)
 
 
 @IN_ONE_LOOP

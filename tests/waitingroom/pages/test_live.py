@@ -8,7 +8,6 @@ from redis.asyncio import Redis
 
 from tests.waitingroom.living import living
 from tests.waitingroom.pages.browsing import (
-    FAST,
     PATIENCE_MS,
     SHUT,
     cable,
@@ -16,7 +15,6 @@ from tests.waitingroom.pages.browsing import (
     device,
     let_in,
     open_page,
-    operate,
     port_of,
     shows,
     snapshot,
@@ -42,7 +40,6 @@ async def test_frames_move_the_figures_without_a_question(
         await crowd(client, here, 500)
         page = await open_page(browser, f"{here.room}/cactus/")
         await shows(page, "ahead", "500")
-        await page.wait_for_timeout(0)
         asked = count_requests(page, "/status")
         for released in (100, 200, 300):
             await let_in(client, here, released)
@@ -169,6 +166,7 @@ async def test_a_busy_room_is_asked_again_until_there_is_a_place(
         await page.goto(f"{here.room}/cactus/")
         await shows(page, "headline", "Getting you a place")
         await expect(page.locator("#notice")).to_contain_text("Many are joining", timeout=PATIENCE_MS)
+        await expect(page.locator("#notice")).to_be_in_viewport()
         busy = False
         await shows(page, "number", "6")
 
@@ -195,15 +193,3 @@ async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
         await state_is(page, "released")
         assert await page.evaluate("told") == [["It is your turn", "Cactus: enter the shop now."]]
         assert await page.evaluate("tones") == 3
-
-
-async def test_a_sold_out_room_without_a_store_still_says_so_to_those_who_wait(
-    tmp_path: Path, store_url: str, client: Redis, browser: Browser
-) -> None:
-    async with living(tmp_path, store_url, onsale(admission=FAST)) as here:
-        await operate(client, here, hold="setting up")
-        page = await open_page(browser, f"{here.room}/cactus/")
-        await state_is(page, "held")
-        await operate(client, here, soldout="1")
-        await state_is(page, "soldout")
-        await expect(page.locator("#actions")).to_be_hidden()

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.waitingroom.pages.browsing import DESK, PHONE, Lens, device, violations
+from tests.waitingroom.pages.browsing import DESK, PATIENCE_MS, PHONE, Lens, device, violations
 from tests.waitingroom.pages.repertoire import SCENES
 from tests.waitingroom.pages.scenes import Scene, Stage, Visitor, play, stage_for
 from waitingroom.pages.wording import IN_LINE, PAGE_STATES
@@ -78,6 +78,9 @@ async def test_a_state_is_told_in_words_and_fits(
     assert await page.evaluate("document.documentElement.scrollWidth") <= view["width"]
     found = await (violations(page) if scripts else performance.lens.violations(page))
     assert found == []
+    assert visitor.errors == []
+    if scripts and not scene.cuts:
+        await expect(page.locator("#notice.worry")).to_have_count(0, timeout=PATIENCE_MS)
     await keeps_the_place(performance.stage, scene, visitor)
 
 

@@ -1,5 +1,6 @@
 """What a buyer is shown in each state, with and without scripts: the same words, by the real room."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ WITH_AND_WITHOUT = pytest.mark.parametrize(
     "scripts", [pytest.param(True, id="scripts"), pytest.param(False, id="no scripts")]
 )
 HOUR_S = 3600
+ZONED = re.compile(r"\b\d\d:\d\d:\d\d \(GMT\+00:00\)")
 
 
 async def arrive(browser: Browser, here: Living, *, scripts: bool, **options: Any) -> Page:
@@ -150,6 +152,11 @@ async def test_a_turn_says_how_long_it_lasts_and_leads_to_the_shop(
         if scripts:
             await expect(page.locator("#left")).to_contain_text("01:")
             assert (await page.title()).startswith("It is your turn")
+        else:
+            # Without a script nobody knows where the buyer's clock stands.
+            await shows(page, "left", "1 minute")
+            await expect(page.locator("#enter-by")).to_contain_text(ZONED)
+            await expect(page.locator("#updated")).to_contain_text(ZONED)
         await page.get_by_role("button", name="Enter the shop").click()
         await page.wait_for_url(shop)
         await page.goto(f"{here.room}/cactus/")

@@ -16,6 +16,7 @@ from tests.waitingroom.pages.browsing import (
     cable,
     crowd,
     open_page,
+    operate,
     shows,
     state_is,
     until,
@@ -149,3 +150,24 @@ async def page_of(buyer: aiohttp.ClientSession, here: Living, query: str) -> str
     """Return the page's text."""
     async with buyer.get(f"{here.room}/cactus/?{query}", headers=HTML) as answer:
         return await answer.text()
+
+
+async def test_a_sold_out_room_without_its_store_still_says_so_to_those_who_wait(
+    tmp_path: Path, store: TcpValkey, browser: Browser
+) -> None:
+    async with (
+        connect(f"redis://{store.address}/0") as client,
+        cable(store.port) as (way, near),
+        living(tmp_path, f"redis://127.0.0.1:{near}/0", onsale(admission=SHUT)) as here,
+    ):
+        await crowd(client, here, 5)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await shows(page, "number", "6")
+        await operate(client, here, soldout="1")
+        await state_is(page, "soldout")
+        await expect(page.locator("#actions")).to_be_hidden()
+        way.cut()
+        await until(lambda: here.rooms["cactus"].stale)
+        await page.reload()
+        await state_is(page, "soldout")
+        await shows(page, "headline", "Sold out")

@@ -61,7 +61,7 @@ async def test_the_whole_page_is_under_40_kb_from_one_host_and_breaks_no_rule(
         assert complaints == []
 
 
-async def test_uncompressed_the_page_and_its_files_are_under_40_kb_too() -> None:
+async def test_compressed_files_leave_room_for_the_page() -> None:
     assets = Pages().assets
     assert sum(assets.size(name) for name in assets.names()) < MOST_BYTES / 2
 

@@ -3,7 +3,7 @@ let audio = null;
 
 // Called on a press of the button, as browsers let nobody make a sound or ask before one. Tells whether there will be notifications.
 export async function arm() {
-  audio ??= new AudioContext();
+  audio = audio ?? new AudioContext();
   audio.resume();
   if (!("Notification" in window)) return false;
   return (await Notification.requestPermission()) === "granted";

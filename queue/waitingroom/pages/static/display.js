@@ -12,7 +12,8 @@ export function setText(id, text) {
 // Hides or shows; focus in what goes away is put on the headline, so that nobody who uses a keyboard is thrown to the top.
 function setShown(id, shown) {
   const element = find(id);
-  if (element.hidden === !shown) return;
+  // Those who aren't invited are shown a page without forms.
+  if (element === null || element.hidden === !shown) return;
   if (!shown && element.contains(document.activeElement)) find("headline").focus();
   element.hidden = !shown;
 }
@@ -42,6 +43,8 @@ export function noticeOf({ problem, failures, stale }) {
 export function show(now) {
   const { state } = now;
   document.body.dataset.state = state;
+  // Room is kept for what is about to be shown: no longer once it is there, or where something is the matter.
+  document.body.toggleAttribute("data-live", state !== "joining" || now.problem !== "");
   document.title = titleOf(now);
   if (page.texts[`headline.${state}`]) {
     setText("headline", words.text(`headline.${state}`));

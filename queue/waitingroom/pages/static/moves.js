@@ -26,7 +26,7 @@ export async function join(change, joined) {
       joined(answer);
     } else if (answer.retry_after === undefined && response.status < 500) find("join").submit();
     // Joining has not begun, or is over: the page says so.
-    else if (response.status === 403) location.reload();
+    else if (response.status === 403) later(() => location.reload(), 1 + Math.random());
     else {
       change({ problem: response.status === 429 ? "notice.busy" : "notice.unreached" });
       later(again, (answer.retry_after ?? 5) * (0.8 + 0.4 * Math.random()));

@@ -1,9 +1,10 @@
 // What came with the page, and what all of its scripts agree on.
+import { within } from "./backoff.js";
 import { Words } from "./words.js";
 
 export const find = (id) => document.getElementById(id);
 export const page = JSON.parse(find("data").textContent);
-export const words = new Words(page.language, page.texts);
+export const words = new Words(page.language, page.texts, page.dates);
 export const base = `/${page.onsale}`;
 
 // "joining" is a state of the script alone: the room has been asked for a place.
@@ -16,6 +17,6 @@ export const WITHOUT_PLACE = ["outside", "joining", "early", "ended", "moved", "
 export function ask(path, options = {}) {
   return fetch(`${base}${path}`, {
     headers: { Accept: "application/json" }, credentials: "same-origin", cache: "no-store",
-    signal: AbortSignal.timeout(15_000), ...options,
+    signal: within(15_000), ...options,
   });
 }

@@ -1,13 +1,14 @@
 // The page's words: texts in the page's language, their plural forms, numbers and times. Says the same as wording.py.
 export class Words {
-  constructor(language, texts) {
+  // `dates` is the language as it is written where the buyer lives (en-GB), in which days are named.
+  constructor(language, texts, dates = language) {
     this.texts = texts;
     // European digits everywhere, as place numbers are read out and typed.
     const latin = `${language}-u-nu-latn`;
     this.plural = new Intl.PluralRules(language);
     this.digits = new Intl.NumberFormat(latin, { maximumFractionDigits: 1 });
     this.clock = new Intl.DateTimeFormat(latin, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-    this.day = new Intl.DateTimeFormat(latin, {
+    this.day = new Intl.DateTimeFormat(`${dates}-u-nu-latn`, {
       weekday: "long", day: "numeric", month: "long", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
     });
   }

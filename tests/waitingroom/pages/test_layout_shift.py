@@ -1,0 +1,127 @@
+"""Nothing jumps under a buyer's thumb: not while a place is got, not while the line moves, not when it says why it is slow."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+from redis.asyncio import Redis
+
+from tests.waitingroom.living import living
+from tests.waitingroom.pages.browsing import (
+    DESK,
+    PATIENCE_MS,
+    PHONE,
+    SHUT,
+    crowd,
+    device,
+    let_in,
+    shows,
+    state_is,
+)
+from tests.waitingroom.samples import onsale
+from waitingroom.pages.languages import Language, load_languages
+from waitingroom.pages.wording import slow
+from waitingroom.slowdown import Cause
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+LANGUAGES = load_languages()
+TWO_FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+WATCH = """window.shifts = [];
+new PerformanceObserver((list) => shifts.push(...list.getEntries().map((each) => [
+    each.value, document.body?.dataset.state, ...each.sources.map(({ node }) => node?.id || node?.nodeName)])))
+    .observe({ type: "layout-shift", buffered: true });"""
+MOST = 0.02
+"""The most that a first visit may shift, for a line more or less above; up to 0.1 counts as good (Core Web Vitals)."""
+FIGURES = {
+    "reason": "drand round 4711",
+    "rate_per_s": 20.0,
+    "usual_per_s": 200.0,
+    "ready": 30,
+    "usual_ready": 110,
+}
+VIEWS = pytest.mark.parametrize("view", [pytest.param(PHONE, id="320 px"), pytest.param(DESK, id="1280 px")])
+
+
+class Gate:
+    """Holds what a page asks for back until it is opened."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+
+    async def hold(self, route: Route) -> None:
+        """Let a question pass once the gate is open."""
+        await self.opened.wait()
+        await route.continue_()
+
+
+async def shifts(page: Page) -> list[list[object]]:
+    """Return what has moved without the buyer: how much, in which state, which elements."""
+    await page.evaluate(TWO_FRAMES)
+    found: list[list[object]] = await page.evaluate("shifts")
+    return found
+
+
+@VIEWS
+@pytest.mark.parametrize(
+    "code", ["en", *(pytest.param(code, marks=pytest.mark.slow) for code in ("ar", "de", "fr", "nl"))]
+)
+async def test_a_first_visit_is_steady(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, view: dict[str, int], code: str
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 1050)
+        context = await device(browser, viewport=view, locale=code)
+        await context.add_init_script(WATCH)
+        page = await context.new_page()
+        script, place = Gate(), Gate()
+        await page.route("**/room.js", script.hold)
+        await page.route("**/join", place.hold)
+        # Each state is painted before the next one comes.
+        await page.goto(f"{here.room}/cactus/", wait_until="commit")
+        await expect(page.locator("#join button")).to_be_visible(timeout=PATIENCE_MS)
+        await page.evaluate(TWO_FRAMES)
+        script.opened.set()
+        await state_is(page, "joining")
+        await page.evaluate(TWO_FRAMES)
+        place.opened.set()
+        await state_is(page, "waiting")
+        found = await shifts(page)
+        assert sum(float(str(value)) for value, *_ in found) <= MOST, found
+        for released in (51, 500, 1001, 1041, 1049):
+            await let_in(client, here, released)
+            await shows(page, "ahead", LANGUAGES[code].number(1050 - released))
+        assert await shifts(page) == found
+        await page.reload()
+        await state_is(page, "waiting")
+        found = await shifts(page)
+        assert sum(float(str(value)) for value, *_ in found) <= MOST, found
+
+
+@VIEWS
+@pytest.mark.parametrize(
+    "language",
+    [
+        pytest.param(each, id=each.code, marks=[] if each.code == "de" else pytest.mark.slow)
+        for each in LANGUAGES
+    ],
+)
+async def test_no_reason_for_a_slow_line_moves_the_page(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, view: dict[str, int], language: Language
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 50)
+        context = await device(browser, viewport=view, locale=language.code)
+        await context.add_init_script(WATCH)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        before = await shifts(page)
+        height = await page.locator("#pace").evaluate("pace => pace.offsetHeight")
+        for cause in Cause:
+            text = slow(language, {"code": str(cause), **FIGURES})
+            found = await page.locator("#pace").evaluate(
+                "(pace, text) => { pace.textContent = text; return pace.offsetHeight; }", text
+            )
+            assert found == height, (str(cause), text)
+            assert await shifts(page) == before, str(cause)
