@@ -114,7 +114,7 @@ def heads(data: bytes) -> None:
         assert len(client) < 64
         assert peer != "203.0.113.9" or client == peer
         _CLIENTS.speaks_for_itself(peer, forwarded)
-    assert _LANGUAGES.choose(text, text) in list(_LANGUAGES)
+    assert _LANGUAGES.choose(text, text).code in {each.code for each in _LANGUAGES}
     prefers_page(text)
     host = host_name(text)
     assert host is None or host == host.lower()
