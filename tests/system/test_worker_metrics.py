@@ -23,9 +23,11 @@ def scrape(queue: Queue) -> dict[tuple[str, ...], float]:
     }
 
 
-def shown_everywhere(queue: Queue, asked: int) -> bool:
-    """Tell whether ten scrapes, each by a connection of its own, show so many statuses."""
-    return all(scrape(queue)[STATUS] == asked for _ in range(10))
+def until_shown_everywhere(queue: Queue, asked: int) -> None:
+    """Wait until ten scrapes, each by a connection of its own, show so many statuses."""
+    deadline = time.monotonic() + 60
+    while (shown := {scrape(queue)[STATUS] for _ in range(10)}) != {asked}:
+        assert time.monotonic() < deadline, (shown, scrape(queue), queue.log.read_text())
 
 
 def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
@@ -33,7 +35,7 @@ def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
     for _ in range(30):  # each by a connection of its own, so that both workers get some
         answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
         assert answer.status_code == 200, answer.text
-    queue.wait_for(lambda: shown_everywhere(queue, 30))
+    until_shown_everywhere(queue, 30)
     queue.wait_for(lambda: scrape(queue)["tidegate_queue_joins_total",] == 1)
 
     before = queue.workers()
@@ -41,6 +43,4 @@ def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
         os.kill(victim, signal.SIGKILL)
     queue.wait_for(lambda: len(queue.workers() - before) == 2)
     queue.wait_for(lambda: all(queue.get("/readyz") == 200 for _ in range(12)))
-    deadline = time.monotonic() + 60
-    while not shown_everywhere(queue, 30):  # counters go on where those who died had come to
-        assert time.monotonic() < deadline, scrape(queue)
+    until_shown_everywhere(queue, 30)  # counters go on where those who died had come to
