@@ -131,8 +131,13 @@ class Sale:
         """Let nobody join any more, and have everybody's place known."""
         self._joining.cancel()
         await asyncio.wait([self._joining])
+        # In the first seconds of an epoch a room goes on telling its copy of before, which knows nothing of the new places.
+        await eventually(lambda: all(self._knows_all_epochs(room) for room in self.rooms))
         seen = self.refreshed_at_s
         await eventually(lambda: self.refreshed_at_s > seen)
+
+    def _knows_all_epochs(self, room: Room) -> bool:
+        return room.snapshot is not None and all(room.snapshot.line(epoch) for epoch in self.epochs)
 
     async def check(self, told_before: list[Place], *, one_master: bool = True) -> None:
         """Nobody lost, no number twice, order kept, and everybody gets in.
