@@ -1,6 +1,7 @@
 """Values which the room's tests are written with."""
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from joserfc.jwk import OKPKey
 
 from rulebook import Onsale
 from waitingroom.keyring import Keyring
+from waitingroom.snapshot import Snapshot
 
 KEYRING = Keyring(
     place_keys={"1": b"p" * 32},
@@ -33,6 +35,32 @@ def onsale(name: str = "cactus", opens_in_s: float | None = None, **spec: Any) -
     return Onsale.model_validate(
         {"apiVersion": "tidegate.dev/v1", "kind": "Onsale", "metadata": {"name": name}, "spec": document}
     )
+
+
+def quiet_snapshot(**changes: Any) -> Snapshot:
+    """Return the counters of an open room where nobody stands and nothing happens, with what is changed of them."""
+    quiet = Snapshot(
+        at_s=1_000.0,
+        lines=(),
+        rate_per_s=1.0,
+        rate_reason="ceiling",
+        burst=1,
+        capacity=None,
+        tokens=0.0,
+        sessions=0,
+        outstanding=0,
+        claimed=0,
+        no_shows=0,
+        late=0,
+        arrivals_per_s=0.0,
+        released_per_s=0.0,
+        claimed_per_s=0.0,
+        opens_at_s=None,
+        closes_at_s=None,
+        hold="",
+        draw_record="",
+    )
+    return replace(quiet, **changes)
 
 
 def settings(**changes: str) -> dict[str, str]:

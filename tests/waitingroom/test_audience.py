@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.waitingroom.living import Living, living
-from tests.waitingroom.samples import onsale
+from tests.waitingroom.samples import onsale, quiet_snapshot
 from waitingroom.eta import NO_ETA
 from waitingroom.frames import Frames
 from waitingroom.snapshot import Line, Snapshot
@@ -22,28 +22,7 @@ WITHIN_S = 20
 
 
 def snapshot(released: int, message: str = "") -> Snapshot:
-    return Snapshot(
-        at_s=1000.0 + released,
-        lines=(Line(1, 10_000, released, 0),),
-        rate_per_s=1.0,
-        rate_reason="ceiling",
-        burst=1,
-        capacity=None,
-        tokens=0.0,
-        sessions=0,
-        outstanding=0,
-        claimed=0,
-        no_shows=0,
-        late=0,
-        arrivals_per_s=0.0,
-        released_per_s=0.0,
-        claimed_per_s=0.0,
-        opens_at_s=None,
-        closes_at_s=None,
-        hold="",
-        draw_record="",
-        message=message,
-    )
+    return quiet_snapshot(at_s=1000.0 + released, lines=(Line(1, 10_000, released, 0),), message=message)
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.waitingroom.samples import quiet_snapshot
 from waitingroom.eta import NO_ETA, Eta, Range
 from waitingroom.forecaster import Forecaster
 from waitingroom.pace import Terms
@@ -14,26 +15,12 @@ from waitingroom.slowdown import Cause
 from waitingroom.snapshot import Line, Snapshot
 
 TERMS = Terms(ceiling_per_s=20.0, session_length_s=600.0)
-BEGIN = Snapshot(
-    at_s=1_000.0,
+BEGIN = quiet_snapshot(
     lines=(Line(epoch=1, tail=6_000, released=0, settled=0),),
     rate_per_s=20.0,
-    rate_reason="ceiling",
     burst=20,
-    capacity=None,
-    tokens=0.0,
-    sessions=0,
-    outstanding=0,
-    claimed=0,
-    no_shows=0,
-    late=0,
-    arrivals_per_s=0.0,
     released_per_s=20.0,
     claimed_per_s=20.0,
-    opens_at_s=None,
-    closes_at_s=None,
-    hold="",
-    draw_record="",
 )
 
 

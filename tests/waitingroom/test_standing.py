@@ -4,33 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from tests.waitingroom.samples import quiet_snapshot
 from waitingroom.drawrecord import DrawnPool, DrawRecord
 from waitingroom.eta import Eta
 from waitingroom.places import Place
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import State, stand
 
-OPEN = Snapshot(
-    at_s=1_000.0,
-    lines=(Line(epoch=1, tail=100, released=40, settled=20),),
-    rate_per_s=2.0,
-    rate_reason="ceiling",
-    burst=5,
-    capacity=None,
-    tokens=0.0,
-    sessions=0,
-    outstanding=0,
-    claimed=0,
-    no_shows=0,
-    late=0,
-    arrivals_per_s=0.0,
-    released_per_s=0.0,
-    claimed_per_s=0.0,
-    opens_at_s=None,
-    closes_at_s=None,
-    hold="",
-    draw_record="",
-)
+OPEN = quiet_snapshot(lines=(Line(epoch=1, tail=100, released=40, settled=20),), rate_per_s=2.0, burst=5)
 
 
 ETA = Eta(
