@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tests.benchmarks.figures import Figure
 from tests.soak.drift import FILES_LIMIT_PER_MIN, MEMORY_LIMIT_KIB_PER_MIN
-from tests.soak.small import MEMORIES, SIZE
+from tests.soak.small import CONNECTIONS, MEMORIES, SIZE
 
 _KIB_PER_MIB = 1024.0
 _WRONGS = {
@@ -55,6 +55,7 @@ def page(figures: Sequence[Figure]) -> str:
         memory_limit=f"{MEMORY_LIMIT_KIB_PER_MIN:g}",
         files_limit=f"{FILES_LIMIT_PER_MIN:g}",
         memories=len(MEMORIES),
+        connections=CONNECTIONS,
         size=f"{SIZE:,}",
         twice=f"{2 * SIZE:,}",
     )
@@ -97,7 +98,8 @@ A worker of room or gate remembers places, passes and sessions, so as to verify 
 bounded, at tens of thousands of each, so for hours it grows by what it remembers: in a soak with these bounds by about 0.9 KiB \
 for each buyer who came (room) and 1.2 KiB (gate). A leak could hide behind that. Therefore the soak runs Tidegate with \
 {memories} bounds made small: each memory is full at {size} entries, or at {twice} where it keeps two generations, which is \
-minutes after the opening. What grows in the second half would grow without end. What is remembered by client address is not \
+minutes after the opening. So is the pool of connections to the store, which a worker opens as it needs them and then keeps: \
+{connections} at the most. What grows in the second half would grow without end. What is remembered by client address is not \
 tried here, as the whole crowd comes from one.
 
 One limit holds for all processes: {memory_limit} KiB a minute. As to files, none may have {files_limit} more a minute.

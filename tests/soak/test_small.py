@@ -11,6 +11,7 @@ import pytest
 import waitingroom
 from tests.soak import small
 from waitingroom.gate.sessions import Sessions
+from waitingroom.store.connect import connect
 
 OTHERS = {
     # by client address, of which the crowd has one
@@ -35,7 +36,7 @@ def test_every_bound_of_the_room_is_made_small_or_named_as_left_out() -> None:
 
 
 def test_what_is_made_small_remembers_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in small.MEMORIES:
+    for module, name in (*small.MEMORIES, *((module, name) for module, name, _ in small.POOL)):
         bound = getattr(importlib.import_module(module), name)
         monkeypatch.setattr(f"{module}.{name}", bound)  # so that it is put back
     small.make_small()
@@ -44,3 +45,4 @@ def test_what_is_made_small_remembers_little(monkeypatch: pytest.MonkeyPatch) ->
         sessions.end("sale", f"session-{number}")
     over = [number for number in range(3 * small.SIZE) if sessions.is_over(f"session-{number}")]
     assert small.SIZE <= len(over) <= 2 * small.SIZE
+    assert connect("redis://127.0.0.1:1").connection_pool.max_connections == small.CONNECTIONS

@@ -1,12 +1,14 @@
 """`tidegate bench crowd`: a small crowd with real processes, its figures and its picture; and what is refused."""
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from tidegate.bench import driver
 from tidegate.bench.errors import BenchError
 from tidegate.bench.figures import Figure, read_figures
 from tidegate.bench.growth import plot_growth
@@ -69,6 +71,22 @@ def test_a_value_out_of_its_range_is_refused(changes: dict[str, object], message
 def test_a_picture_without_figures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="no figure of a crowd"):
         plot_growth([Figure("join", 1.0, "us", 1)], tmp_path / "growth.png")
+
+
+def test_a_line_is_laid_out_at_one_moment_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(ahead: int, waiting: int, budget_per_s: float) -> float:
+        time.sleep(0.005)
+        return 10.0
+
+    monkeypatch.setattr(driver, "interval_s", slowly)
+    crowd = driver.Driver(
+        driver.DriverOptions("sale", "h", 1, 40, joins_per_s=1.0, seconds=1.0, poll_budget_per_s=1.0)
+    )
+    for buyer in range(40):
+        crowd.register.enter_place(buyer, buyer + 1, b"place")
+    before_s = crowd.now_s()
+    crowd.lay_out()
+    assert crowd.now_s() - before_s < 40 * 0.005
 
 
 def test_an_answer_is_read_for_what_a_buyer_goes_by() -> None:

@@ -68,7 +68,7 @@ class Driver:
     def __init__(self, options: DriverOptions) -> None:
         self._options = options
         self._questions = Questions(options.onsale, f"{options.host}:{options.port}")
-        self._register = Register(options.buyers)
+        self.register = Register(options.buyers)
         self._turns = Turns()
         self._timetable = Timetable()
         self._connections = Connections(self._answered, self._fail)
@@ -93,18 +93,18 @@ class Driver:
         self._begin(0.0)
         self._say("joining", {})
         ticking = asyncio.create_task(self._tick())
-        while self._register.joined < options.buyers and not self._failures:
+        while self.register.joined < options.buyers and not self._failures:
             await self._breathe(ticking)
         await self._settle(ticking)
-        self._say("joined", self._tally.told(self._now_s()))
-        self._lay_out()
-        self._begin(self._now_s())
+        self._say("joined", self._tally.told(self.now_s()))
+        self.lay_out()
+        self._begin(self.now_s())
         self._say("watching", {})
-        until_s = self._now_s() + options.seconds
-        while self._now_s() < until_s:
+        until_s = self.now_s() + options.seconds
+        while self.now_s() < until_s:
             await self._breathe(ticking)
         await self._settle(ticking)
-        self._say("watched", self._tally.told(self._now_s()))
+        self._say("watched", self._tally.told(self.now_s()))
         ticking.cancel()
         self._connections.close()
 
@@ -115,8 +115,8 @@ class Driver:
     async def _settle(self, ticking: asyncio.Task[None]) -> None:
         """Ask no more, and wait for the answers under way."""
         self._asking = False
-        latest_s = self._now_s() + _LATEST_S
-        while self._connections.under_way and self._now_s() < latest_s:
+        latest_s = self.now_s() + _LATEST_S
+        while self._connections.under_way and self.now_s() < latest_s:
             await self._breathe(ticking)
         if self._connections.under_way:
             self._fail(f"{self._connections.under_way} questions were not answered within {_LATEST_S:g} s")
@@ -130,7 +130,7 @@ class Driver:
         """Send what is due, every millisecond."""
         while True:
             if self._asking:
-                self._send_due(self._now_s())
+                self._send_due(self.now_s())
             await asyncio.sleep(_TICK_S)
 
     def _send_due(self, now_s: float) -> None:
@@ -144,7 +144,7 @@ class Driver:
 
     def _send(self, kind: str, buyer: int, due_s: float, now_s: float) -> None:
         self._tally.sent(now_s - due_s)
-        questions, register = self._questions, self._register
+        questions, register = self._questions, self.register
         if kind is STATUS:
             request = questions.status(buyer, register.token(buyer))
         elif kind is ENTER:
@@ -156,7 +156,7 @@ class Driver:
         self._connections.send(Question(kind, buyer, due_s), request, first=kind is AGAIN)
 
     def _answered(self, question: Question, answer: bytes) -> None:
-        now_s = self._now_s()
+        now_s = self.now_s()
         self._tally.answered(question.kind, now_s - question.due_s)
         kind, buyer = question.kind, question.buyer
         if not is_ok(answer):
@@ -164,10 +164,10 @@ class Driver:
         elif kind is STATUS:
             self._hear(buyer, answer, now_s)
         elif kind is ENTER:
-            self._register.gone[buyer] = 1
+            self.register.gone[buyer] = 1
         else:
             joined = read_joined(answer)
-            self._register.enter_place(buyer, joined.number, joined.token)
+            self.register.enter_place(buyer, joined.number, joined.token)
             if kind is JOIN:
                 self._ask_again(buyer, joined.retry_after_s, now_s)
                 if buyer % self._options.again_every == 0:
@@ -186,18 +186,22 @@ class Driver:
     def _ask_again(self, buyer: int, retry_after_s: float, now_s: float) -> None:
         self._timetable.put(buyer, int((now_s + retry_after_s) * 1000) + 1)
 
-    def _lay_out(self) -> None:
-        register, budget = self._register, self._options.poll_budget_per_s
+    def lay_out(self) -> None:
+        """Put the next question of each who waits to a random moment of their interval; no time passes meanwhile."""
+        register, budget = self.register, self._options.poll_budget_per_s
         released = self._turns.highest
         waiting = self._options.buyers - released
         self._timetable.clear()
-        now_s = self._now_s()
+        now_s = self.now_s()
         for buyer, number in enumerate(register.numbers):
             if number and not register.gone[buyer]:
                 within_s = interval_s(max(0, number - released - 1), waiting, budget)
                 self._ask_again(buyer, self._random.random() * within_s, now_s)
+        # Our clock stands still meanwhile: what fell due in this second or two of a million would be asked at once.
+        self._zero_s += self.now_s() - now_s
 
-    def _now_s(self) -> float:
+    def now_s(self) -> float:
+        """Return the time of the crowd, in seconds since its beginning."""
         return time.perf_counter() - self._zero_s
 
     def _fail(self, reason: str) -> None:
@@ -206,7 +210,7 @@ class Driver:
             self._failures.append(reason)
 
     def _say(self, event: str, fields: dict[str, Any]) -> None:
-        register = self._register
+        register = self.register
         counted = {
             "joined": register.joined,
             "wrong_numbers": register.wrong_numbers,
