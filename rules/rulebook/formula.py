@@ -26,7 +26,7 @@ RESERVED: Final = frozenset({"values", "current", "ready"})
 _FUNCTIONS: Final = frozenset({"max", "min", "ceil", "floor", "double", "int"})
 # No loops and no calls on text: what is left takes time linear in its length.
 _OPERATORS: Final = re.compile(r"_\S*|!_|-_|\S*_|@in|@not_strictly_false")
-# A loop (`map`, `filter`, `all`, `exists`, ...) is a macro: a call on a value that the program does not count among its functions.
+# A loop (`map`, `filter`, ...) is a macro: a call on a value, which the program does not count among its functions.
 # Every other name is refused here, as the library knows more spellings than its manual; CEL's comments count as blanks.
 _BLANK: Final = r"(?:\s|//[^\n]*\n)*"
 _CALL_ON_VALUE: Final = re.compile(rf"\.{_BLANK}(\w+){_BLANK}\(")
