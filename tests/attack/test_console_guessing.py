@@ -19,6 +19,8 @@ from rulebook.admintokens import TokenEntry
 from tests.autoscaler.console_stage import Operator, running_stage, stage_settings
 
 ORIGIN = "https://ops.example.org"
+CHOSEN = json.dumps([{"name": "kim", "role": "viewer", "scrypt": "2:1:1:c2FsdA==:a2V5a2V5a2V5a2V5"}])
+"""A token file with one token that somebody chose, which is compared slowly."""
 
 
 @asynccontextmanager
@@ -70,6 +72,7 @@ async def test_many_guesses_at_once_are_counted_before_they_are_compared(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     async with guessing(tmp_path, store_url) as stranger:
+        (tmp_path / "tokens.yaml").write_text(CHOSEN)
         answers = await asyncio.gather(*[guess(stranger, "198.51.100.1") for _ in range(40)])
     assert Counter(answers) == {401: 10, 429: 30}
 
@@ -85,8 +88,7 @@ async def test_comparisons_that_wait_are_bounded_and_who_is_turned_away_has_lost
 
     monkeypatch.setattr(tokens, "matches_slowly", match)
     async with guessing(tmp_path, store_url) as stranger:
-        chosen = {"name": "kim", "role": "viewer", "scrypt": "2:1:1:c2FsdA==:a2V5a2V5a2V5a2V5"}
-        (tmp_path / "tokens.yaml").write_text(json.dumps([chosen]))
+        (tmp_path / "tokens.yaml").write_text(CHOSEN)
         crowd = [
             asyncio.create_task(guess(stranger, f"198.51.100.{number}"))
             for number in range(tokens.MOST_WAITING + 4)
