@@ -170,7 +170,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "burst": "At most so many at once.",
         "capacity": "At most so many in the shop or on their way.",
         "claimWithin": "How long a released buyer has to come in before the turn goes to the next.",
-        "fallbackRate": "At most so many a second while no rule says what the shop can take.",
+        "fallbackRate": "At most so many a second while no rule says what the shop can take; without it the last word holds.",
     },
     "SessionLimits": {
         "": "How long an admitted buyer may stay.",
