@@ -254,6 +254,70 @@ async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
         writer.close()
 
 
+async def test_an_answer_that_nobody_takes_gives_the_shops_connection_back(
+    deaf: socket.socket,
+) -> None:
+    ended = asyncio.Event()
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(LARGE[:65_536])
+        finally:
+            ended.set()
+
+    async with proxied(shop_of(pour), limits=ProxyLimits(body_s=0.2)) as gate:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", int(gate.rpartition(":")[2])))
+        asked = f"GET /film HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\n\r\n"
+        await loop.sock_sendall(deaf, asked.encode())
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        told = b""
+        while piece := await asyncio.wait_for(loop.sock_recv(deaf, 65_536), WITHIN_S):
+            told += piece
+        assert told.startswith(b"HTTP/1.1 200")
+        assert not told.endswith(b"0\r\n\r\n")  # cut off: a part must not pass for the whole
+
+
+async def test_an_answer_that_is_taken_bit_by_bit_arrives_whole() -> None:
+    """However long it takes in all: the limit is for one piece."""
+    whole, limit_s = 3_000_000, 0.5
+
+    async def pour(request: web.Request) -> web.Response:
+        return web.Response(body=LARGE[:whole])
+
+    async with proxied(shop_of(pour), limits=ProxyLimits(body_s=limit_s)) as gate:
+        head = f"GET /film HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\nConnection: close\r\n\r\n"
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        began, taken = asyncio.get_running_loop().time(), 0
+        while piece := await asyncio.wait_for(reader.read(65_536), WITHIN_S):
+            taken += len(piece)
+            await asyncio.sleep(0.02)
+        assert taken > whole
+        assert asyncio.get_running_loop().time() - began > limit_s
+        writer.close()
+
+
+async def test_a_shop_that_is_silent_for_long_is_no_buyers_fault() -> None:
+    """Events that a shop sends once in a while: nothing waits to be taken, so nothing runs out."""
+
+    async def tell_twice(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(2):
+            await response.write(b"data: seat\n\n")
+            await asyncio.sleep(0.3)
+        return response
+
+    async with proxied(shop_of(tell_twice), limits=ProxyLimits(body_s=0.05)) as gate:
+        head = f"GET /events HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\nConnection: close\r\n\r\n"
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        assert (await asyncio.wait_for(reader.read(), WITHIN_S)).count(b"data: seat") == 2
+        writer.close()
+
+
 async def test_a_body_that_goes_on_slowly_arrives(tmp_path: Path) -> None:
     async with proxied(shop_of(tell), limits=ProxyLimits(body_s=20.0)) as gate:
         head = (
