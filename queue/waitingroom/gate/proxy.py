@@ -44,6 +44,7 @@ from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send_to_line
+from waitingroom.gate.unnamed import UnnamedHosts
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.gate.websocket import join
 from waitingroom.room import Room
@@ -90,6 +91,7 @@ class ProxyGate:
         self._arrival = arrival
         self.counts = Counts()
         self.exchanges = Exchanges()
+        self._unnamed = UnnamedHosts()
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
@@ -142,7 +144,11 @@ class ProxyGate:
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
+        if onsale is None or self._guard.is_outside(onsale, time.time()):
+            return None
+        if judgement.unnamed:
+            self._unnamed.note(judgement, request[REQUEST_ID])
+        return onsale
 
     def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.Response:
         room = self._rooms.get(onsale.name)
