@@ -163,7 +163,10 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audience": "What a token's aud must be, or hold; the onsale's name, if left out.",
         "algorithms": "How tokens may be signed.",
     },
-    "Protect": {"host": "The host; any, if left out.", "path": "The path and all below it."},
+    "Protect": {
+        "host": "The host; any, if left out. A host that no onsale names is judged as each that is named.",
+        "path": "The path and all below it.",
+    },
     "Bypass": {"path": "The path and all below it.", "methods": "Only these HTTP methods; any, if left out."},
     "AdmissionLimits": {
         "rate": "At most so many buyers a second.",
