@@ -23,6 +23,7 @@ from autoscaler.errors import ConfigurationError
 from autoscaler.instrumentation.events import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
+from autoscaler.patience import Patience
 from autoscaler.plan import Refusal, make_plan
 from autoscaler.scaler import open_scaler
 from autoscaler.server import SCALER, make_app
@@ -59,6 +60,7 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
                 writes=not settings.dry_run,
             )
         runner = web.AppRunner(app, handle_signals=False, access_log=None)
+        patience = Patience()
 
         def read_again() -> None:
             if SCALER in app:  # before that, they are being read anyway
@@ -67,12 +69,18 @@ async def run_scaler(settings: ScalerSettings, listening: asyncio.Future[int] | 
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_again)
         try:
             await runner.setup()
+            if runner.server is not None:
+                patience.install(runner.server)
             await web.SockSite(runner, listener).start()
             port: int = listener.getsockname()[1]
             _log.info("scaler_runs", host=settings.host, port=port, rules=list(plan.rules))
             if listening is not None:
                 listening.set_result(port)
-            await stop.wait()
+            watching = asyncio.create_task(patience.watch())
+            try:
+                await stop.wait()
+            finally:
+                watching.cancel()
             _log.info("scaler_stops")
         finally:
             await runner.cleanup()

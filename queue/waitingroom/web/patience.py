@@ -13,10 +13,9 @@ import time
 
 from aiohttp import web
 
+from rulebook.patience import HEAD_WITHIN_S, REST_WITHIN_S, Resting
 from waitingroom.gate.trust import TrustedProxies
 
-HEAD_WITHIN_S = 20.0
-REST_WITHIN_S = 75.0
 _LOOK_EVERY_S = 1.0
 
 
@@ -31,57 +30,48 @@ class Patience:
         rest_within_s: float = REST_WITHIN_S,
     ) -> None:
         self._trusted = trusted
-        self._head_within_s = head_within_s
-        self._rest_within_s = rest_within_s
+        self._resting: Resting[web.RequestHandler] = Resting(head_within_s, rest_within_s)
         self._server: web.Server | None = None
-        self._busy: set[object] = set()
-        self._asked: dict[object, asyncio.Transport | None] = {}
-        self._resting_since_s: dict[object, float] = {}
+        self._transports: dict[web.RequestHandler, asyncio.Transport | None] = {}
 
     def install(self, server: web.Server) -> None:
         """Know from now on which connections have a request under way."""
         self._server = server
-        answer, busy, asked, resting = server.request_handler, self._busy, self._asked, self._resting_since_s
+        answer, begin, end, transports = (
+            server.request_handler,
+            self._resting.begin,
+            self._resting.end,
+            self._transports,
+        )
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
-            busy.add(connection)
-            asked[connection] = request.transport  # kept here: once it is closing, the connection names none
-            resting.pop(connection, None)
+            begin(connection)
+            # Kept here: once it is closing, the connection names none.
+            transports[connection] = request.transport
             try:
                 return await answer(request)
             finally:
-                busy.discard(connection)
+                end(connection)
 
         server.request_handler = handle
 
     def look(self, now_s: float) -> int:
         """End the connections whose time is over at `now_s` (monotonic seconds); return how many there were."""
         connections = self._server.connections if self._server is not None else []
-        closed = 0
-        for connection in connections:
-            if connection in self._busy:
-                continue
-            since_s = self._resting_since_s.setdefault(connection, now_s)
-            if connection not in self._asked:
-                overdue = now_s - since_s >= self._head_within_s
+        overdue = self._resting.overdue(connections, now_s, self._is_a_proxys)
+        for connection in overdue:
+            transport = self._transports.get(connection)
+            if transport is not None and transport.get_write_buffer_size():
+                transport.abort()
             else:
-                overdue = now_s - since_s >= self._rest_within_s and not self._trusted.holds(
-                    _address(connection.peername)
-                )
-            if overdue:
-                transport = self._asked.get(connection)
-                if transport is not None and transport.get_write_buffer_size():
-                    transport.abort()
-                else:
-                    connection.force_close()
-                closed += 1
-        open_ones = set(connections)
-        for gone in self._asked.keys() - open_ones:
-            del self._asked[gone]
-        for gone in self._resting_since_s.keys() - open_ones:
-            del self._resting_since_s[gone]
-        return closed
+                connection.force_close()
+        for gone in self._transports.keys() - set(connections):
+            del self._transports[gone]
+        return len(overdue)
+
+    def _is_a_proxys(self, connection: web.RequestHandler) -> bool:
+        return self._trusted.holds(_address(connection.peername))
 
     async def watch(self) -> None:
         """Look every second for as long as the task lives."""
