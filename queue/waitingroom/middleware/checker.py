@@ -81,10 +81,16 @@ class Checker:
     """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it."""
 
     def __init__(
-        self, onsales: Iterable[Onsale], *, room_url: str, hours: Callable[[Onsale], Hours] = hours_of
+        self,
+        onsales: Iterable[Onsale],
+        *,
+        room_url: str,
+        hours: Callable[[Onsale], Hours] = hours_of,
+        secure_cookies: bool = True,
     ) -> None:
         self._guard = Guard(onsales, hours)
         self._room_url = room_url
+        self._secure = secure_cookies
 
     def check(
         self,
@@ -110,7 +116,7 @@ class Checker:
             if token != sent:
                 # What the buyer would have sent, had the last answer reached them.
                 cookie = cookie.replace(sent, token)
-        admission = reader.read(onsale.name, cookie, now_s)
+        admission = reader.read(onsale.name, cookie, now_s, secure=self._secure)
         if admission is not None and not (sessions is not None and sessions.is_over(admission.session)):
             return Verdict(admission=admission, token=token, is_newer=token != sent)
         kid = None if admission is not None else key_named(sent)
