@@ -78,7 +78,11 @@ class Sessions(Protocol):
 
 
 class Checker:
-    """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it."""
+    """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it.
+
+    Raises:
+        ConfigurationError: one of `free_hosts`, at which no onsale needs a pass, is no host name.
+    """
 
     def __init__(
         self,
@@ -87,8 +91,9 @@ class Checker:
         room_url: str,
         hours: Callable[[Onsale], Hours] = hours_of,
         secure_cookies: bool = True,
+        free_hosts: Iterable[str] = (),
     ) -> None:
-        self._guard = Guard(onsales, hours)
+        self._guard = Guard(onsales, hours, free_hosts=free_hosts)
         self._room_url = room_url
         self._secure = secure_cookies
 
