@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.sale import REPLICAS, site_ceiling
 from tests.chaos.verdict import RECOVERED_SHARE, SETTLED_AFTER_S, WINDOW_S, Verdict, Violation
 
 _EVIDENCE_INDENT = "\n      "
@@ -132,6 +133,8 @@ def page(played: Sequence[Played], origin: str) -> str:
         origin=f"{origin} {_settings(played)}",
         rows="\n".join(_row(sales) for sales in by_fault.values()),
         failures=_failures(played),
+        replicas=REPLICAS,
+        ceiling=site_ceiling().rate_per_s,
         share=f"{RECOVERED_SHARE:.0%}",
         window=f"{WINDOW_S:g}",
         settled=f"{SETTLED_AFTER_S:g}",
@@ -222,7 +225,8 @@ and what the room tells in public:
 - *twice*: places for which more than one session was seen;
 - *order*: buyers called while somebody further ahead was still told to wait;
 - *too many*: sessions in the shop beyond the bucket and the integral of the rate since the opening, or positions \
-released in any stretch of time beyond bucket, rate and what was given back, whichever is more.
+released in any stretch of time beyond bucket, rate and what was given back, whichever is more. The rate is what the room \
+tells, as it falls with each fault, but never counts for more than the {replicas} replicas can take ({ceiling:g}/s).
 
 Besides, everybody who stays has to be served, nobody inside may be turned away by the gate, no session may have two \
 users, and no process may log a traceback.
