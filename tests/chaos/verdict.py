@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -132,7 +133,8 @@ def wrongs_of(run: Run) -> list[Violation]:
     if struck is not None and run.empties_bucket:
         rates = without_rate(rates, struck.from_s, struck.until_s, "no release is possible")
     lost = [buyer for buyer in buyers if lost_places([buyer])]
-    doubles = [buyer for buyer in buyers if double_claims([buyer], _served_to(evidence, buyer))]
+    served_to = _served_to(evidence)
+    doubles = [buyer for buyer in buyers if double_claims([buyer], served_to[buyer.buyer])]
     early = called_too_early(buyers)
     excess = worst_excess(evidence.served, rates, run.opens_s)
     return [
@@ -258,8 +260,11 @@ def _turned_away(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
     ]
 
 
-def _served_to(evidence: Evidence, buyer: BuyerRecord) -> list[ServedEntry]:
-    return [entry for entry in evidence.served if entry.buyer == buyer.buyer]
+def _served_to(evidence: Evidence) -> defaultdict[int | None, list[ServedEntry]]:
+    entries: defaultdict[int | None, list[ServedEntry]] = defaultdict(list)
+    for entry in evidence.served:
+        entries[entry.buyer].append(entry)
+    return entries
 
 
 def _of_fault(run: Run, back_s: float | None) -> Violation | None:
