@@ -58,7 +58,7 @@ def restless(about_kib: float, process: str = "gate") -> list[Sample]:
 
 
 def test_memory_so_restless_that_a_leak_could_hide_in_it_shows_nothing() -> None:
-    assert against(restless(2000.0), "gate") == ["soak_memory_smallest_seen"]
+    assert against(restless(1000.0), "gate") == ["soak_memory_smallest_seen"]
 
 
 def test_neighbouring_looks_that_resemble_each_other_make_no_slope_sure() -> None:
@@ -68,7 +68,7 @@ def test_neighbouring_looks_that_resemble_each_other_make_no_slope_sure() -> Non
 
 
 def test_the_smallest_growth_that_is_sure_to_be_found_is_above_the_limit_by_twice_the_error() -> None:
-    assert Growth(0.0, error=5.0).smallest_seen(128.0) == 138.0
+    assert Growth(0.0, error=5.0).smallest_seen(64.0) == 74.0
 
 
 def test_a_process_that_grew_until_it_had_what_it_needs_is_not_blamed() -> None:
@@ -139,5 +139,5 @@ def test_a_figure_names_its_process_and_its_limit() -> None:
     found = seen("room", lambda minute: 80 * MIB, lambda minute: 30)
     printed = {figure.name: figure for figure in figures(soaked(found))}
     growth = printed["soak_memory_growth"]
-    assert (growth.of, growth.unit, growth.baseline) == ("room", "KiB/min", 128.0)
+    assert (growth.of, growth.unit, growth.baseline) == ("room", "KiB/min", 64.0)
     assert printed["soak_lost_places"].value == 0

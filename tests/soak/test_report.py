@@ -61,7 +61,7 @@ def test_a_sale_in_which_no_process_was_looked_at_has_shown_nothing() -> None:
 
 def test_what_is_beyond_its_limit_is_named_with_it() -> None:
     assert failures(figures(soaked(worker(kib_per_min=200.0), ADMITTED))) == [
-        "soak_memory_growth of room worker 1: 200 KiB/min, at most 128"
+        "soak_memory_growth of room worker 1: 200 KiB/min, at most 64"
     ]
 
 
@@ -109,8 +109,8 @@ def test_the_page_tells_of_the_run_and_of_each_process() -> None:
 def test_the_page_says_which_leak_would_not_be_found_out() -> None:
     crowd = [replace(ADMITTED, buyer=number, sessions=(str(number),)) for number in range(10_240)]
     text = page([MACHINE, *figures(soaked(STAYS, *crowd))])
-    assert "A worker meets 512 buyers a minute here, so that is 256 bytes of each: **a worker" in text
-    assert "most (room worker 1), is 128 KiB a minute, 256 bytes for each buyer of a worker: " in text
+    assert "A worker meets 512 buyers a minute here, so that is 128 bytes of each: **a worker" in text
+    assert "most (room worker 1), is 64 KiB a minute, 128 bytes for each buyer of a worker: " in text
     assert "every 1,024 buyers of a worker, 30 an hour, would pass." in text
 
 
@@ -119,7 +119,7 @@ def test_the_page_marks_what_grows() -> None:
     assert (
         "| room worker 1 **grows** **leaves files open** | 80.0 | 81.0 | 82.0 | +200 | 80 | +1.02 |" in text
     )
-    assert "**Not as it has to be: soak_memory_growth of room worker 1: 200 KiB/min, at most 128; " in text
+    assert "**Not as it has to be: soak_memory_growth of room worker 1: 200 KiB/min, at most 64; " in text
 
 
 @pytest.mark.parametrize(("growth", "status"), [(3.0, 0), (200.0, 1)], ids=["stays", "grows"])
