@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import uvloop
 
@@ -27,6 +26,7 @@ from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.scripts import scripts
 from tests.benchmarks.sizes import FULL, Sizes
 from tests.benchmarks.versus import Effort
+from tests.files import written_file
 from tidegate.bench.crowd import play_crowds
 from tidegate.bench.options import CrowdOptions
 
@@ -121,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names", nargs="*", choices=[[], *BENCHMARKS], metavar="name", help=", ".join(BENCHMARKS)
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to FILE as well")
+    parser.add_argument("--json", type=written_file, metavar="FILE", help="write the lines to FILE as well")
     for name, value in asdict(FULL).items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{_HELP[name]} ({value})")
     add_options(parser)

@@ -169,3 +169,32 @@ def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
         "machine, status, join, gate, memory, scripts, admission, decide, eta"
         in capsys.readouterr().err.replace("'", "")
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["machine", "--json", "/nowhere/at/all"],
+            "argument --json: cannot write /nowhere/at/all: there is no folder /nowhere/at",
+        ),
+        (
+            ["machine", "onsale", "--trace", "/nowhere/trace.csv"],
+            "argument --trace: cannot read /nowhere/trace.csv: No such file or directory",
+        ),
+        (
+            ["machine", "--trace", "/dev/null"],
+            "argument --trace: the trace cannot be used: null:1: holds no rows below a header such as minute,requests_per_second",
+        ),
+    ],
+    ids=["no folder", "no trace", "an empty trace"],
+)
+def test_a_file_that_cannot_be_used_is_told_before_anything_is_measured(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.rstrip().endswith(message)
