@@ -128,7 +128,8 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     await client.execute_command("CONFIG", "SET", "appendonly", "yes")
     passed = json.loads(await done(here, "preflight", "cactus", "--json"))
     assert {check["name"]: check["result"] for check in passed["checks"]} == dict.fromkeys(
-        ("store", "persistence", "memory", "clock", "settings", "keys", "draw", "headroom"), "pass"
+        ("store", "persistence", "memory", "clock", "settings", "operators", "keys", "draw", "headroom"),
+        "pass",
     )
     await client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     evicting = await tidegate("preflight", "cactus", url=here.room)
