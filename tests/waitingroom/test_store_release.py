@@ -215,10 +215,11 @@ async def test_those_left_over_when_a_sale_ends_are_no_work_for_the_scaler(
     now_us = await store_now_us(client)
     opened = {"prequeue_us": str(now_us - 2 * MINUTE_US), "opens_us": str(now_us - MINUTE_US)}
     store = OnsaleStore(client, "cactus", settings(**opened))
+    await store.configure()
+    await client.hset("{cactus}:room", "hold", "so that nobody is released meanwhile")
     await fill_and_advance(store)
     await client.rpush("{cactus}:late", "1:1")
-    ends_us = now_us + MINUTE_US
-    await client.hset("{cactus}:room", ending, str(ends_us))
+    await client.hset("{cactus}:room", ending, str(now_us + 10 * MINUTE_US))
 
     async def backlog() -> int:
         await client.hset("{cactus}:room", "published_us", "1")
@@ -228,7 +229,6 @@ async def test_those_left_over_when_a_sale_ends_are_no_work_for_the_scaler(
         assert (figures.tail, figures.released) == (50, 0)
         return figures.waiting + figures.late
 
-    await client.hset("{cactus}:room", "hold", "so that nobody is released meanwhile")
     assert await backlog() == 51
     await client.hset("{cactus}:room", ending, str(await store_now_us(client)))
     assert await backlog() == 0
