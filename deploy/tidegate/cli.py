@@ -272,10 +272,10 @@ def queue_keys(
     ],
 ) -> None:
     """Make the key files which the documents need and the folder lacks; what is there is left alone. Prints their names."""
-    from waitingroom.hall import load_onsales
+    from waitingroom.hall import drawn, load_onsales
     from waitingroom.keyfiles import load_keyring
 
-    load_keyring(keys, load_onsales(onsales))
+    load_keyring(keys, drawn(load_onsales(onsales)))
     print("\n".join(sorted(file.name for file in keys.iterdir() if not file.name.startswith("."))))
 
 

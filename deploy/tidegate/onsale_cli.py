@@ -180,8 +180,10 @@ def open_now(context: typer.Context, name: Name, as_documented: AsDocumented = F
 
 @onsale_app.command("close")
 def close_now(context: typer.Context, name: Name, as_documented: AsDocumented = False) -> None:
-    """Close now."""
+    """Close now: nobody else is released. The shop stays guarded until the document's `closes`."""
     _change(context, name, "close", {"at": "document" if as_documented else "now"})
+    if not as_documented:
+        _say_guarded(context)
 
 
 @onsale_app.command("soldout")
@@ -190,8 +192,10 @@ def soldout(
     name: Name,
     undo: Annotated[bool, typer.Option("--undo", help="Not sold out after all.")] = False,
 ) -> None:
-    """Say that everything is sold; this closes the onsale."""
+    """Say that everything is sold; this closes the onsale. The shop stays guarded until the document's `closes`."""
     _change(context, name, "soldout", {"soldout": not undo})
+    if not undo:
+        _say_guarded(context)
 
 
 @onsale_app.command("beacon")
@@ -298,6 +302,15 @@ def _change(context: typer.Context, name: str, action: str, body: dict[str, Any]
         return _print_json(answer)
     print(f"{name}: {action}: {_changes(answer) or 'nothing to change'}")
     return None
+
+
+def _say_guarded(context: typer.Context) -> None:
+    """Say what a closing does not do, as the next question is when the shop is free again."""
+    if not context.obj.json:
+        print(
+            "those inside and those whose turn has come go on; nobody else gets in, as the gate guards the shop until "
+            "the document's `closes` (for good where it has none): to open it to all, write an earlier one"
+        )
 
 
 def _changes(entry: dict[str, Any]) -> str:

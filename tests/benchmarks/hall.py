@@ -45,7 +45,7 @@ class Hall:
         document = _document(rate)
         (folder / "onsales" / f"{NAME}.yaml").write_text(json.dumps(document))
         self._onsale = Onsale.model_validate(document)
-        self._keyring = load_keyring(folder / "keys", [NAME])
+        self._keyring = load_keyring(folder / "keys", [])
         self._places = uvloop.run(self._fill(waiting))
 
     @property

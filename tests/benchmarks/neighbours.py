@@ -133,7 +133,7 @@ async def _prepare(folder: Path, store_url: str, seconds: int) -> bytes:
     for name, onsale in documents.items():
         fields: dict[str, Any] = onsale.model_dump(mode="json", by_alias=True, exclude_none=True)
         (folder / "onsales" / f"{name}.yaml").write_text(json.dumps(fields))
-    keyring = load_keyring(folder / "keys", documents)
+    keyring = load_keyring(folder / "keys", [])
     client = connect(store_url)
     store = OnsaleStore(client, QUIET, room_settings(documents[QUIET]))
     await store.configure()

@@ -84,12 +84,12 @@ async def test_an_operator_runs_an_onsale(here: Living) -> None:
     await done(here, "resume", "cactus")
     await done(here, "rate", "cactus", "none")
     assert await overrides(here) == {}
-    await done(here, "close", "cactus")
+    assert "the gate guards the shop until the document's `closes`" in await done(here, "close", "cactus")
     assert set(await overrides(here)) == {"ops_closes_us"}
     await done(here, "open", "cactus")
-    await done(here, "soldout", "cactus")
+    assert "the gate guards the shop" in await done(here, "soldout", "cactus")
     assert set(await overrides(here)) == {"soldout"}
-    await done(here, "soldout", "cactus", "--undo")
+    assert "guards" not in await done(here, "soldout", "cactus", "--undo")
     assert await overrides(here) == {}
     assert "is revoked" in await done(here, "revoke", "cactus", SESSION)
 
@@ -128,7 +128,8 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     await client.execute_command("CONFIG", "SET", "appendonly", "yes")
     passed = json.loads(await done(here, "preflight", "cactus", "--json"))
     assert {check["name"]: check["result"] for check in passed["checks"]} == dict.fromkeys(
-        ("store", "persistence", "memory", "clock", "settings", "keys", "draw", "headroom"), "pass"
+        ("store", "persistence", "memory", "clock", "settings", "operators", "keys", "draw", "headroom"),
+        "pass",
     )
     await client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     evicting = await tidegate("preflight", "cactus", url=here.room)

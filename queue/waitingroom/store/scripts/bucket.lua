@@ -204,9 +204,14 @@ local function settling()
   return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
 end
 
+local function has_closed()
+  local closes = number('closes_us')
+  return closes > 0 and NOW >= closes
+end
+
 local function is_open()
-  local opens, closes = number('opens_us'), number('closes_us')
-  if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or (closes > 0 and NOW >= closes) then
+  local opens = number('opens_us')
+  if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or has_closed() then
     return false
   end
   if recovering() then

@@ -51,8 +51,10 @@ local function publish()
   set('arrivals_per_s', per_second(tail, tail_then))
   set('released_per_s', per_second(released, released_then))
   set('claimed_per_s', per_second(claimed, claimed_then))
+  -- Whoever stands in line when the onsale ends is no work for the shop any more: nobody will be released.
+  local ended = has_closed()
   redis.call('HSET', key('figures'),
-    'at_us', text(NOW), 'waiting', text(waiting), 'late', late_waiting(), 'tail', text(tail),
+    'at_us', text(NOW), 'waiting', ended and '0' or text(waiting), 'late', ended and '0' or late_waiting(), 'tail', text(tail),
     'released', text(released), 'claimed', text(claimed), 'sessions', live_sessions(),
     'arrivals_per_s', room.arrivals_per_s, 'released_per_s', room.released_per_s, 'claimed_per_s', room.claimed_per_s,
     'opens_us', room.opens_us)
