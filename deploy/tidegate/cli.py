@@ -194,8 +194,8 @@ def queue_serve(
     log_level: LogDepth = LogLevel.INFO,
 ) -> None:
     """Serve the waiting room, and with --gate a reverse proxy in front of the shop."""
+    from rulebook.addresses import LOOPBACK
     from waitingroom.gate.limits import ProxyLimits
-    from waitingroom.gate.trust import LOOPBACK
     from waitingroom.scoreboard import Scoreboard
     from waitingroom.serve import run_queue
     from waitingroom.settings import ListenAddress, QueueSettings

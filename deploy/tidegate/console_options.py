@@ -27,6 +27,16 @@ Url: TypeAlias = Annotated[
         help="The address people reach the console by, where a proxy stands before it.",
     ),
 ]
+TrustedProxy: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trusted-proxy",
+        envvar="TIDEGATE_TRUSTED_PROXY",
+        help="Address or network (CIDR) of a proxy before the console that may say who asks; repeatable. Default: loopback "
+        "with --console-url, else none.",
+        show_default=False,
+    ),
+]
 RoomAdmin: TypeAlias = Annotated[
     str | None,
     typer.Option(
@@ -46,7 +56,11 @@ RoomAdminTokenFile: TypeAlias = Annotated[
 
 
 def console_of(
-    tokens: Path | None, url: str | None, room_admin: str | None, room_admin_token_file: Path | None
+    tokens: Path | None,
+    url: str | None,
+    trusted_proxies: list[str] | None,
+    room_admin: str | None,
+    room_admin_token_file: Path | None,
 ) -> ConsoleSettings | None:
     """Return the console's settings; None where there is to be none.
 
@@ -57,7 +71,7 @@ def console_of(
     from autoscaler.console.settings import ConsoleSettings
 
     if tokens is None:
-        if url or room_admin or room_admin_token_file:
+        if url or trusted_proxies or room_admin or room_admin_token_file:
             raise typer.BadParameter("is needed for a console", param_hint="--console-tokens")
         return None
-    return ConsoleSettings(tokens, url, room_admin, room_admin_token_file)
+    return ConsoleSettings(tokens, url, tuple(trusted_proxies or ()), room_admin, room_admin_token_file)

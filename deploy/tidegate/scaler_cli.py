@@ -97,6 +97,7 @@ def scaler_run(
     lease_duration: lead.LeaseDuration = 15.0,
     console_tokens: console.Tokens = None,
     console_url: console.Url = None,
+    trusted_proxy: console.TrustedProxy = None,
     room_admin: console.RoomAdmin = None,
     room_admin_token_file: console.RoomAdminTokenFile = None,
     log_format: LogForm = LogFormat.CONSOLE,
@@ -143,7 +144,9 @@ def scaler_run(
         lease_name=lease_name,
         lease_namespace=lease_namespace,
         lease_s=lease_duration,
-        console=console.console_of(console_tokens, console_url, room_admin, room_admin_token_file),
+        console=console.console_of(
+            console_tokens, console_url, trusted_proxy, room_admin, room_admin_token_file
+        ),
     )
     if not once:
         configure_logs(log_format, log_level)

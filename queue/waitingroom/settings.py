@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rulebook.addresses import LOOPBACK
 from waitingroom.gate.limits import ProxyLimits
-from waitingroom.gate.trust import LOOPBACK
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rulebook import DocumentErrors, load_text
+from rulebook import DocumentErrors, FormulaError, load_text
+from rulebook.formula import compile_formula
 from tests.rulebook.documents import RULE
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -46,6 +47,21 @@ def test_it_is_one_problem(text: str, expected: str) -> None:
     with pytest.raises(DocumentErrors) as refused:
         load_text(text, "x.yaml")
     assert [str(problem) for problem in refused.value.problems] == [f"x.yaml:{expected}"]
+
+
+@pytest.mark.parametrize("loop", ["map", "filter", "all", "exists", "exists_one", "existsOne"])
+@pytest.mark.parametrize(
+    "call",
+    ["[0].{}(a, true)", "[0] .\t{}\f(a, true)", "[0].{}//\n(a, true)", "[0].// (\n//\n {} // ((\n\r(a, true)", "'//'.{}(a, true)"],
+    ids=["plain", "blanks", "a comment behind the name", "comments everywhere", "a comment that is text"],
+)  # fmt: skip
+def test_a_formula_does_not_loop_however_it_is_spelt(call: str, loop: str) -> None:
+    with pytest.raises(FormulaError, match="must not loop over lists"):
+        compile_formula(f"{call.format(loop)} == [] ? 1 : 2")
+
+
+def test_a_formula_may_hold_comments() -> None:
+    compile_formula("max(requests, // the crowd\n values.latency > 0.3 ? 9 : 2) // more than (that)")
 
 
 def test_a_field_given_twice_and_merge_keys_are_refused() -> None:

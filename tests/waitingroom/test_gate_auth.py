@@ -8,12 +8,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from multidict import CIMultiDict
 
+from rulebook.addresses import LOOPBACK
 from tests.waitingroom.gates import PAGE, ROOM_URL, admission, checkpoint, cookies
 from tests.waitingroom.samples import device, onsale
 from waitingroom.gate.auth import AuthGate
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.sessions import Sessions
-from waitingroom.gate.trust import LOOPBACK, TrustedProxies
+from waitingroom.gate.trust import TrustedProxies
 
 SHOP = "shop.example.org"
 CACTUS = onsale(

@@ -8,10 +8,11 @@ import pytest
 from multidict import CIMultiDict
 from redis.asyncio import Redis
 
+from rulebook.addresses import client_key
 from tests.waitingroom.living import JSON, living
 from tests.waitingroom.samples import onsale
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.web.limits import ClientBuckets, Clients, client_key
+from waitingroom.web.limits import ClientBuckets, Clients
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8:ffff::/48"])
 

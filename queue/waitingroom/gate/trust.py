@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 
+from rulebook.addresses import LOOPBACK, is_within, read_networks
 from waitingroom.errors import ConfigurationError
 from waitingroom.memo import Memo
 
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 _REMEMBERED = 4096
 
 
@@ -20,7 +19,10 @@ class TrustedProxies:
     """
 
     def __init__(self, networks: Iterable[str] = LOOPBACK) -> None:
-        self._networks = [_network(text) for text in networks]
+        try:
+            self._networks = read_networks(networks)
+        except ValueError as error:
+            raise ConfigurationError(str(error)) from error
         self._known: Memo[bool] = Memo(_REMEMBERED)
 
     def holds(self, peer: str | None) -> bool:
@@ -29,24 +31,6 @@ class TrustedProxies:
             return False
         trusted = self._known.get(peer)
         if trusted is None:
-            trusted = self._holds(peer)
+            trusted = is_within(peer, self._networks)
             self._known.put(peer, trusted)
         return trusted
-
-    def _holds(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return any(address in network for network in self._networks)
-
-
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"trusted proxy {text!r}: not an address or a network such as 10.0.0.0/8 ({error})"
-        ) from error

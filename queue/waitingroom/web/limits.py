@@ -1,40 +1,25 @@
-"""Who a client is, and how often it may ask: a token bucket for each client address, in this process alone.
+"""How often a client may ask: a token bucket for each client, in this process alone.
 
-A trusted proxy speaks for its clients in X-Forwarded-For; nobody else is believed. An IPv6 client is its /64, as that is what one
-subscriber gets. Memory is bounded: the clients not seen for longest are forgotten, and start with a full bucket again.
+What of an address stands for one client is the rulebook's (`addresses`). Memory is bounded: the clients not seen for longest are
+forgotten, and start with a full bucket again.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from http import HTTPStatus
-from typing import Protocol
 
 from aiohttp import web
 
+from rulebook.addresses import ForwardedHeaders, client_of, hops_of
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.memo import Memo
 from waitingroom.web.negotiation import problem
 
 _CLIENTS_REMEMBERED = 50_000
-_ADDRESSES_REMEMBERED = 4096
-_LONGEST_ADDRESS = 128  # in characters, with port and zone: what is remembered is bounded in size too
-_MAX_HOPS = 16
-_SUBSCRIBER_BITS = 64
-_NO_ADDRESS = "local"
 _STREAM_RETRY_S = 30.0
-
-
-class ForwardedHeaders(Protocol):
-    """What we need of a multidict."""
-
-    def getall(self, key: str, default: Sequence[str], /) -> Sequence[str]:
-        """Return the values in their order."""
-        ...
 
 
 class ClientBuckets:
@@ -74,24 +59,15 @@ class Clients:
     """Tells whose request it is."""
 
     def __init__(self, trusted: TrustedProxies) -> None:
-        self._trusted = trusted
+        self._holds = trusted.holds
 
     def client(self, peer: str | None, headers: ForwardedHeaders) -> str:
         """Name the client: the nearest address that is not a trusted proxy's, or else the furthest that is known."""
-        found = peer or ""
-        if self._trusted.holds(peer):
-            for hop in reversed(_hops(headers)):
-                address = _address(hop) if len(hop) <= _LONGEST_ADDRESS else None
-                if address is None:
-                    break
-                found = address
-                if not self._trusted.holds(address):
-                    break
-        return client_key(found)
+        return client_of(peer, headers, self._holds)
 
     def speaks_for_itself(self, peer: str | None, headers: ForwardedHeaders) -> bool:
         """Tell whether the request comes from a trusted proxy which names no client: it may stand for all of them."""
-        return self._trusted.holds(peer) and not _hops(headers)
+        return self._holds(peer) and not hops_of(headers)
 
 
 class Streams:
@@ -121,43 +97,7 @@ class Streams:
                 del self._open[client]
 
 
-@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
-def client_key(address: str) -> str:
-    """Return what of an address stands for one client: the whole of IPv4, the /64 of IPv6."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return _NO_ADDRESS
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((parsed, _SUBSCRIBER_BITS), strict=False))
-
-
 def too_many_streams() -> web.Response:
     """Answer a client that has too many streams open."""
     detail = "Too many streams are open from your network; ask for the state from time to time instead."
     return problem(HTTPStatus.TOO_MANY_REQUESTS, "Too many streams", detail, retry_after_s=_STREAM_RETRY_S)
-
-
-def _hops(headers: ForwardedHeaders) -> list[str]:
-    named = headers.getall("X-Forwarded-For", ())
-    if not named:
-        return []
-    text = ",".join(named)
-    return [hop for hop in (part.strip() for part in text.split(",")) if hop][-_MAX_HOPS:]
-
-
-@lru_cache(maxsize=_ADDRESSES_REMEMBERED)
-def _address(hop: str) -> str | None:
-    """Read one entry of X-Forwarded-For; some proxies add a port, and brackets around IPv6."""
-    if hop.startswith("["):
-        hop = hop[1:].partition("]")[0]
-    elif hop.count(":") == 1:
-        hop = hop.partition(":")[0]
-    try:
-        ipaddress.ip_address(hop)
-    except ValueError:
-        return None
-    return hop

@@ -69,6 +69,7 @@ def add_console(
                 audit=Audit(shelves),
                 room=room,
                 leader=leader,
+                proxies=settings.proxies,
             )
             history = app[CONSOLE].onsale_history
             remembering = Remembering(chronicle, history, lambda: _standing(scaler(), writes=writes))

@@ -19,12 +19,14 @@ from autoscaler.console.leaders import LeaderAddress
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.seen import mark_of
+from autoscaler.console.seldom import Seldom
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import TokenFile, may_act
 from autoscaler.console.views import ago, standing
 from autoscaler.loop import RuleLoop
 from autoscaler.scaler import Scaler
+from rulebook.addresses import Networks, client_of, is_within
 from rulebook.rule import ScalingRule
 
 ROOT: Final = "/console"
@@ -59,9 +61,12 @@ class Console:
     audit: Audit
     room: RoomAdmin | None
     leader: LeaderAddress
+    proxies: Networks = ()
     onsale_history: OnsaleHistory = field(default_factory=OnsaleHistory)
     sessions: Sessions = field(default_factory=Sessions)
     attempts: Attempts = field(default_factory=Attempts)
+    foreign_forms: Seldom = field(default_factory=Seldom)
+    limited_tries: Seldom = field(default_factory=Seldom)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     environment: Environment = field(default_factory=_environment)
 
@@ -115,13 +120,12 @@ def see_other(address: str) -> web.Response:
     return web.Response(status=303, headers={"Location": address})
 
 
-def client_of(request: web.Request) -> str:
-    """Who asks, as far as the connection tells; or else the proxy which an operator has named, of whoever asked it last."""
-    if request.app[CONSOLE].settings.url is not None:
-        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-        if told:
-            return told[:64]
-    return request.remote or "unknown"
+def client_name(request: web.Request) -> str:
+    """Name who asks, as the room does: the nearest address that is no trusted proxy's, an IPv6 client by its /64."""
+    proxies = request.app[CONSOLE].proxies
+    return client_of(
+        request.remote, request.headers, lambda peer: peer is not None and is_within(peer, proxies)
+    )
 
 
 @cache

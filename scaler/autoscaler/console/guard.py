@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
+from autoscaler.console.seldom import LONGEST
 from autoscaler.console.sessions import Session
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import may_act
@@ -102,11 +103,7 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
         return None
     changes = request.method not in (hdrs.METH_GET, hdrs.METH_HEAD)
     if changes and not is_ours(request, console.settings):
-        _log.warning(
-            "console_form_of_others_refused",
-            path=request.path,
-            origin=request.headers.get("Origin", "")[:200],
-        )
+        _report_foreign_form(request)
         raise web.HTTPForbidden(text="This form was not sent from this console, so nothing was done.")
     if changes:
         await _read_form(request)
@@ -130,6 +127,18 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
             _log.warning("console_action_of_a_viewer_refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
     return None
+
+
+def _report_foreign_form(request: web.Request) -> None:
+    """Log it once in a while: it takes no session to send such forms, and nobody is to fill the log with them."""
+    count = request.app[CONSOLE].foreign_forms.count(time.monotonic())
+    if count:
+        _log.warning(
+            "console_form_of_others_refused",
+            path=request.path[:LONGEST],
+            origin=request.headers.get("Origin", "")[:LONGEST],
+            count=count,
+        )
 
 
 async def _read_form(request: web.Request) -> None:

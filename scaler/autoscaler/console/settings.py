@@ -8,6 +8,7 @@ from pathlib import Path
 from yarl import URL
 
 from autoscaler.errors import ConfigurationError
+from rulebook.addresses import LOOPBACK, Networks, read_networks
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class ConsoleSettings:
     """The address people reach it by, where a proxy stands before it; with https, cookies are for https only. Of several scalers
     each is best given its own: while it leads, the others send people there."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks (CIDR) of the proxies which may say in X-Forwarded-For who asks; where none is named, this machine's
+    own if there is a `url`, and else nobody's."""
+
     room_admin: str | None = None
     """The address of the room, for its admin API; None shows no onsales."""
 
@@ -37,6 +42,10 @@ class ConsoleSettings:
                 raise ConfigurationError(
                     f"--{name} {address!r} is not an address like https://ops.example.org"
                 )
+        try:
+            read_networks(self.trusted_proxies)
+        except ValueError as error:
+            raise ConfigurationError(f"--trusted-proxy: {error}") from error
         if (self.room_admin is None) != (self.room_admin_token_file is None):
             raise ConfigurationError("--room-admin and --room-admin-token-file go together")
 
@@ -44,6 +53,11 @@ class ConsoleSettings:
     def origin(self) -> str | None:
         """The origin of `url`, as browsers write it."""
         return None if self.url is None else str(URL(self.url).origin())
+
+    @property
+    def proxies(self) -> Networks:
+        """Whose word counts about who asks."""
+        return read_networks(self.trusted_proxies or (LOOPBACK if self.url is not None else ()))
 
     @property
     def secure(self) -> bool:

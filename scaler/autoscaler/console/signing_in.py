@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from typing import Final
 
 import structlog
 from aiohttp import web
 
-from autoscaler.console.base import CONSOLE, ROOT, SESSION, client_of, render, see_other
+from autoscaler.console.base import CONSOLE, ROOT, SESSION, Console, client_name, render, see_other
 from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie, why_signed_out
 from autoscaler.console.tokens import opens_console
+from autoscaler.errors import TooManyComparisons
 
+BUSY_S: Final = 5.0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
 
@@ -24,7 +27,7 @@ async def show_sign_in(request: web.Request) -> web.Response:
 async def sign_in(request: web.Request) -> web.StreamResponse:
     """Begin a session, if the token is good."""
     console, now_s = request.app[CONSOLE], time.monotonic()
-    client = client_of(request)
+    client = client_name(request)
     form = await request.post()
     goal, told = _safe(form.get("next")), form.get("token")
     token = told.strip() if isinstance(told, str) else ""
@@ -33,13 +36,20 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if entry is None:
         wait_s = console.attempts.wait_s(client, now_s)
         if wait_s > 0:
+            _report_limit(
+                console, client, now_s, "many from one address; a proxy? name it by --trusted-proxy"
+            )
             problem = f"Too many wrong tokens came from your address. Try again in {wait_s:.0f} seconds."
-            response = render(request, "sign_in.html", code=429, next=goal, problem=problem)
-            response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
-            return response
+            return _later(request, 429, goal, problem, wait_s)
         # Counted before it is compared: many at once must not slip through while a slow comparison is under way.
         console.attempts.failed(client, now_s)
-        entry = await console.tokens.find(token)
+        try:
+            entry = await console.tokens.find(token)
+        except TooManyComparisons:
+            console.attempts.succeeded(client)
+            _report_limit(console, client, now_s, "many are being compared")
+            problem = f"Many tokens are being compared right now. Try again in {BUSY_S:.0f} seconds."
+            return _later(request, 503, goal, problem, BUSY_S)
         if entry is None:
             _log.warning("console_token_refused", client=client)
             problem = "This token is not known here."
@@ -65,6 +75,19 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     response = see_other(SIGN_IN)
     clear_cookie(response, console.settings)
     return response
+
+
+def _later(request: web.Request, code: int, goal: str, problem: str, wait_s: float) -> web.Response:
+    response = render(request, "sign_in.html", code=code, next=goal, problem=problem)
+    response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
+    return response
+
+
+def _report_limit(console: Console, client: str, now_s: float, reason: str) -> None:
+    """Log once in a while that tokens are not even compared: a proxy that is not trusted has everybody's tries to its name."""
+    count = console.limited_tries.count(now_s)
+    if count:
+        _log.warning("console_tries_limited", client=client, count=count, reason=reason)
 
 
 def _safe(goal: object) -> str:
