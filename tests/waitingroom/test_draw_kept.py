@@ -56,7 +56,7 @@ async def draw(
         await room.refresh()
         places = [(await room.join(device(number)))[1] for number in range(1, 21)]
         client = connect(valkey.url)
-        await client.hset("{cactus}:room", "opens_us", "1000000")
+        await client.hset("{cactus}:room", mapping={"opens_us": "1000000", "entered_us": "1000000"})
         await client.aclose()
         await room.refresh()
         await room.refresh()
