@@ -171,6 +171,22 @@ async def test_what_an_operator_set_after_a_process_looked_last_is_not_taken_bac
         assert (await room_hash(valkey))["hold"] == "payment is down"
 
 
+async def test_a_record_that_the_store_has_lost_is_put_back_before_another_is_signed(valkey: Valkey) -> None:
+    document = onsale(opens_in_s=-1, order="draw", admission=SHOP)
+    async with process(valkey, document, None) as room, process(valkey, document, None) as fresh:
+        await room.move()
+        await room.join(device(1))
+        await settle(valkey, room)
+        record = (await room_hash(valkey))["draw"]
+        client = connect(valkey.url)
+        await client.hdel("{cactus}:room", "draw")
+        await client.save()
+        await client.aclose()
+        roll_back(valkey)
+        await settle(valkey, fresh, room)
+        assert (await room_hash(valkey))["draw"] == record
+
+
 async def test_a_line_in_which_somebody_stands_keeps_its_order_though_a_process_starts_with_another(
     valkey: Valkey,
 ) -> None:
