@@ -78,11 +78,22 @@ local function apply_overrides()
   end
 end
 
+-- The store's clock may go back: corrected, resumed, or another host's. What then lies ahead of it counts as now, or whatever waits
+-- for time to pass since would wait for the clock to catch up.
+local function heed_clock()
+  for _, field in ipairs({ 'lost_us', 'entered_us', 'published_us' }) do
+    if number(field) > NOW then
+      set(field, NOW)
+    end
+  end
+end
+
 local function load_room()
   local flat = redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do
     room[flat[i]] = flat[i + 1]
   end
+  heed_clock()
   apply_overrides()
   return room.config ~= nil and room.epoch ~= nil
 end
@@ -168,9 +179,6 @@ end
 -- them back, and until then nobody shall be told to wait whose turn, or the turn of somebody behind, has been called elsewhere.
 local function settling()
   local since = NOW - number('entered_us')
-  if since < 0 then
-    return false -- the clock was set back since
-  end
   return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
 end
 

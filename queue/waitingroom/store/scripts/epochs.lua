@@ -21,7 +21,7 @@ end
 -- Data was lost. Whoever is the first to tell begins the time in which live sessions are told, be it the one who entered or not.
 local function note_loss()
   local since = NOW - number('lost_us')
-  if number('lost_us') < number('entered_us') or since < 0 or since >= RECOVERY_LONGEST then
+  if number('lost_us') < number('entered_us') or since >= RECOVERY_LONGEST then
     set('lost_us', NOW)
     redis.call('DEL', key('restored'))
   end
