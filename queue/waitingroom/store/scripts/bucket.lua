@@ -1,7 +1,6 @@
 -- The bucket and everything which takes from it or gives back: refill, no-shows, late claims, releases.
 
 local LARGEST_TURN = 10000 -- of one call, which must not hold up the store; the next one takes the rest
-local RECOVERY_SHORTEST = 3 * SECOND
 local RULE_MISSED = 60 * SECOND
 
 -- Targets of the scaler, in the order written.
@@ -195,13 +194,6 @@ local function recovering()
     end
   end
   return false
-end
-
--- Tells whether processes may still know of higher counters than the store, which has just begun this epoch: their next calls put
--- them back, and until then nobody shall be told to wait whose turn, or the turn of somebody behind, has been called elsewhere.
-local function settling()
-  local since = NOW - number('entered_us')
-  return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
 end
 
 local function has_closed()

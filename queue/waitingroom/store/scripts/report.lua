@@ -3,9 +3,9 @@ local PUBLISH_EVERY = SECOND / 2
 local SAMPLES = 11 -- of five seconds
 -- What operators set: known to every process, to be put back if the store loses it.
 local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us',
-  'beacon' }
+  'beacon', 'operated_us' }
 local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true, beacon_source = true,
-  beacon = true }
+  beacon = true, config = true, order = true }
 
 local function total_issued()
   local sum = 0
@@ -69,7 +69,7 @@ local function snapshot()
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
     'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config',
-    'beacon_source', 'beacon' }) do
+    'beacon_source', 'beacon', 'order' }) do
     reply[#reply + 1] = field
     reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
   end
