@@ -145,6 +145,13 @@ def queue_serve(
     gate_max_body: Annotated[
         int | None, typer.Option("--gate-max-body", min=0, help="Bytes a request body may have.")
     ] = None,
+    free_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--free-host",
+            help="A host which no onsale guards, though the gate stands before it: no pass is needed there; repeatable.",
+        ),
+    ] = None,
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
@@ -225,6 +232,7 @@ def queue_serve(
         gate_limits=ProxyLimits(
             read_s=gate_read_timeout, total_s=gate_total_timeout, max_body_bytes=gate_max_body
         ),
+        free_hosts=tuple(free_host or ()),
         trusted_proxies=tuple(trusted_proxy or LOOPBACK),
         admin_tokens=admin_tokens,
         pages=pages,

@@ -104,14 +104,20 @@ class Hall:
         """Reload when a file of documents or keys has changed, for as long as the task lives."""
         while True:
             await asyncio.sleep(WATCH_EVERY_S)
-            stamp = await asyncio.to_thread(_stamp, self._settings.onsales)
-            keys = await asyncio.to_thread(_stamp, self._settings.keys)
-            documents_changed, keys_changed = stamp != self._seen, keys != self._seen_keys
-            self._seen, self._seen_keys = stamp, keys
-            if documents_changed:
-                await self.reload()
-            elif keys_changed or self._young_keys_are_due:
-                await self.reload_keys()
+            try:
+                await self._look_for_changes()
+            except Exception:  # later changes are looked for all the same
+                log.exception("reload_failed")
+
+    async def _look_for_changes(self) -> None:
+        stamp = await asyncio.to_thread(_stamp, self._settings.onsales)
+        keys = await asyncio.to_thread(_stamp, self._settings.keys)
+        documents_changed, keys_changed = stamp != self._seen, keys != self._seen_keys
+        self._seen, self._seen_keys = stamp, keys
+        if documents_changed:
+            await self.reload()
+        elif keys_changed or self._young_keys_are_due:
+            await self.reload_keys()
 
     async def reload(self) -> bool:
         """Put the documents as they are now in force; False, with the reason in the log, if they have a mistake."""

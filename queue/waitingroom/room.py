@@ -39,6 +39,7 @@ from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
+_OVERTAKEN_S = 5.0  # no answer of the store is waited for as long as that
 
 log = structlog.get_logger(__name__)
 
@@ -164,8 +165,13 @@ class Room:
         if self._configured:
             await self.refresh()
         else:
-            await self.configure()
+            # Said beforehand: a document that changes while the store answers has to be put in force as well.
             self._configured = True
+            try:
+                await self.configure()
+            except BaseException:
+                self._configured = False
+                raise
 
     async def refresh(self) -> None:
         """Release what is due and take a new copy of the counters.
@@ -314,12 +320,24 @@ class Room:
             # Another process may have called buyers further back than this one knows. What was true before stays true: it is told
             # with the time that it was true at, until everybody has put back what they know.
             return
-        if self.snapshot is None or snapshot.at_s >= self.snapshot.at_s:
+        if self.snapshot is None or _is_newer(snapshot, self.snapshot):
             self.snapshot = snapshot
             self._turns.note(snapshot)
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
             self.frames.publish(snapshot, self.eta)
+
+
+def _is_newer(snapshot: Snapshot, known: Snapshot) -> bool:
+    """Tell whether a copy is to be taken.
+
+    One that is a little older was overtaken by another call; one that is much older comes of a store whose clock has gone back.
+    """
+    return (
+        snapshot.epoch > known.epoch
+        or snapshot.at_s >= known.at_s
+        or snapshot.at_s < known.at_s - _OVERTAKEN_S
+    )
 
 
 def _terms(onsale: Onsale) -> Terms:

@@ -31,6 +31,7 @@ class QueueSettings:
         upstreams: base URLs of the shop behind the gate.
         upstream_file: a file with one base URL a line, read again when it changes; instead of `upstreams`.
         gate_limits: how long the reverse-proxy gate waits, and how much it takes.
+        free_hosts: hosts beside those that onsales name, at which nothing needs a pass but what is guarded at any host.
         trusted_proxies: addresses and networks (CIDR) of the proxies which may speak for buyers.
         admin_tokens: file of the admin API's hashed tokens; None for no admin API.
         pages: folder of a brand's own parts of the buyers' page; None for ours alone.
@@ -52,6 +53,7 @@ class QueueSettings:
     upstreams: tuple[str, ...] = ()
     upstream_file: Path | None = None
     gate_limits: ProxyLimits = field(default_factory=ProxyLimits)
+    free_hosts: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = LOOPBACK
     admin_tokens: Path | None = None
     pages: Path | None = None

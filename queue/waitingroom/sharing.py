@@ -26,6 +26,7 @@ _GATE_MERGES: Mapping[str, Merge] = {"tidegate_queue_gate_feed_connected": "min"
 MERGES: Mapping[str, Merge] = {**{family.name: family.merge for family in FAMILIES}, **_GATE_MERGES}
 _ONSALE = "onsale"
 _ADDING = frozenset({"counter", "histogram"})
+_COUNTED = ("_total", "_bucket", "_sum", "_count")
 
 Key: TypeAlias = tuple[str, str, tuple[tuple[str, str], ...]]
 """Family, sample, and labels with their values."""
@@ -100,8 +101,11 @@ class SharedCollector(Collector):
         metrics = list(self._own.collect())
         sheet = sheet_of(metrics)
         adding = {metric.name for metric in metrics if metric.type in _ADDING}
+        here = {metric.name for metric in metrics}
         for key, value in self._inherited.items():
-            if key[0] in adding and MERGES.get(key[0], "sum") == "sum":
+            # A family that is registered later on has counted before, and must not be seen to begin anew.
+            counts = key[0] in adding or (key[0] not in here and key[1].endswith(_COUNTED))
+            if counts and MERGES.get(key[0], "sum") == "sum":
                 sheet[key] = sheet.get(key, 0.0) + value
         try:
             self._slot.board.write(self._slot.number, encode(sheet))
@@ -129,7 +133,10 @@ class SharedCollector(Collector):
     async def run(self) -> None:
         """Keep the board up to date for as long as the task lives."""
         while True:
-            self.show()
+            try:
+                self.show()
+            except Exception:  # one look that failed must not be the last
+                log.exception("metrics_not_shown")
             await asyncio.sleep(SHOW_EVERY_S)
 
 

@@ -163,14 +163,17 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "audience": "What a token's aud must be, or hold; the onsale's name, if left out.",
         "algorithms": "How tokens may be signed.",
     },
-    "Protect": {"host": "The host; any, if left out.", "path": "The path and all below it."},
+    "Protect": {
+        "host": "The host; any, if left out. A host that no onsale names is judged as each that is named.",
+        "path": "The path and all below it.",
+    },
     "Bypass": {"path": "The path and all below it.", "methods": "Only these HTTP methods; any, if left out."},
     "AdmissionLimits": {
         "rate": "At most so many buyers a second.",
         "burst": "At most so many at once.",
         "capacity": "At most so many in the shop or on their way.",
         "claimWithin": "How long a released buyer has to come in before the turn goes to the next.",
-        "fallbackRate": "At most so many a second while no rule says what the shop can take.",
+        "fallbackRate": "At most so many a second while no rule says what the shop can take; without it the last word holds.",
     },
     "SessionLimits": {
         "": "How long an admitted buyer may stay.",

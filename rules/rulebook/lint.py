@@ -2,9 +2,10 @@
 
 Codes: max-age-without-freshness, slow-below-target, no-load-signal, unused-signal, zero-by-ratio, activation-without-zero,
 scale-up-disabled, percent-only-from-zero, drain-below-start-up, drain-below-interval, fallback-above-max,
-fallback-without-effect, unknown-onsale, sessions-exceed-capacity, rate-out-of-reach, fallback-rate-above-rate,
-floor-above-max, floor-without-effect, schedule-never, schedule-past, schedule-gap, schedule-shorter-than-interval,
-lead-below-start-up, horizon-below-interval, untested.
+fallback-without-effect, latency-in-seconds, unknown-onsale, sessions-exceed-capacity, rate-out-of-reach,
+fallback-rate-above-rate, no-fallback-rate, shop-not-protected, protect-elsewhere, bypass-covers-protect, onsale-past,
+draw-without-prequeue, floor-above-max, floor-without-effect, cron-without-zone, schedule-never, schedule-past, schedule-gap,
+schedule-shorter-than-interval, lead-below-start-up, horizon-below-interval, untested.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from typing import Final
 
 from rulebook.finding import Finding, Remark, place
 from rulebook.formula import used_signals
+from rulebook.lint_onsale import lint_onsale
 from rulebook.lint_schedule import lint_schedule
 from rulebook.loading import Documents
 from rulebook.onsale import Onsale
 from rulebook.rule import RuleSpec, ScalingRule
-from rulebook.units import format_duration, format_rate
+from rulebook.signals import SignalSpec
+from rulebook.units import format_duration
 
 DEFAULT_START_UP_S: Final = 30.0
+_LONG_WAIT_S: Final = 30.0
+"""No shop is meant to take so long for an answer."""
 
 
 def lint(documents: Documents, now_s: float, start_up_s: float = DEFAULT_START_UP_S) -> tuple[Finding, ...]:
@@ -39,7 +44,7 @@ def lint(documents: Documents, now_s: float, start_up_s: float = DEFAULT_START_U
                 *([] if document.name in tested or not documents.tests else [_untested(document)]),
             ]
         elif isinstance(document, Onsale):
-            remarks = list(_onsale(document, documents))
+            remarks = list(lint_onsale(document, documents.rules.values(), now_s))
         else:
             continue
         findings += [place(remark, loaded) for remark in remarks]
@@ -76,6 +81,8 @@ def _signals(spec: RuleSpec) -> Iterator[Remark]:
         ):
             message = f"{signal.name} is used neither by the formula nor by anything else"
             yield Remark("unused-signal", (*here, "name"), message)
+        if signal.target_value is not None:
+            yield from _latency(signal, signal.target_value, (*here, "target"))
         if signal.activate_above is not None and spec.replicas.min > 0:
             message = f"has no effect while replicas.min is {spec.replicas.min}: only from and to 0 is woken and put to sleep"
             yield Remark("activation-without-zero", (*here, "activateAbove"), message)
@@ -88,9 +95,19 @@ def _signals(spec: RuleSpec) -> Iterator[Remark]:
     slow = spec.admission.slow if spec.admission is not None else None
     if slow is not None:
         target = spec.signal(slow.signal).target_value
+        yield from _latency(spec.signal(slow.signal), slow.above, ("spec", "admission", "slow", "above"))
         if target is not None and slow.above <= target:
             message = f"is not above the target {target:g} of {slow.signal}: buyers are slowed down before replicas are added"
             yield Remark("slow-below-target", ("spec", "admission", "slow", "above"), message)
+
+
+def _latency(signal: SignalSpec, reference: float, path: tuple[str | int, ...]) -> Iterator[Remark]:
+    query = signal.prometheus.query if signal.prometheus is not None else ""
+    if reference >= _LONG_WAIT_S and "histogram_quantile" in query and "_seconds_bucket" in query:
+        message = (
+            f"is {reference:g} s, as {signal.name} is in seconds: for milliseconds write {reference:g}ms"
+        )
+        yield Remark("latency-in-seconds", path, message)
 
 
 def _replicas(spec: RuleSpec) -> Iterator[Remark]:
@@ -155,29 +172,3 @@ def _fallback(spec: RuleSpec) -> Iterator[Remark]:
             "has no effect without mayScaleDown: true: without data nothing goes below the current count"
         )
         yield Remark("fallback-without-effect", ("spec", "fallback", "mode"), message)
-
-
-def _onsale(onsale: Onsale, documents: Documents) -> Iterator[Remark]:
-    limits, session = onsale.spec.admission, onsale.spec.session
-    here = ("spec", "admission")
-    if limits.capacity is not None and limits.rate_per_s * session.length_s > limits.capacity:
-        inside = limits.rate_per_s * session.length_s
-        message = (
-            f"{format_rate(limits.rate_per_s)} x session.length {format_duration(session.length_s)} = {inside:g} "
-            f"sessions is more than capacity {limits.capacity}: the rate will not be reached for long"
-        )
-        yield Remark("sessions-exceed-capacity", (*here, "rate"), message)
-    if limits.fallback_rate_per_s is not None and limits.fallback_rate_per_s > limits.rate_per_s:
-        message = "is above rate, which holds"
-        yield Remark("fallback-rate-above-rate", (*here, "fallbackRate"), message)
-    for rule in documents.rules.values():
-        admission = rule.spec.admission
-        if admission is None or admission.onsale != onsale.name:
-            continue
-        most = admission.per_ready_replica_per_s * rule.spec.replicas.max
-        if most < limits.rate_per_s:
-            message = (
-                f"is out of reach: rule {rule.name} allows {format_rate(admission.per_ready_replica_per_s)} for each of "
-                f"at most {rule.spec.replicas.max} replicas, {format_rate(most)} in all"
-            )
-            yield Remark("rate-out-of-reach", (*here, "rate"), message)

@@ -49,6 +49,9 @@ def lint_schedule(spec: RuleSpec, now_s: float, start_up_s: float) -> Iterator[R
         if entry.lead_s + entry.hold_s < spec.interval_s:
             message = f"holds for less than the interval of {format_duration(spec.interval_s)}"
             yield Remark("schedule-shorter-than-interval", (*here, "for"), message)
+        if entry.cron is not None and entry.time_zone is None:
+            message = "is in UTC: a timeZone such as Europe/Brussels follows the clocks there, and summer time; or write UTC"
+            yield Remark("cron-without-zone", (*here, "cron"), message)
         if entry.cron is not None and _never(entry, now_s):
             yield Remark("schedule-never", (*here, "cron"), "never takes place")
         if entry.at is not None and _moment(entry) + entry.hold_s <= now_s:

@@ -70,11 +70,37 @@ SignalName = Annotated[
 MetricName = Annotated[str, AfterValidator(_check_metric_name)]
 
 
+_QUOTED = re.compile(r"""#[^\n]*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`""")
+_CLOSING = {")": "(", "]": "[", "}": "{"}
+
+
+def _check_brackets(value: str) -> str:
+    """Accept a query whose brackets and quotes close: that much is certain without a Prometheus to ask.
+
+    Raises:
+        ValueError: they do not.
+    """
+    open_ones: list[str] = []
+    for character in _QUOTED.sub("", value):
+        if character in "([{":
+            open_ones.append(character)
+        elif character in _CLOSING and (not open_ones or open_ones.pop() != _CLOSING[character]):
+            raise ValueError(f"has a {character} that closes nothing")
+        elif character in "\"'`":
+            raise ValueError(f"has a {character} that is not closed")
+    if open_ones:
+        raise ValueError(f"has a {open_ones[-1]} that is not closed")
+    return value
+
+
+PromQL = Annotated[str, Field(min_length=1), AfterValidator(_check_brackets)]
+
+
 class PrometheusQuery(Document):
     """A PromQL query that gives one number; `freshness` one that gives the Unix time of the newest sample."""
 
-    query: str = Field(min_length=1)
-    freshness: str | None = Field(default=None, min_length=1)
+    query: PromQL
+    freshness: PromQL | None = None
 
 
 class ExpositionQuery(Document):

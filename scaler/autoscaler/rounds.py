@@ -74,6 +74,9 @@ class Rounds:
             return await self._make(rule, signals)
         except StepGivenUp:
             return False
+        except Exception as error:  # nothing that one round meets may end the loop
+            self._journal.fail("round", error)
+            return False
 
     async def _make(self, rule: ScalingRule, signals: SignalReader) -> bool:
         journal = self._journal

@@ -1,7 +1,8 @@
 """Clients which say next to nothing, on real sockets: others are served meanwhile, and the slow ones are sent away."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from waitingroom.web.patience import Patience
 
 HEAD = b"GET /slow HTTP/1.1\r\nHost: a\r\n"
 WITHIN_S = 30.0
+LARGE = b"x" * 8_000_000  # more than both sockets hold
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def served(patience: Patience) -> AsyncIterator[int]:
 
     app = web.Application()
     app[GO] = asyncio.Event()
-    app.add_routes([web.get("/wait", wait), web.get("/slow", tell)])
+    app.add_routes([web.get("/wait", wait), web.get("/slow", tell), web.get("/large", large)])
     runner = web.AppRunner(app)
     await runner.setup()
     assert runner.server is not None
@@ -49,6 +51,21 @@ async def served(patience: Patience) -> AsyncIterator[int]:
 
 
 GO = web.AppKey("go", asyncio.Event)
+
+
+async def large(request: web.Request) -> web.Response:
+    return web.Response(body=LARGE)
+
+
+@pytest.fixture
+def deaf() -> Iterator[socket.socket]:
+    """A client that takes next to nothing of what it is answered."""
+    with socket.socket() as client:
+        client.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
+        )  # before it connects: it is told to the server
+        client.setblocking(False)
+        yield client
 
 
 async def dial(port: int, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -77,6 +94,27 @@ async def until_known(patience: Patience, count: int, now_s: float) -> None:
     async with asyncio.timeout(WITHIN_S):
         while len(patience._resting_since_s) < count:
             assert patience.look(now_s) == 0
+            await asyncio.sleep(0.01)
+
+
+async def until_it_stands_still(patience: Patience) -> None:
+    """Wait until an answer has been given to the only connection and no more of it goes out."""
+    before = -1
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            connections = patience._server.connections if patience._server else []
+            transport = connections[0].transport if connections else None
+            left = transport.get_write_buffer_size() if transport and not patience._busy else 0
+            if left and left == before:
+                return
+            before = left
+            await asyncio.sleep(0.05)
+
+
+async def until_nobody_is_there(patience: Patience) -> None:
+    assert patience._server is not None
+    async with asyncio.timeout(WITHIN_S):
+        while patience._server.connections:
             await asyncio.sleep(0.01)
 
 
@@ -132,6 +170,34 @@ async def test_a_connection_that_is_used_again_begins_anew() -> None:
         writer.close()
 
 
+@pytest.mark.parametrize("requests", [1, 3], ids=["one", "several at once"])
+async def test_who_takes_no_answer_is_sent_away(deaf: socket.socket, requests: int) -> None:
+    patience = Patience(TrustedProxies([]), rest_within_s=75.0)
+    async with served(patience) as port:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", port))
+        await loop.sock_sendall(deaf, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * requests)
+        await until_it_stands_still(patience)
+        assert [patience.look(now) for now in (100.0, 174.0, 176.0)] == [0, 0, 1]
+        await until_nobody_is_there(patience)
+
+
+async def test_an_answer_that_is_closed_already_does_not_stay_for_whoever_takes_none_of_it(
+    deaf: socket.socket,
+) -> None:
+    patience = Patience(TrustedProxies([]), rest_within_s=75.0)
+    async with served(patience) as port:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", port))
+        await loop.sock_sendall(deaf, b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until_it_stands_still(patience)
+        assert patience.look(100.0) == 0
+        assert patience._server is not None
+        patience._server.connections[0].force_close()  # as the library does: it waits until all is sent
+        assert patience.look(176.0) == 1
+        await until_nobody_is_there(patience)
+
+
 async def test_what_is_gone_is_forgotten() -> None:
     patience = Patience(TrustedProxies([]))
     async with served(patience) as port:
@@ -185,6 +251,70 @@ async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
         answer = await read_answer(reader)
         assert answer.startswith(b"HTTP/1.1 408")
         await asyncio.wait_for(ended.wait(), WITHIN_S)
+        writer.close()
+
+
+async def test_an_answer_that_nobody_takes_gives_the_shops_connection_back(
+    deaf: socket.socket,
+) -> None:
+    ended = asyncio.Event()
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        try:
+            while True:
+                await response.write(LARGE[:65_536])
+        finally:
+            ended.set()
+
+    async with proxied(shop_of(pour), limits=ProxyLimits(body_s=0.2)) as gate:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", int(gate.rpartition(":")[2])))
+        asked = f"GET /film HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\n\r\n"
+        await loop.sock_sendall(deaf, asked.encode())
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        told = b""
+        while piece := await asyncio.wait_for(loop.sock_recv(deaf, 65_536), WITHIN_S):
+            told += piece
+        assert told.startswith(b"HTTP/1.1 200")
+        assert not told.endswith(b"0\r\n\r\n")  # cut off: a part must not pass for the whole
+
+
+async def test_an_answer_that_is_taken_bit_by_bit_arrives_whole() -> None:
+    """However long it takes in all: the limit is for one piece."""
+    whole, limit_s = 3_000_000, 0.5
+
+    async def pour(request: web.Request) -> web.Response:
+        return web.Response(body=LARGE[:whole])
+
+    async with proxied(shop_of(pour), limits=ProxyLimits(body_s=limit_s)) as gate:
+        head = f"GET /film HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\nConnection: close\r\n\r\n"
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        began, taken = asyncio.get_running_loop().time(), 0
+        while piece := await asyncio.wait_for(reader.read(65_536), WITHIN_S):
+            taken += len(piece)
+            await asyncio.sleep(0.02)
+        assert taken > whole
+        assert asyncio.get_running_loop().time() - began > limit_s
+        writer.close()
+
+
+async def test_a_shop_that_is_silent_for_long_is_no_buyers_fault() -> None:
+    """Events that a shop sends once in a while: nothing waits to be taken, so nothing runs out."""
+
+    async def tell_twice(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(2):
+            await response.write(b"data: seat\n\n")
+            await asyncio.sleep(0.3)
+        return response
+
+    async with proxied(shop_of(tell_twice), limits=ProxyLimits(body_s=0.05)) as gate:
+        head = f"GET /events HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\nConnection: close\r\n\r\n"
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        assert (await asyncio.wait_for(reader.read(), WITHIN_S)).count(b"data: seat") == 2
         writer.close()
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from autoscaler.errors import StoreUnavailable, TargetError
-from autoscaler.instrumentation.events import RoundEnded, RuleScaled, StepFailed
+from autoscaler.instrumentation.events import Event, Instruments, RoundEnded, RuleScaled, StepFailed
 from autoscaler.store.target_writer import AdmissionTarget
 from rulebook.decision import Decision
 from rulebook.memory import Memory
@@ -38,6 +38,31 @@ async def test_a_round_scales_the_target_to_what_was_decided(clock: ManualClock,
     (scaled,) = recorder.of(RuleScaled)
     assert (scaled.before, scaled.after) == (2, 4)
     assert recorder.of(RoundEnded) == [RoundEnded("web", True, START_S, 0.0)]
+
+
+async def test_what_nobody_foresaw_ends_the_round_and_not_the_loop(
+    clock: ManualClock, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = FakeTarget(replicas=2)
+    loop = make_loop(make_rule(), target=target, clock=clock, recorder=recorder, exposition=busy(35))
+    with monkeypatch.context() as patch:
+        patch.setattr("autoscaler.rounds.decided_conditions", lambda *_, **__: 1 / 0)
+        await loop.evaluate()
+    assert [(failure.step, failure.error) for failure in recorder.of(StepFailed)] == [
+        ("round", "division by zero")
+    ]
+    assert not recorder.of(RoundEnded)[0].ok
+    await loop.evaluate()
+    assert target.scaled == [4]
+
+
+def test_an_instrument_that_raises_keeps_no_other_from_hearing(recorder: Recorder) -> None:
+    class Broken:
+        def record(self, event: Event) -> None:
+            raise RuntimeError("full")
+
+    Instruments([Broken(), recorder]).record(RoundEnded("web", True, 0.0, 0.0))
+    assert recorder.of(RoundEnded) == [RoundEnded("web", True, 0.0, 0.0)]
 
 
 async def test_a_target_that_has_what_it_needs_is_left_alone(clock: ManualClock, recorder: Recorder) -> None:

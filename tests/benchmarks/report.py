@@ -35,6 +35,7 @@ _CROWD_ROWS = {
     "crowd_joining_room_cpu": "room while they join, of a core",
     "crowd_joining_store_cpu": "store while they join, of a core",
     "crowd_polls_per_s": "questions/s of all who wait",
+    "crowd_retry_after": "when to ask again, off from what keeps the budget",
     "crowd_status_p50": "a status, ms, median",
     "crowd_status_p99": "99 %",
     "crowd_driver_late": "the driver itself late, ms, 99 %",

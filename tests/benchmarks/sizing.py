@@ -1,8 +1,9 @@
 """How large a room has to be: `python -m tests.benchmarks.sizing` measures costs and prints a table of cores and memory.
 
-Measured on this machine: the processor time of a status, of a join and of a frame to one listener, and the memory of a listener
-and of a process. Computed: what so many buyers come to, given the poll budget. With `--write` the table replaces the one between
-the markers of the page.
+Measured on this machine: the processor time of a status, of a join, of a frame to one listener and of a process at rest, and the
+memory of a listener and of a process. Statuses and joins come one by one, as they do before a crowd: a server that is asked
+without pause finds many at once and takes much less for each. Computed: what so many buyers come to, given the poll budget.
+With `--write` the table replaces the one between the markers of the page.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ import uvloop
 
 from tests.benchmarks.children import ROOT, Child, child, valkey
 from tests.benchmarks.hall import NAME, Hall
-from tests.benchmarks.load import Load
 from tests.benchmarks.memory import memory
+from tests.benchmarks.stream import Stream
 from tests.benchmarks.versus import Effort, Subject, free_port
 from waitingroom.polling import MIN_INTERVAL_S, interval_s
 from waitingroom.store.client import OnsaleStore
@@ -36,6 +37,10 @@ BEGIN, END = "<!-- sizing: begin -->", "<!-- sizing: end -->"
 PAGE = ROOT / "docs" / "how-to" / "production.md"
 BUSY = 0.6
 """How much of a core is planned for: what is left is for bursts, pages, the gate and bad luck."""
+AT_PER_S = 1_000.0
+"""At which one process is asked for statuses and joins; a busier one does more each time it wakes, and takes less for each."""
+FEWEST = 2
+"""Processes of a room, one of which may be lost."""
 RUSH_S = 60.0
 """All come within this time."""
 ROWS = ((10_000, 1_000), (100_000, 1_000), (100_000, 5_000), (1_000_000, 5_000), (1_000_000, 20_000))
@@ -52,6 +57,8 @@ class Costs:
     status_s: float
     join_s: float
     frame_s: float
+    idle_share: float
+    """Of a processor, that a process uses though nobody asks: it goes on looking at the counters."""
     process_bytes: float
     listener_bytes: float
     buyer_bytes: float
@@ -61,20 +68,21 @@ class Costs:
 def table(costs: Costs, rows: Iterable[tuple[int, int]] = ROWS) -> str:
     """Return the table as Markdown; pure."""
     lines = [
-        "| waiting | poll budget | who is last asks every | cores: rush of joins | cores: polls | processes: a frame a second "
-        "| memory: listeners | memory: store |",
+        "| waiting | poll budget | who is last asks every | cores: all come | cores: all wait "
+        "| processes: a frame a second | memory: listeners | memory: store |",
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for waiting, budget in rows:
         last_s = interval_s(waiting, waiting, budget)
         # A short line doesn't use the budget up: nobody asks more often than twice a second.
-        polls_per_s = min(budget, waiting / MIN_INTERVAL_S)
+        polls_s = min(budget, waiting / MIN_INTERVAL_S) * costs.status_s
+        joins_s = waiting / RUSH_S * costs.join_s
         cells = (
             f"{waiting:,}",
             f"{budget:,}/s",
             _time(last_s),
-            _cores(waiting / RUSH_S * costs.join_s),
-            _cores(polls_per_s * costs.status_s),
+            _cores(joins_s + polls_s, costs.idle_share),
+            _cores(polls_s, costs.idle_share),
             str(max(1, math.ceil(waiting * costs.frame_s / FRAME_SHARE))),
             _memory(waiting * costs.listener_bytes),
             _memory(waiting * costs.buyer_bytes),
@@ -86,9 +94,10 @@ def table(costs: Costs, rows: Iterable[tuple[int, int]] = ROWS) -> str:
 def report(costs: Costs, at: datetime, machine: str) -> str:
     """Return the table with what it rests on; pure."""
     return (
-        f"Measured on {at:%Y-%m-%d} on {machine}, by `make sizing`: a status takes {costs.status_s * 1e6:.0f} µs of processor "
-        f"time, a join {costs.join_s * 1e6:.0f} µs, a frame to one listener {costs.frame_s * 1e6:.0f} µs; a process takes "
-        f"{_memory(costs.process_bytes)}, each listener {costs.listener_bytes / 1024:.0f} kB more.\n\n{table(costs)}"
+        f"Measured on {at:%Y-%m-%d} on {machine}, by `make sizing`: at {AT_PER_S:,.0f}/s of one process a status takes "
+        f"{costs.status_s * 1e6:.0f} µs of processor time, a join {costs.join_s * 1e6:.0f} µs; a frame to one listener "
+        f"{costs.frame_s * 1e6:.0f} µs. A process takes {_memory(costs.process_bytes)}, and {costs.idle_share:.1%} of a core "
+        f"when nobody asks; each listener {costs.listener_bytes / 1024:.0f} kB more.\n\n{table(costs)}"
     )
 
 
@@ -109,28 +118,28 @@ def measure(effort: Effort, listeners: int, buyers: int) -> Costs:
     """Measure, with nothing else running on the machine at best."""
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as store_url:
         hall = Hall(Path(folder), store_url, _WAITING)
-        status = uvloop.run(_cost_s(hall.status(), effort))
-        join = uvloop.run(_cost_s(hall.join(), effort))
+        status, idle_share = uvloop.run(_cost_s(hall.status(), effort))
+        join, _ = uvloop.run(_cost_s(hall.join(), effort))
         frame_s, process, listener = uvloop.run(_listening(hall, effort, listeners))
     (kept,) = memory(buyers)
-    return Costs(status, join, frame_s, process, listener, kept.value)
+    return Costs(status, join, frame_s, idle_share, process, listener, kept.value)
 
 
-async def _cost_s(subject: Subject, effort: Effort) -> float:
-    """Return the server's processor time an answer, less what it uses when nobody asks."""
+async def _cost_s(subject: Subject, effort: Effort) -> tuple[float, float]:
+    """Return the server's processor time an answer, and what it uses in a second when nobody asks, which is not in it."""
     port = free_port()
     with child("server", {**subject.options, "port": port}) as server:
-        load = await Load.open(port, subject.requests(), effort.connections)
-        await load.run(effort.seconds)
-        idle_per_s = await _used_per_s(server, effort.seconds)
+        stream = await Stream.open(port, subject.requests(), effort.connections, AT_PER_S)
+        await stream.run(effort.seconds)
+        idle_per_s = await _used_per_s(server, effort.seconds * effort.rounds)
         costs = []
         for _ in range(effort.rounds):
             before = float(server.ask("cpu"))
-            window = await load.run(effort.seconds)
+            window = await stream.run(effort.seconds)
             used = float(server.ask("cpu")) - before - idle_per_s * window.seconds
-            costs.append(used / window.answers)
-        load.close()
-    return max(0.0, median(costs))
+            costs.append(used / max(1, window.answers))
+        stream.close()
+    return max(0.0, median(costs)), idle_per_s
 
 
 async def _used_per_s(server: Child, seconds: float) -> float:
@@ -200,8 +209,9 @@ class _Listener:
         self._writer.close()
 
 
-def _cores(per_s: float) -> str:
-    cores = per_s / BUSY
+def _cores(used: float, idle_share: float) -> str:
+    """Write how many cores are planned for so much work, with what as many processes as it takes use anyhow."""
+    cores = (used + max(FEWEST, math.ceil(used / BUSY)) * idle_share) / BUSY
     if cores < 0.1:
         return "< 0.1"
     return f"{cores:.1f}" if cores < 10 else f"{math.ceil(cores)}"

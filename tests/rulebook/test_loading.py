@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rulebook import DocumentErrors, load_documents, load_text
+from rulebook import DocumentErrors, SignalSpec, load_documents, load_text
 from tests.rulebook.documents import ONSALE, POOL, RULE
 
 POLICY = "  behavior: {{scaleUp: {{policies: [{}]}}}}\n"
@@ -30,6 +30,9 @@ def problems_of(text: str) -> list[str]:
         ("perReplica: 50/s", "perReplica: 1e400", "10:19: spec.signals[0].perReplica: is out of range, found inf"),
         ("perReplica: 50/s", "maxAge: 1m", "8:7: spec.signals[0]: needs exactly one of perReplica and target"),
         ("prometheus: {query: up}\n      perR", "perR", "8:7: spec.signals[0]: needs exactly one source: prometheus, exposition or onsale"),
+        ("query: up}\n      perR", "query: 'sum(rate(x[1m])'}\n      perR", "9:27: spec.signals[0].prometheus.query: has a ( that is not closed, found 'sum(rate(x[1m])'"),
+        ("query: up}\n      perR", "query: 'rate(x[1m)])'}\n      perR", "9:27: spec.signals[0].prometheus.query: has a ) that closes nothing, found 'rate(x[1m)])'"),
+        ("query: up}\n      perR", "query: 'x{job=\"a}'}\n      perR", "9:27: spec.signals[0].prometheus.query: has a \" that is not closed, found 'x{job=\"a}'"),
         ("name: requests", "name: Latenz!", "8:13: spec.signals[0].name: must be a word of at most 63 letters, digits and '_', as formulas use it, found 'Latenz!'"),
         ("name: requests", "name: current", "8:13: spec.signals[0].name: is a word with a meaning of its own in formulas, found 'current'"),
         ("name: requests", "name: latency", "11:13: spec.signals[1].name: latency is already the name of another signal, found 'latency'"),
@@ -45,6 +48,15 @@ def problems_of(text: str) -> list[str]:
 def test_a_mistake_in_a_rule_is_named_with_its_place(old: str, new: str, expected: str) -> None:
     assert old in RULE
     assert problems_of(RULE.replace(old, new, 1)) == [f"x.yaml:{expected}"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ['x{path=~"/a[(].*"}', r"x{a='it\'s (', b=`\(`}", "# nothing of ( counts\n  sum(x) # nor of )"],
+)
+def test_brackets_in_texts_and_comments_of_a_query_count_for_nothing(query: str) -> None:
+    signal = SignalSpec.model_validate({"name": "a", "prometheus": {"query": query}, "target": 1})
+    assert signal.prometheus is not None
 
 
 @pytest.mark.parametrize(

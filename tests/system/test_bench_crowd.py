@@ -13,14 +13,16 @@ from tidegate.bench.errors import BenchError
 from tidegate.bench.figures import Figure, read_figures
 from tidegate.bench.growth import plot_growth
 from tidegate.bench.options import CrowdOptions
-from tidegate.bench.outcome import MUST_BE_NOUGHT
+from tidegate.bench.outcome import MUST_BE_NOUGHT, retry_after_off
 from tidegate.bench.questions import Joined, Told, is_ok, read_joined, read_told, whole_length
 from tidegate.bench_cli import bench_app
+from waitingroom.polling import retry_after_s
 
 JOINED = (
     b'HTTP/1.1 200 OK\r\nContent-Length: 96\r\n\r\n{"place":"AbC-_1","state":"waiting","number":7,"epoch":3,'
     b'"position":7,"ahead":6,"retry_after":1.25,"as_of":9.5,"stale":false}'
 )
+STATUS = b'HTTP/1.1 200 OK\r\n\r\n{"state":"waiting","position":%d,"ahead":%d,"retry_after":%.2f,"as_of":9.5,"stale":false}'
 
 
 def run(arguments: Sequence[str]) -> tuple[int, str]:
@@ -44,6 +46,8 @@ def test_a_crowd_joins_waits_and_enters_and_no_promise_is_broken(tmp_path: Path)
     assert figures["crowd_session_bytes"].n > 0
     assert figures["crowd_store_bytes"].value > 0
     assert figures["crowd_status_p99"].n > 0
+    assert figures["crowd_retry_after"].n > 0
+    assert figures["crowd_retry_after"].value < 0.1
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -87,6 +91,32 @@ def test_a_line_is_laid_out_at_one_moment_however_long_that_takes(monkeypatch: p
     before_s = crowd.now_s()
     crowd.lay_out()
     assert crowd.now_s() - before_s < 40 * 0.005
+
+
+@pytest.mark.parametrize(
+    ("stretched", "off"), [(1.0, 0.0), (10.0, 9.0), (0.5, 0.5)], ids=["as due", "ten times", "half"]
+)
+def test_a_room_that_tells_another_interval_than_is_due_is_seen_though_nobody_comes_back(
+    stretched: float, off: float
+) -> None:
+    buyers, budget_per_s = 2_000, 100.0
+    crowd = driver.Driver(
+        driver.DriverOptions(
+            "sale", "h", 1, buyers, joins_per_s=1.0, seconds=1.0, poll_budget_per_s=budget_per_s
+        )
+    )
+    crowd._watching = True
+    for buyer in range(buyers):
+        crowd.register.enter_place(buyer, buyer + 1, b"place")
+        told_s = stretched * retry_after_s(buyer, buyers, budget_per_s, salt=buyer + 1)
+        crowd._hear(buyer, STATUS % (buyer + 1, buyer, told_s), 0.0)
+    told = crowd._tally.told(1.0)["retry_after"]
+    assert told["count"] == buyers
+    assert retry_after_off(told) == pytest.approx(off, abs=0.01)
+
+
+def test_buyers_who_all_come_back_at_one_moment_are_seen_by_their_spread() -> None:
+    assert retry_after_off({"mean": 1.0, "p1": 1.0, "p99": 1.0}) == pytest.approx(0.244, abs=0.001)
 
 
 def test_an_answer_is_read_for_what_a_buyer_goes_by() -> None:

@@ -117,6 +117,11 @@ def test_a_gate_needs_a_shop(tmp_path: Path) -> None:
             ["--upstream", "'shop'"],
             id="no address of a shop",
         ),
+        pytest.param(
+            ["--free-host", "https://www.example.org"],
+            ["free host 'https://www.example.org'", "without scheme and port"],
+            id="an address for a host",
+        ),
         pytest.param(["--keys", __file__], [__file__, "name a folder"], id="keys in a file"),
         pytest.param(
             ["--listen", "nobody.invalid:80"], ["nobody.invalid:80", "choose another"], id="no host"

@@ -31,6 +31,7 @@ def until_shown_everywhere(queue: Queue, asked: int) -> None:
 
 
 def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
+    queue.wait_for(lambda: queue.log.read_text().count("room_listening") == 2)
     cookies = requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=10).cookies
     for _ in range(30):  # each by a connection of its own, so that both workers get some
         answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
@@ -38,6 +39,7 @@ def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
     until_shown_everywhere(queue, 30)
     queue.wait_for(lambda: scrape(queue)["tidegate_queue_joins_total",] == 1)
 
+    assert "worker_ended" not in queue.log.read_text()
     before = queue.workers()
     for victim in before:
         os.kill(victim, signal.SIGKILL)

@@ -53,6 +53,7 @@ async def proxied(
     *,
     onsales: Iterable[Onsale] = (onsale(),),
     sessions: Sessions | None = None,
+    free_hosts: Iterable[str] = (),
     trusted: Iterable[str] = (),
     limits: ProxyLimits | None = None,
     urls: Iterable[str] | None = None,
@@ -64,7 +65,7 @@ async def proxied(
         aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
     ):
         gate = ProxyGate(
-            Guard(onsales),
+            Guard(onsales, free_hosts=free_hosts),
             checkpoint(known),
             {},
             known,

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 SECOND = 1_000_000
 REMEMBERED_S = 120
+MISSED_US = 60 * SECOND
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,18 @@ class RoomModel:
         return [target for target in self.targets if target is newest.get(target.rule)]
 
     def rate(self, at_us: int) -> Fraction:
-        """Return the lowest of the ceiling and what each rule allows; an expired target allows the fallback rate."""
+        """Return the lowest of the ceiling and what each rule allows; an expired target allows the fallback rate.
+
+        Where another rule's is fresh, one that expired a minute ago or earlier is that of a rule which is gone.
+        """
         if self.limits.hold:
             return Fraction(0)
         allowed = [self.limits.rate]
-        for target in self.in_force(at_us):
+        targets = self.in_force(at_us)
+        some_are_fresh = any(at_us < target.ends_us for target in targets)
+        for target in targets:
+            if some_are_fresh and at_us >= target.ends_us + MISSED_US:
+                continue
             fresh = at_us < target.ends_us or self.limits.fallback is None
             allowed.append(target.rate if fresh else self.limits.fallback or Fraction(0))
         return min(allowed)
@@ -91,8 +99,12 @@ class RoomModel:
         return min((bound for bound in bounds if bound is not None), default=None)
 
     def edges(self, after_us: int, until_us: int) -> list[int]:
-        """Return the moments in (after, until) at which a target begins or ends, in order."""
-        moments = {moment for target in self.targets for moment in (target.begins_us, target.ends_us)}
+        """Return the moments in (after, until) at which a target begins, ends or is missed for a minute, in order."""
+        moments = {
+            moment
+            for target in self.targets
+            for moment in (target.begins_us, target.ends_us, target.ends_us + MISSED_US)
+        }
         return sorted(moment for moment in moments if after_us < moment < until_us)
 
     def live(self, now_us: int) -> set[str]:

@@ -2,6 +2,7 @@
 
 import aiohttp
 import pytest
+import structlog
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from tests.waitingroom.gates import (
@@ -92,17 +93,69 @@ async def test_a_trusted_proxy_is_believed_and_added_to() -> None:
 
 async def test_a_host_in_a_trusted_header_is_judged_too() -> None:
     sale = onsale(protect=[{"host": "tickets.example.org", "path": "/"}])
+    free = {"Host": "www.example.org"}
     async with (
-        proxied(shop_of(tell), onsales=[sale], trusted=["127.0.0.1"]) as gate,
+        proxied(shop_of(tell), onsales=[sale], trusted=["127.0.0.1"], free_hosts=["www.example.org"]) as gate,
         aiohttp.ClientSession() as buyer,
     ):
-        async with buyer.get(f"{gate}/x") as answer:
+        async with buyer.get(f"{gate}/x", headers=free) as answer:
             assert answer.status == 200
-        async with buyer.get(f"{gate}/x", headers={"X-Forwarded-Host": "tickets.example.org"}) as answer:
+        named = free | {"X-Forwarded-Host": "tickets.example.org"}
+        async with buyer.get(f"{gate}/x", headers=named) as answer:
             assert answer.status == 429
-        both = {"Host": "tickets.example.org", "X-Forwarded-Host": "free.example"}
+        both = {"Host": "tickets.example.org", "X-Forwarded-Host": "www.example.org"}
         async with buyer.get(f"{gate}/x", headers=both) as answer:
             assert answer.status == 429
+
+
+HOSTS = ["x", "10.0.0.5", "[2001:db8::1]", "other.example.org", "tickets.example.org..", "-"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_another_host_leads_not_around_the_line(host: str) -> None:
+    sale = onsale(
+        protect=[{"host": "tickets.example.org", "path": "/cactus"}],
+        bypass=[{"path": "/cactus/healthz", "methods": ["GET"]}],
+    )
+    async with proxied(shop_of(tell), onsales=[sale]) as gate:
+        for path, status in (("/cactus/seats", b"429"), ("/cactus/healthz", b"200"), ("/healthz", b"200")):
+            sent = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            assert (await exchange(gate, sent.encode())).split(b" ")[1] == status, path
+        passed = (
+            f"GET /cactus/seats HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies()}\r\nConnection: close\r\n\r\n"
+        )
+        assert (await exchange(gate, passed.encode())).split(b" ")[1] == b"200"
+
+
+async def test_a_host_that_two_onsales_may_guard_is_refused() -> None:
+    sales = [
+        onsale("cactus", protect=[{"host": "cactus.example.org", "path": "/"}]),
+        onsale("tulip", protect=[{"host": "tulip.example.org", "path": "/"}]),
+    ]
+    async with proxied(shop_of(tell), onsales=sales) as gate:
+        sent = f"GET /x HTTP/1.1\r\nHost: a\r\nCookie: {cookies()}\r\n\r\n"
+        answer = await exchange(gate, sent.encode())
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"host: named by no onsale" in answer
+
+
+async def test_a_host_that_nobody_has_named_is_told_of_once_in_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("waitingroom.gate.unnamed.log", structlog.get_logger())  # none that was kept before
+    sale = onsale(protect=[{"host": "tickets.example.org", "path": "/cactus"}])
+    with structlog.testing.capture_logs() as logged:
+        async with proxied(shop_of(tell), onsales=[sale]) as gate, aiohttp.ClientSession() as buyer:
+            for host, path in (
+                ("tickets.example.org", "/cactus"),
+                ("a", "/"),
+                ("b", "/cactus"),
+                ("c", "/cactus"),
+            ):
+                async with buyer.get(gate + path, headers={"Host": host}):
+                    pass
+    told = [(line["host"], line["onsale"]) for line in logged if line["event"] == "host_unnamed"]
+    assert told == [("b", "cactus")]
 
 
 async def test_the_proxy_adds_no_headers_of_its_client_library() -> None:

@@ -62,6 +62,7 @@ def test_no_reading_leads_around_the_gate(path: str) -> None:
         ("", "/", "host: malformed"),
         ("a b", "/", "host: malformed"),
         ("a:b", "/", "host: malformed"),
+        ("..", "/", "host: malformed"),
     ],
 )
 def test_a_request_that_cannot_be_judged_is_refused(host: str, path: str, reason: str) -> None:
@@ -70,7 +71,14 @@ def test_a_request_that_cannot_be_judged_is_refused(host: str, path: str, reason
 
 
 @pytest.mark.parametrize(
-    "host", [SHOP, "TICKETS.example.org:443", "tickets.example.org.", "Tickets.Example.Org.:80"]
+    "host",
+    [
+        SHOP,
+        "TICKETS.example.org:443",
+        "tickets.example.org.",
+        "tickets.example.org..",
+        "Tickets.Example.Org.:80",
+    ],
 )
 def test_every_spelling_of_a_host_is_that_host(host: str) -> None:
     found = GUARD.find("GET", host, "/cactus")

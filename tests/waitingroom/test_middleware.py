@@ -52,6 +52,21 @@ def test_an_admitted_buyer_reaches_the_shop_with_the_session(ask: Ask) -> None:
 
 
 @every
+@pytest.mark.parametrize(
+    ("host", "path", "status"),
+    [
+        pytest.param("10.0.0.5:8000", "/cactus/seats", 429, id="a host that nobody has named"),
+        pytest.param("10.0.0.5:8000", "/healthz", 200, id="what no onsale guards anywhere"),
+        pytest.param("10.0.0.5:8000", "/cactus/static/x", 200, id="a bypass"),
+        pytest.param("www.example.org", "/cactus/seats", 200, id="a free host"),
+    ],
+)
+def test_another_host_leads_not_around_the_line(ask: Ask, host: str, path: str, status: int) -> None:
+    here = OfflineGate([CACTUS], KEYS, room_url=ROOM_URL, free_hosts=["www.example.org"])
+    assert ask(here, "GET", path, {"Host": host, "Accept": "application/json"}).status == status
+
+
+@every
 def test_a_page_is_redirected_to_the_line(ask: Ask) -> None:
     got = ask(gate(), "GET", "/cactus/seats?row=1", wanting(Accept=PAGE))
     assert (got.status, got.shop) == (303, None)

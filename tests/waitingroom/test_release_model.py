@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from rulebook.coupling import TargetSegment
 from tests.benchmarks.bound import Mark, excess
 from tests.waitingroom import samples
-from tests.waitingroom.release_model import SECOND, Limits, RoomModel, Target
+from tests.waitingroom.release_model import MISSED_US, SECOND, Limits, RoomModel, Target
 from tests.waitingroom.virtual_store import VirtualStore
 
 BEGIN_US = 1_700_000_000 * SECOND + 123_456
@@ -98,7 +98,11 @@ class ReleaseMachine(RuleBasedStateMachine):
         edges = {batch.at_us + model.limits.claim_us for batch in model.batches} | set(
             model.sessions.values()
         )
-        edges |= {edge for target in model.targets for edge in (target.begins_us, target.ends_us)}
+        edges |= {
+            edge
+            for target in model.targets
+            for edge in (target.begins_us, target.ends_us, target.ends_us + MISSED_US)
+        }
         edges |= {(self.now_us // SECOND + 1) * SECOND}
         ahead = sorted(moment for edge in edges for moment in (edge - 1, edge) if moment > self.now_us)
         self.pass_time(data.draw(st.sampled_from(ahead), label="moment"))

@@ -49,6 +49,33 @@ def exposed(collector: SharedCollector) -> str:
     return generate_latest(registry).decode()
 
 
+class Late(Collector):
+    """A family that a worker registers some time after it has begun to show its figures."""
+
+    def collect(self) -> Iterator[Metric]:
+        checks = CounterMetricFamily("tidegate_queue_gate_checks", "Checks.", labels=["gate"])
+        checks.add_metric(["proxy"], 5)
+        yield checks
+
+
+def test_a_successor_loses_no_count_before_it_has_registered_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Scoreboard(2)
+    own = CollectorRegistry()
+    own.register(Late())
+    SharedCollector(own, Slot(board, 0)).show()
+    key = ("tidegate_queue_gate_checks", "tidegate_queue_gate_checks_total", (("gate", "proxy"),))
+    fresh = CollectorRegistry()
+    successor = SharedCollector(fresh, Slot(board, 0))
+    successor.show()
+    assert decode(board.read(0))[key] == 5.0
+    fresh.register(Late())
+    successor.show()
+    assert decode(board.read(0))[key] == 10.0
+    # One that ends before it has registered them hands them on all the same.
+    SharedCollector(CollectorRegistry(), Slot(board, 0)).show()
+    assert decode(board.read(0))[key] == 10.0
+
+
 def test_a_scrape_of_any_worker_shows_what_all_did() -> None:
     board = Scoreboard(2)
     one, other = shared(board, 0, Worker(10, 100.0, 3)), shared(board, 1, Worker(12, 101.0, 4))

@@ -167,6 +167,58 @@ async def test_the_lowest_of_several_rules_wins_and_is_named(client: Redis) -> N
     assert snapshot.capacity == 100
 
 
+async def test_a_rule_that_is_gone_keeps_the_room_at_its_fallback_for_a_minute(client: Redis) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0", fallback="2.0"))
+    await store.configure()
+    now = await store_now_us(client)
+
+    async def rate_with(silent_for_us: int) -> float:
+        await client.delete(targets_key("cactus"))
+        for rule, ends_us, rate in (
+            ("web", now - silent_for_us, 20.0),
+            ("web-renamed", now + MINUTE_US, 40.0),
+        ):
+            segment = TargetSegment(rule, now - 2 * MINUTE_US, ends_us, rate, None, "8 ready x 5/s", 0)
+            await client.rpush(targets_key("cactus"), segment.to_json())
+        return (await store.advance()).rate_per_s
+
+    assert await rate_with(MINUTE_US // 2) == 2.0
+    assert await rate_with(MINUTE_US) == 40.0
+
+
+async def test_a_silent_scaler_is_never_taken_for_a_rule_that_is_gone(client: Redis) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0", fallback="2.0"))
+    await store.configure()
+    now = await store_now_us(client)
+    for rule in ("web", "database"):
+        segment = TargetSegment(rule, now - 9 * MINUTE_US, now - 8 * MINUTE_US, 20.0, None, "so it says", 0)
+        await client.rpush(targets_key("cactus"), segment.to_json())
+    assert (await store.advance()).rate_per_s == 2.0
+
+
+@pytest.mark.parametrize("back_s", [1.0, 600.0])
+async def test_figures_and_releases_go_on_when_the_clock_has_gone_back(client: Redis, back_s: float) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0"))
+    await store.configure()
+    await fill(store, 20)
+    ahead = await store_now_us(client) + int(back_s * 1e6)
+    # What a store remembers whose clock was ahead.
+    await client.hset(
+        "{cactus}:room",
+        mapping={"published_us": ahead, "refilled_us": ahead, "entered_us": ahead, "tokens": "5"},
+    )
+    await client.rpush("{cactus}:samples", f"{ahead}:10:0:0")
+    await client.hset("{cactus}:figures", "at_us", ahead)
+    await store.advance()
+    await client.hincrby("{cactus}:room", "published_us", -500_000)
+    await store.advance()
+    figures = RoomFigures.from_hash(await client.hgetall(figures_key("cactus")))
+    assert figures is not None
+    assert figures.at_s * 1e6 <= await store_now_us(client)
+    assert figures.arrivals_per_s >= 0.0
+    assert (await store.advance()).released >= 5
+
+
 async def test_what_later_segments_replaced_is_trimmed(client: Redis) -> None:
     store = OnsaleStore(client, "cactus", settings())
     await store.configure()

@@ -129,6 +129,7 @@ async def _follow(watch: _Watch, options: CrowdOptions, buyers: int, rate_per_s:
         await looking
     after = await watch.spent(watched)
     kept = await watch.venue.kept_bytes()
+    judged = await _next(told, "judged", watch.driver)
     return Outcome(
         buyers=buyers,
         options=options,
@@ -136,6 +137,7 @@ async def _follow(watch: _Watch, options: CrowdOptions, buyers: int, rate_per_s:
         burst=BURST,
         joined=joined,
         watched=watched,
+        order_violations=judged["order_violations"],
         joining=after_joins.since(begun),
         watching=after.since(before),
         joining_bytes=joining_bytes - watch.empty_bytes,

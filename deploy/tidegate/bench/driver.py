@@ -69,7 +69,7 @@ class Driver:
         self._options = options
         self._questions = Questions(options.onsale, f"{options.host}:{options.port}")
         self.register = Register(options.buyers)
-        self._turns = Turns()
+        self._turns = Turns(options.buyers)
         self._timetable = Timetable()
         self._connections = Connections(self._answered, self._fail)
         self._random = random.Random(options.seed)
@@ -79,13 +79,18 @@ class Driver:
         self._failures: list[str] = []
         self._failed = 0
         self._asking = False
+        self._watching = False
         self._tally = Tally(0.0)
 
     async def run(self) -> None:
         """Print `joining` when it begins, `joined` when all have their place, `watching` and `watched` around what is watched.
 
-        Before `watching`, the next question of each waiting buyer is put to a random moment of the interval that it is told, as
-        if all had stood in line for hours: a crowd that has just come asks less than it will, as most have not asked yet.
+        Before `watching`, the next question of each waiting buyer is put to a random moment of the interval that is due to their
+        position, as if all had stood in line for hours: a crowd that has just come asks less than it will, as most have not
+        asked yet. Far back in a long line nobody asks twice while we watch; so what each answer of that time tells is held
+        against the interval which is due.
+
+        Last comes `judged` with what takes a while to count, so that nobody's processor time is measured meanwhile.
         """
         options = self._options
         await self._connections.open(options.host, options.port, options.connections)
@@ -99,6 +104,7 @@ class Driver:
         self._say("joined", self._tally.told(self.now_s()))
         self.lay_out()
         self._begin(self.now_s())
+        self._watching = True
         self._say("watching", {})
         until_s = self.now_s() + options.seconds
         while self.now_s() < until_s:
@@ -107,6 +113,7 @@ class Driver:
         self._say("watched", self._tally.told(self.now_s()))
         ticking.cancel()
         self._connections.close()
+        self._say("judged", {"order_violations": self._turns.violations()})
 
     def _begin(self, now_s: float) -> None:
         self._tally = Tally(now_s)
@@ -175,12 +182,17 @@ class Driver:
 
     def _hear(self, buyer: int, answer: bytes, now_s: float) -> None:
         told = read_told(answer)
+        number = self.register.numbers[buyer]
+        # Everybody joins after the opening, so whoever is told no position stands where the number says.
+        position = told.position or number
         if told.state == b"released":
-            self._turns.came(told.position, told.as_of_s)
+            self._turns.came(position, told.as_of_s)
             self._send(ENTER, buyer, now_s, now_s)
             return
         if told.state == b"waiting":
-            self._turns.waits(told.position, told.as_of_s)
+            self._turns.waits(position, told.as_of_s)
+            if self._watching:
+                self._tally.asked_back(told.retry_after_s / self._interval_s(number))
         self._ask_again(buyer, told.retry_after_s, now_s)
 
     def _ask_again(self, buyer: int, retry_after_s: float, now_s: float) -> None:
@@ -188,17 +200,20 @@ class Driver:
 
     def lay_out(self) -> None:
         """Put the next question of each who waits to a random moment of their interval; no time passes meanwhile."""
-        register, budget = self.register, self._options.poll_budget_per_s
-        released = self._turns.highest
-        waiting = self._options.buyers - released
+        register = self.register
         self._timetable.clear()
         now_s = self.now_s()
         for buyer, number in enumerate(register.numbers):
             if number and not register.gone[buyer]:
-                within_s = interval_s(max(0, number - released - 1), waiting, budget)
-                self._ask_again(buyer, self._random.random() * within_s, now_s)
+                self._ask_again(buyer, self._random.random() * self._interval_s(number), now_s)
         # Our clock stands still meanwhile: what fell due in this second or two of a million would be asked at once.
         self._zero_s += self.now_s() - now_s
+
+    def _interval_s(self, number: int) -> float:
+        """Return how long a buyer should be told to wait on the average, by the numbers given and the turns heard of alone."""
+        options, released = self._options, self._turns.highest
+        ahead = max(0, number - released - 1)
+        return interval_s(ahead, options.buyers - released, options.poll_budget_per_s)
 
     def now_s(self) -> float:
         """Return the time of the crowd, in seconds since its beginning."""
@@ -215,7 +230,6 @@ class Driver:
             "joined": register.joined,
             "wrong_numbers": register.wrong_numbers,
             "changed_places": register.changed_places,
-            "order_violations": self._turns.violations,
             "entered": sum(register.gone),
             "failed": self._failed,
             "failures": self._failures,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ MUST_BE_NOUGHT = (
     "crowd_released_over",
 )
 """What no machine excuses."""
+_SPREAD = 0.2
+"""By so much of the interval, to either side, are the buyers of one moment spread evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ class Spent:
 class Outcome:
     """One crowd: what its driver told when all had joined and in the end, and what was seen from outside meanwhile.
 
-    `joining_bytes` is the store's growth by the last join; in the end the line's keys take up `line_bytes`, those of the buyers
-    who are in the shop `inside_bytes`.
+    `order_violations` is how many were told to wait after somebody behind them was let in. `joining_bytes` is the store's growth
+    by the last join; in the end the line's keys take up `line_bytes`, those of the buyers who are in the shop `inside_bytes`.
     """
 
     buyers: int
@@ -55,6 +57,7 @@ class Outcome:
     burst: int
     joined: dict[str, Any]
     watched: dict[str, Any]
+    order_violations: int
     joining: Spent
     watching: Spent
     joining_bytes: int
@@ -65,12 +68,23 @@ class Outcome:
 
 def figures_of(outcome: Outcome, smallest: Outcome) -> list[Figure]:
     """Return all figures of a crowd; what it costs as it waits is held against the `smallest` of the same run."""
-    return [*_of_joining(outcome), *_of_waiting(outcome, smallest), *_of_promises(outcome)]
+    return [
+        *_of_joining(outcome),
+        *_of_waiting(outcome, smallest),
+        *_of_asking_again(outcome),
+        *_of_promises(outcome),
+    ]
 
 
 def name_of(buyers: int) -> str:
     """Name a crowd in a figure's `of`."""
     return f"{buyers} buyers"
+
+
+def retry_after_off(told: Mapping[str, float]) -> float:
+    """Return how far what was told is off an even spread around the interval due: the worst of `mean`, `p1` and `p99`."""
+    due = {"mean": 1.0, "p1": 1.0 - 0.98 * _SPREAD, "p99": 1.0 + 0.98 * _SPREAD}
+    return max(abs(told[name] / share - 1.0) for name, share in due.items())
 
 
 def _of_joining(outcome: Outcome) -> list[Figure]:
@@ -173,6 +187,31 @@ def _of_waiting(outcome: Outcome, smallest: Outcome) -> list[Figure]:
     ]
 
 
+def _of_asking_again(outcome: Outcome) -> list[Figure]:
+    """Hold when buyers were told to ask again against what is due to their positions.
+
+    A line is watched for seconds: most of a million would not come back within them, whatever they were told, so the questions a
+    second do not show it.
+    """
+    told = outcome.watched["retry_after"]
+    if not told["count"]:
+        return []
+    note = (
+        f"told, to the interval due to the position: mean {told['mean']:.3f}, 1 % {told['p1']:.3f}, 99 % {told['p99']:.3f}; "
+        f"the farthest of these from an even spread of {_SPREAD:g} to either side"
+    )
+    return [
+        Figure(
+            "crowd_retry_after",
+            retry_after_off(told),
+            "fraction",
+            told["count"],
+            note=note,
+            of=name_of(outcome.buyers),
+        )
+    ]
+
+
 def _of_promises(outcome: Outcome) -> list[Figure]:
     of, told, n = name_of(outcome.buyers), outcome.watched, outcome.buyers
     looks, rate = outcome.looks, outcome.rate_per_s
@@ -198,7 +237,7 @@ def _of_promises(outcome: Outcome) -> list[Figure]:
             note="of those who joined again",
             of=of,
         ),
-        Figure("crowd_order_violations", told["order_violations"], "buyers", n, of=of),
+        Figure("crowd_order_violations", outcome.order_violations, "buyers", n, of=of),
         Figure("crowd_failed", told["failed"], "questions", n, note=why, of=of),
         Figure(
             "crowd_released_over",

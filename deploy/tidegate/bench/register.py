@@ -5,8 +5,8 @@ Buyers count from 0 in the order in which they come. All places of one onsale ar
 
 from __future__ import annotations
 
+import math
 from array import array
-from bisect import bisect_right
 
 
 class Register:
@@ -51,28 +51,34 @@ class Register:
 
 
 class Turns:
-    """Whether the order is kept: nobody is told "your turn" while somebody before them is told "waiting", then or later."""
+    """Whether the order is kept: nobody is told "your turn" while somebody before them is told "waiting", then or later.
 
-    def __init__(self) -> None:
-        self.violations = 0
+    For each of `buyers` positions it keeps when "waiting" was last told and when "your turn" was first, by the store's time, so
+    that it makes no difference in which order answers arrive. Positions beyond the last buyer are not kept: their numbers are
+    counted as wrong by the register.
+    """
+
+    def __init__(self, buyers: int) -> None:
         self.highest = 0
         """The highest position whose turn has come."""
-        self._times_s: list[float] = []
-        self._positions: list[int] = []
+        self._waited_s = array("d", [-math.inf]) * (buyers + 1)
+        self._came_s = array("d", [math.inf]) * (buyers + 1)
 
     def came(self, position: int, as_of_s: float) -> None:
-        """Note that the turn of `position` has come at this time of the store."""
-        if position <= self.highest:
-            return
-        while self._times_s and self._times_s[-1] >= as_of_s:
-            self._times_s.pop()
-            self._positions.pop()
-        self.highest = position
-        self._times_s.append(as_of_s)
-        self._positions.append(position)
+        """Note that the turn of `position` has come by this time of the store."""
+        if 0 < position < len(self._came_s):
+            self.highest = max(self.highest, position)
+            self._came_s[position] = min(self._came_s[position], as_of_s)
 
     def waits(self, position: int, as_of_s: float) -> None:
-        """Note that `position` is still waiting at this time."""
-        before = bisect_right(self._times_s, as_of_s)
-        if before and position < self._positions[before - 1]:
-            self.violations += 1
+        """Note that `position` is still waiting at this time; 0 is one that is not known."""
+        if 0 < position < len(self._waited_s):
+            self._waited_s[position] = max(self._waited_s[position], as_of_s)
+
+    def violations(self) -> int:
+        """Count who was told to wait at, or after, the time at which somebody behind them was told "your turn"."""
+        count, earliest_s = 0, math.inf
+        for waited_s, came_s in zip(reversed(self._waited_s), reversed(self._came_s), strict=True):
+            count += waited_s >= earliest_s
+            earliest_s = min(earliest_s, came_s)
+        return count

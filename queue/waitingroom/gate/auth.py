@@ -36,6 +36,7 @@ from waitingroom.gate.turnaway import (
     room_address,
     send_to_line,
 )
+from waitingroom.gate.unnamed import UnnamedHosts
 from waitingroom.memo import Memo
 
 AUTH_PATH = "/gate/auth"
@@ -67,6 +68,7 @@ class AuthGate:
     ) -> None:
         self._guard = guard
         self._checkpoint = checkpoint
+        self._unnamed = UnnamedHosts()
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
@@ -114,7 +116,7 @@ class AuthGate:
             return self._refuse_auth(request, "not a trusted proxy")
         counts = self._auth_counts
         original = self._reader.read(headers, _configured(request))
-        onsale = self._judge(original)
+        onsale = self._judge(request, original)
         if onsale is None:
             counts.free += 1
             return _FREE
@@ -131,7 +133,7 @@ class AuthGate:
             return _response(self._refuse_forward(request, "not a trusted proxy"))
         counts = self._forward_counts
         original = self._read_forward(request)
-        onsale = self._judge(original)
+        onsale = self._judge(request, original)
         if onsale is None:
             counts.free += 1
             return _response(_FREE_BEHIND_ENVOY)
@@ -148,12 +150,16 @@ class AuthGate:
             return read_prefixed(request.method, request.host, request.raw_path)
         return read_forwarded(request.headers, _configured(request))
 
-    def _judge(self, original: OriginalRequest) -> Onsale | None:
+    def _judge(self, request: web.BaseRequest, original: OriginalRequest) -> Onsale | None:
         judgement = self._guard.judge_all(original.method, original.hosts, original.path)
         if judgement.refused:
             raise UnreadableRequest(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
+        if onsale is None or self._guard.is_outside(onsale, time.time()):
+            return None
+        if judgement.unnamed:
+            self._unnamed.note(judgement, keep_request_id(request, self._trusted))
+        return onsale
 
     def _passed(self, allowed: Allowed) -> Answer:
         admission = allowed.admission

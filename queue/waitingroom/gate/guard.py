@@ -1,6 +1,7 @@
 """Which onsale guards a request, by host and path; pure.
 
-The longest matching path wins, a rule with a host before one without. `bypass` paths of that onsale go through unchecked. Paths
+The longest matching path wins, a rule with a host before one without. `bypass` paths of that onsale go through unchecked. A host
+that nobody has named is judged as each host that is: a shop which does not go by `Host` serves the same at any. Paths
 match by whole segments (`/cactus` guards `/cactus/tickets`, not `/cactusfest`), in upper and lower case as written. A path that
 servers may read in several ways (`readings`) is free only if each reading is, and refused if two readings need the passes of
 two onsales: what the shop makes of it, then, was judged here.
@@ -9,10 +10,11 @@ two onsales: what the shop makes of it, then, was judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulebook import Onsale
+from waitingroom.errors import ConfigurationError
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.gate.readings import UnclearPath, canonical_path, readings
 from waitingroom.gate.reserved import ENTER_PATH
@@ -21,6 +23,8 @@ from waitingroom.memo import Memo
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REMEMBERED = 4096
 _MAX_REMEMBERED_CHARS = 512
+_TWO_READINGS = "path: its readings are guarded by two onsales"
+_TWO_HOSTS = "host: named by no onsale, and the path is guarded by two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +38,47 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a request needs: a pass of `onsale`, or nothing; `refused` says why it can be let through with no pass at all."""
+    """What a request needs: a pass of `onsale`, or nothing; `refused` says why it can be let through with no pass at all.
+
+    `unnamed` is a host of the request's that nobody has named, where this alone makes it need a pass; else it is empty.
+    """
 
     onsale: Onsale | None = None
     refused: str = ""
+    unnamed: str = ""
 
 
 class Guard:
     """The guarded parts of all onsales. What was judged once is remembered, in a bounded memo.
 
-    `hours` tells when an onsale guards its shop; without it, the documents do.
+    `hours` tells when an onsale guards its shop; without it, the documents do. `free_hosts` are served beside the hosts that
+    onsales name: what no onsale guards there, or at any host, needs no pass.
+
+    Raises:
+        ConfigurationError: a free host is no host name.
     """
 
-    def __init__(self, onsales: Iterable[Onsale], hours: Callable[[Onsale], Hours] = hours_of) -> None:
+    def __init__(
+        self,
+        onsales: Iterable[Onsale],
+        hours: Callable[[Onsale], Hours] = hours_of,
+        *,
+        free_hosts: Iterable[str] = (),
+    ) -> None:
         self._hours = hours
+        self._free_hosts = frozenset(map(_free_host, free_hosts))
         self.replace(onsales)
 
     def replace(self, onsales: Iterable[Onsale]) -> None:
         """Guard what these onsales name from now on, and nothing else."""
         listed = list(onsales)
         parts = [
-            Guarded(part.host.lower() if part.host else None, canonical_path(part.path), onsale)
+            Guarded(part.host.lower().rstrip(".") if part.host else None, canonical_path(part.path), onsale)
             for onsale in listed
             for part in onsale.spec.protect
         ]
         self._parts = sorted(parts, key=lambda part: (-len(part.path), part.host is None))
+        self._named = self._free_hosts | {part.host for part in parts if part.host is not None}
         self._bypass = {
             onsale.name: [(canonical_path(rule.path), rule.methods) for rule in onsale.spec.bypass]
             for onsale in listed
@@ -84,7 +104,8 @@ class Guard:
         needed = {one.onsale.name: one.onsale for one in judgements if one.onsale is not None}
         if not judgements or refused or len(needed) > 1:
             return Judgement(refused=refused or "hosts: guarded by two onsales")
-        return Judgement(next(iter(needed.values()), None))
+        unnamed = next((one.unnamed for one in judgements if one.unnamed), "")
+        return Judgement(next(iter(needed.values()), None), unnamed=unnamed)
 
     def is_outside(self, onsale: Onsale, now_s: float) -> bool:
         """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
@@ -107,20 +128,35 @@ class Guard:
             return Judgement(refused="host: malformed")
         if path == ENTER_PATH:  # the way in: guarded, it would lead back to the line for ever
             return Judgement()
+        is_named = name in self._named
         try:
-            found = [self._match(method, name, reading) for reading in readings(path)]
+            needed = {
+                part.onsale.name: part
+                for reading in readings(path)
+                for part in self._matches(method, name, reading, is_named=is_named)
+            }
         except UnclearPath as error:
             return Judgement(refused=str(error))
-        needed = {onsale.name: onsale for onsale in found if onsale is not None}
+        by_others = any(part.host not in {None, name} for part in needed.values())
         if len(needed) > 1:
-            return Judgement(refused="path: its readings are guarded by two onsales")
-        return Judgement(next(iter(needed.values()), None))
+            return Judgement(refused=_TWO_HOSTS if by_others else _TWO_READINGS)
+        onsale = next((part.onsale for part in needed.values()), None)
+        return Judgement(onsale, unnamed=name if by_others else "")
 
-    def _match(self, method: str, name: str, reading: str) -> Onsale | None:
+    def _matches(self, method: str, name: str, reading: str, *, is_named: bool) -> Iterator[Guarded]:
+        """Yield the part that guards this reading at the host `name`, or without a name at each host it may stand for."""
+        judged: set[str | None] = set()
         for part in self._parts:
-            if (part.host is None or part.host == name) and _is_under(reading, part.path):
-                return None if self._bypasses(part.onsale, method, reading) else part.onsale
-        return None
+            host = part.host
+            if host in judged or (is_named and host is not None and host != name):
+                continue
+            if not _is_under(reading, part.path):
+                continue
+            judged.add(host)
+            if not self._bypasses(part.onsale, method, reading):
+                yield part
+            if is_named or host is None:  # a part without host comes before all shorter ones, at every host
+                return
 
     def _bypasses(self, onsale: Onsale, method: str, reading: str) -> bool:
         return any(
@@ -130,9 +166,18 @@ class Guard:
 
 
 def host_name(host: str) -> str | None:
-    """Return the name in a `Host` value in lower case, without port and root dot; None where it is malformed."""
+    """Return the name in a `Host` value in lower case, without port and root dots; None where it is malformed."""
     found = _HOST.fullmatch(host)
-    return found["name"].lower().removesuffix(".") if found else None
+    return (found["name"].lower().rstrip(".") or None) if found else None
+
+
+def _free_host(text: str) -> str:
+    name = host_name(text)
+    if name is None or name != text.lower().rstrip("."):
+        raise ConfigurationError(
+            f"free host {text!r}: not a host name such as www.example.org, without scheme and port"
+        )
+    return name
 
 
 def _is_under(path: str, prefix: str) -> bool:

@@ -7,8 +7,9 @@ cancelled, and the request to the shop with it.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -19,6 +20,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from rulebook import Onsale
+from waitingroom.errors import WaitingRoomError
 from waitingroom.gate.arrival import Arrival
 from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
@@ -42,15 +44,21 @@ from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send_to_line
+from waitingroom.gate.unnamed import UnnamedHosts
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.gate.websocket import join
 from waitingroom.room import Room
 from waitingroom.store.client import EndKind
 
 _NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+_CHUNK_BYTES = 65_536
 _SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
 
 log = structlog.get_logger(__name__)
+
+
+class NothingTaken(WaitingRoomError):
+    """A buyer has taken nothing of the shop's answer for too long."""
 
 
 class ProxyGate:
@@ -83,6 +91,7 @@ class ProxyGate:
         self._arrival = arrival
         self.counts = Counts()
         self.exchanges = Exchanges()
+        self._unnamed = UnnamedHosts()
         self._trusted = trusted
         self._room_url = room_url
         self._secure = secure_cookies
@@ -135,7 +144,11 @@ class ProxyGate:
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale
-        return None if onsale is None or self._guard.is_outside(onsale, time.time()) else onsale
+        if onsale is None or self._guard.is_outside(onsale, time.time()):
+            return None
+        if judgement.unnamed:
+            self._unnamed.note(judgement, request[REQUEST_ID])
+        return onsale
 
     def _send_to_line(self, request: web.Request, onsale: Onsale) -> web.Response:
         room = self._rooms.get(onsale.name)
@@ -208,11 +221,13 @@ class ProxyGate:
         self._follow_session(response, allowed, answer.headers.get(END_HEADER))
         try:
             await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
-        except ConnectionResetError:
-            log.debug("buyer_gone", **_about(request, upstream, allowed))
+            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
+                await _take(response.write(chunk), self._limits.body_s)
+            await _take(response.write_eof(), self._limits.body_s)
+        except (ConnectionResetError, NothingTaken) as error:
+            log.debug("buyer_gone", **_about(request, upstream, allowed), reason=type(error).__name__)
+            if request.transport is not None:
+                request.transport.abort()  # closed, it would wait for the buyer to take what is left
         except (aiohttp.ClientError, TimeoutError) as error:
             # The answer has begun: cutting the connection is the only way to say that it is not whole.
             self.exchanges.errors["broke_off"] += 1
@@ -283,6 +298,19 @@ class ProxyGate:
                 response.headers.popall(name, None)
             told = ", ".join(response.headers.popall("Cache-Control", ()))
             response.headers["Cache-Control"] = private_form(told)
+
+
+async def _take(writing: Awaitable[None], within_s: float | None) -> None:
+    """Have the buyer take a piece of an answer within `within_s` seconds, None for no limit.
+
+    Raises:
+        NothingTaken: the time is over.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            await writing
+    except TimeoutError as error:
+        raise NothingTaken(f"nothing of the answer was taken for {within_s} s") from error
 
 
 def _target(upstream: Upstream, request: web.Request) -> URL:

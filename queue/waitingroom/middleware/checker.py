@@ -78,12 +78,21 @@ class Sessions(Protocol):
 
 
 class Checker:
-    """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it."""
+    """Judges requests to the shop of these onsales; `room_url` is the room's address as buyers see it.
+
+    Raises:
+        ConfigurationError: one of `free_hosts`, at which no onsale needs a pass, is no host name.
+    """
 
     def __init__(
-        self, onsales: Iterable[Onsale], *, room_url: str, hours: Callable[[Onsale], Hours] = hours_of
+        self,
+        onsales: Iterable[Onsale],
+        *,
+        room_url: str,
+        hours: Callable[[Onsale], Hours] = hours_of,
+        free_hosts: Iterable[str] = (),
     ) -> None:
-        self._guard = Guard(onsales, hours)
+        self._guard = Guard(onsales, hours, free_hosts=free_hosts)
         self._room_url = room_url
 
     def check(

@@ -23,7 +23,10 @@ class OfflineGate:
     """The gate of a shop's own process. `counts` tells what it has answered.
 
     Without a `link` to the room it does neither renew passes nor hear of sessions that were ended, and knows of no shop on
-    another domain than the room's.
+    another domain than the room's. At `free_hosts` the application serves what no onsale guards.
+
+    Raises:
+        ConfigurationError: a free host is no host name.
     """
 
     def __init__(
@@ -33,12 +36,15 @@ class OfflineGate:
         *,
         room_url: str,
         link: RoomLink | None = None,
+        free_hosts: Iterable[str] = (),
         secure_cookies: bool = True,
     ) -> None:
         self.counts = Counts()
         self.link = link
         self._onsales: Mapping[str, Onsale] = {onsale.name: onsale for onsale in onsales}
-        self._checker = Checker(self._onsales.values(), room_url=room_url, hours=self._hours)
+        self._checker = Checker(
+            self._onsales.values(), room_url=room_url, hours=self._hours, free_hosts=free_hosts
+        )
         self._documented = {name: hours_of(onsale) for name, onsale in self._onsales.items()}
         self._keys = keys
         self._room_url = room_url

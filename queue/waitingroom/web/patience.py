@@ -1,8 +1,9 @@
 """How long a connection may say nothing, or next to nothing: who holds many open costs us a file each.
 
 A connection must bring the whole head of its first request soon, however slowly it drips in, and may rest between requests for a
-while; a trusted proxy's may rest for as long as the server itself allows, as a proxy keeps them for its next buyers. A slow body
-is not looked at here: whoever reads it has its own limit.
+while; a trusted proxy's may rest for as long as the server itself allows, as a proxy keeps them for its next buyers. Whoever has
+not taken its answer by then is cut off: a connection that is closed waits until all of it is sent, which may be never. A slow
+body is not looked at here, nor an answer that is still being made: whoever handles them has limits of its own.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Patience:
         self._rest_within_s = rest_within_s
         self._server: web.Server | None = None
         self._busy: set[object] = set()
-        self._asked: set[object] = set()
+        self._asked: dict[object, asyncio.Transport | None] = {}
         self._resting_since_s: dict[object, float] = {}
 
     def install(self, server: web.Server) -> None:
@@ -45,7 +46,7 @@ class Patience:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
             busy.add(connection)
-            asked.add(connection)
+            asked[connection] = request.transport  # kept here: once it is closing, the connection names none
             resting.pop(connection, None)
             try:
                 return await answer(request)
@@ -55,7 +56,7 @@ class Patience:
         server.request_handler = handle
 
     def look(self, now_s: float) -> int:
-        """Close the connections whose time is over at `now_s` (monotonic seconds); return how many there were."""
+        """End the connections whose time is over at `now_s` (monotonic seconds); return how many there were."""
         connections = self._server.connections if self._server is not None else []
         closed = 0
         for connection in connections:
@@ -69,10 +70,15 @@ class Patience:
                     _address(connection.peername)
                 )
             if overdue:
-                connection.force_close()
+                transport = self._asked.get(connection)
+                if transport is not None and transport.get_write_buffer_size():
+                    transport.abort()
+                else:
+                    connection.force_close()
                 closed += 1
         open_ones = set(connections)
-        self._asked &= open_ones
+        for gone in self._asked.keys() - open_ones:
+            del self._asked[gone]
         for gone in self._resting_since_s.keys() - open_ones:
             del self._resting_since_s[gone]
         return closed

@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+import structlog
+
 from autoscaler.conditions import Condition
 from autoscaler.sources.base import Answer
 from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
 
 STEPS = (
     "fence",
@@ -20,8 +24,9 @@ STEPS = (
     "outbid",
     "keep memory",
     "watch target",
+    "round",
 )
-"""The steps of a rule's rounds, each of which may fail."""
+"""The steps of a rule's rounds, each of which may fail; "round" stands for what none of them foresaw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +303,9 @@ class Instruments:
         self._instruments = tuple(other for other in self._instruments if other is not instrument)
 
     def record(self, event: Event) -> None:
-        """Pass an event to each."""
+        """Pass an event to each. One that breaks its word and raises keeps neither the others nor the loop from going on."""
         for instrument in self._instruments:
-            instrument.record(event)
+            try:
+                instrument.record(event)
+            except Exception:
+                _log.exception("instrument_failed", event_type=type(event).__name__)

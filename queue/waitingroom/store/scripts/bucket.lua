@@ -2,6 +2,7 @@
 
 local LARGEST_TURN = 10000 -- of one call, which must not hold up the store; the next one takes the rest
 local RECOVERY_SHORTEST = 3 * SECOND
+local RULE_MISSED = 60 * SECOND
 
 -- Targets of the scaler, in the order written.
 local segments = {}
@@ -38,6 +39,20 @@ local function in_force(at)
   return order, newest
 end
 
+-- A rule that has been silent for a minute while another one speaks was renamed, taken away or given another onsale: were it waited
+-- for, the room would stay at the fallback rate for good.
+local function is_gone(segment, at, newest)
+  if at < segment.till + RULE_MISSED then
+    return false
+  end
+  for _, other in pairs(newest) do
+    if at < other.till then
+      return true
+    end
+  end
+  return false
+end
+
 -- The rate at one moment: the lowest of the ceiling and what each rule allows; an expired target means the fallback rate.
 local function rate_at(at)
   if (room.hold or '') ~= '' then
@@ -55,7 +70,7 @@ local function rate_at(at)
     if at >= segment.till then
       allowed, why = tonumber(room.fallback or '') or segment.rate, rule .. ': no fresh target, fallback'
     end
-    if allowed < rate then
+    if allowed < rate and not is_gone(segment, at, newest) then
       rate, reason = allowed, why
     end
     if segment.capacity and at < segment.till and (not capacity or segment.capacity < capacity) then
@@ -78,7 +93,7 @@ local function refill()
   end
   local edges = { NOW }
   for _, segment in ipairs(segments) do
-    for _, edge in ipairs({ segment.from, segment.till }) do
+    for _, edge in ipairs({ segment.from, segment.till, segment.till + RULE_MISSED }) do
       if edge > from and edge < NOW then
         edges[#edges + 1] = edge
       end

@@ -76,11 +76,22 @@ local function apply_overrides()
   end
 end
 
+-- The store's clock may go back: corrected, resumed, or another host's. What then lies ahead of it counts as now, or whatever waits
+-- for time to pass since would wait for the clock to catch up.
+local function heed_clock()
+  for _, field in ipairs({ 'lost_us', 'entered_us', 'published_us' }) do
+    if number(field) > NOW then
+      set(field, NOW)
+    end
+  end
+end
+
 local function load_room()
   local flat = redis.call('HGETALL', KEYS[1])
   for i = 1, #flat, 2 do
     room[flat[i]] = flat[i + 1]
   end
+  heed_clock()
   apply_overrides()
   return room.config ~= nil and room.epoch ~= nil
 end

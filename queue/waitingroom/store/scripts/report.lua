@@ -33,6 +33,11 @@ local function publish()
     return
   end
   set('published_us', NOW)
+  -- Samples of a clock that has gone back since tell nothing of what came when.
+  local newest = redis.call('LINDEX', key('samples'), -1)
+  if newest and tonumber(string.match(newest, '^%d+')) > NOW then
+    redis.call('DEL', key('samples'))
+  end
   local tail, waiting, claimed = total_issued(), total_waiting(), number('claimed')
   local released = tail - waiting
   redis.call('RPUSH', key('samples'), string.format('%.0f:%.0f:%.0f:%.0f', NOW, tail, released, claimed))
