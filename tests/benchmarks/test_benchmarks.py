@@ -103,6 +103,7 @@ def test_scripts_are_timed_for_short_lines_and_long_ones(tmp_path: Path) -> None
     for figure in figures:
         names.setdefault(figure["of"], set()).add(figure["name"])
     assert next(iter(names)) == "0 waiting"
+    assert list(names)[-1].endswith(" waiting, nonces gone")
     assert "script_release" not in names.pop("0 waiting")
     assert all({"script_release", "script_join"} <= each for each in names.values())
     assert all(figure["value"] > 0 and figure["n"] > 0 for figure in figures)
@@ -139,6 +140,25 @@ def test_a_benchmark_that_cannot_run_keeps_no_other_from_running(
         main(["loop", "machine", "--json", str(tmp_path / "figures")])
     assert ended.value.code == 1
     assert "loop was not measured: Skipped: no-such-program is not installed" in capsys.readouterr().err
+    assert '"name": "machine"' in (tmp_path / "figures").read_text()
+
+
+@pytest.mark.parametrize("over", [0.0, 100.0])
+def test_a_broken_promise_ends_with_status_1_once_all_is_measured(
+    over: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def admission(options: object) -> list[Figure]:
+        return [Figure("admission_over", over, "buyers", 9)]
+
+    monkeypatch.setitem(cast("dict[str, Any]", BENCHMARKS), "admission", admission)
+    command = ["admission", "machine", "--json", str(tmp_path / "figures")]
+    if over:
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        assert ended.value.code == 1
+        assert "broken: P4, buyers let in beyond the bucket" in capsys.readouterr().err
+    else:
+        main(command)
     assert '"name": "machine"' in (tmp_path / "figures").read_text()
 
 

@@ -103,8 +103,9 @@ async def test_what_is_not_guarded_gets_200_without_a_session(gate: Client, targ
     [
         pytest.param("", id="none"),
         pytest.param("tidegate_pass_cactus=x.y.z", id="garbage"),
-        pytest.param("tidegate_device=\u00e9; tidegate_pass_cactus=\u00e9", id="odd letters"),
+        pytest.param("__Host-tidegate_device=\u00e9; tidegate_pass_cactus=\u00e9", id="odd letters"),
         pytest.param(cookies(of_device=device(2)), id="another device"),
+        pytest.param(cookies(secure=False), id="a device that a neighbour can set"),
         pytest.param(cookies(admission(age_s=200, left_s=-100)), id="expired"),
         pytest.param(cookies(admission(sale="dahlia")), id="another onsale"),
     ],

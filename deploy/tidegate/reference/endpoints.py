@@ -9,7 +9,7 @@ from tidegate.reference.markdown import anchor, code, table
 from waitingroom.gate.headers import END_HEADER
 from waitingroom.gate.requestids import REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, ROOM_HEADER, SESSION_HEADER
-from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, pass_cookie
+from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, device_cookie, pass_cookie
 from waitingroom.web.openapi import openapi_document
 
 _HEAD: Final = """\
@@ -96,7 +96,12 @@ HEADERS: Final = (
     ),
 )
 _COOKIES: Final = (
-    (DEVICE_COOKIE, "room, and the shop's host", "random; binds place and pass to the device"),
+    (
+        device_cookie(secure=True),
+        "room, and the shop's host",
+        "random; binds place and pass to the device; with `--insecure-cookies` it is "
+        f"`{DEVICE_COOKIE}`. Only the one that is set is read",
+    ),
     (PLACE_COOKIE, "room, path of the onsale", "the signed place"),
     (pass_cookie("ONSALE"), "shop", "the pass, a JWT signed with Ed25519; renewed by the gate once a minute"),
     (
