@@ -156,6 +156,7 @@ def queue_serve(
         list[str] | None,
         typer.Option(
             "--trusted-proxy",
+            envvar="TIDEGATE_TRUSTED_PROXY",
             help="Address or network (CIDR) of a proxy that may speak for buyers; repeatable. Default: loopback.",
         ),
     ] = None,

@@ -27,9 +27,11 @@ The room is served at the root of its host, plainly or behind a proxy of yours t
 | status | meaning |
 | --- | --- |
 | 303 | for browsers: on to the page, or to the shop |
+| 308 | the address lacks the slash at its end |
 | 400 | a code or request that cannot be read |
-| 401 | no token, or one that does not count; at `/gate/auth`: no pass, or a proxy that is not trusted |
-| 403 | the token may not do that; the request came from another site; cookies are off; at `/gate/forward`: cannot be judged |
+| 401 | no token, or one that does not count; at `/gate/auth`: no pass, so to the line |
+| 403 | the token may not do that; the request came from another site; cookies are off; at a gate: cannot be judged, or \
+not asked by a trusted proxy |
 | 404 | no such onsale, or this device holds no place in it (`reason`: `no_place`) |
 | 408, 413, 422 | the body came too slowly, is too large, or is not what is expected (`problems` names fields) |
 | 409 | not now: not your turn (`state` says where you stand), or what the document does not allow |

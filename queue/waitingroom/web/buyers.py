@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from waitingroom.errors import MoveRefused, StoreUnavailable
 from waitingroom.handovers import Handovers
@@ -48,6 +48,7 @@ class BuyerHandlers:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
         return [
+            web.get("/{onsale}", self.slash),
             web.get("/{onsale}/", self.page),
             web.post("/{onsale}/join", self.join),
             web.get("/{onsale}/status", self.status),
@@ -55,6 +56,14 @@ class BuyerHandlers:
             web.post("/{onsale}/enter", self.enter),
             web.get("/{onsale}/state", self.state),
         ]
+
+    async def slash(self, request: web.Request) -> web.StreamResponse:
+        """Lead to the page from its address without the slash at the end, as people type it."""
+        query = request.rel_url.raw_query_string
+        location = f"/{self._room(request).name}/{'?' if query else ''}{query}"
+        return web.Response(
+            status=HTTPStatus.PERMANENT_REDIRECT, headers={**NO_STORE, hdrs.LOCATION: location}
+        )
 
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place."""
