@@ -156,6 +156,7 @@ def queue_serve(
         list[str] | None,
         typer.Option(
             "--trusted-proxy",
+            envvar="TIDEGATE_TRUSTED_PROXY",
             help="Address or network (CIDR) of a proxy that may speak for buyers; repeatable. Default: loopback.",
         ),
     ] = None,
@@ -272,10 +273,10 @@ def queue_keys(
     ],
 ) -> None:
     """Make the key files which the documents need and the folder lacks; what is there is left alone. Prints their names."""
-    from waitingroom.hall import load_onsales
+    from waitingroom.hall import drawn, load_onsales
     from waitingroom.keyfiles import load_keyring
 
-    load_keyring(keys, load_onsales(onsales))
+    load_keyring(keys, drawn(load_onsales(onsales)))
     print("\n".join(sorted(file.name for file in keys.iterdir() if not file.name.startswith("."))))
 
 

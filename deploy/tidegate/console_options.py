@@ -71,7 +71,8 @@ def console_of(
     from autoscaler.console.settings import ConsoleSettings
 
     if tokens is None:
-        if url or trusted_proxies or room_admin or room_admin_token_file:
+        # Not `trusted_proxies`: its variable is the room's as well, and may be there for that one.
+        if url or room_admin or room_admin_token_file:
             raise typer.BadParameter("is needed for a console", param_hint="--console-tokens")
         return None
     return ConsoleSettings(tokens, url, tuple(trusted_proxies or ()), room_admin, room_admin_token_file)

@@ -11,6 +11,7 @@ import os
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -26,7 +27,7 @@ from rulebook.admintokens import Role, make_token
 from rulebook.tokenfile import add_token
 from tidegate.cli_options import read_url
 
-_COMMON = {"--json": 1, "--room-url": 2, "--admin-token": 2}
+_COMMON = {"--json": 1, "--admin-url": 2, "--admin-token": 2}
 
 
 class AnyOrder(typer.core.TyperGroup):
@@ -55,7 +56,8 @@ UNREACHABLE = 3
 _TIMEOUT_S = 10.0
 _DASH = "-"
 _NO_ROUTE = "404: Not Found"
-"""What aiohttp says where there is no route: a room without an admin API, or no room at all."""
+"""What aiohttp says where there is no route: a room without an admin API."""
+_DEFAULT_URL = "http://127.0.0.1:8080"
 
 Name = Annotated[str, typer.Argument(help="The onsale.")]
 AsDocumented = Annotated[
@@ -77,15 +79,20 @@ class Api:
             status, answer = asyncio.run(self._request(path, body))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             _fail(
-                f"{self.url} cannot be reached: {said(error)}; is that the room's address (--room-url)?",
+                f"{self.url} cannot be reached: {said(error)}; is that the room's address (--admin-url)?",
                 UNREACHABLE,
             )
-        if status == 404 and answer.get("detail") in {None, _NO_ROUTE}:
+        if status == HTTPStatus.NOT_FOUND and answer.get("detail") == _NO_ROUTE:
             _fail(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
-        if status >= 400:
+        if status >= HTTPStatus.BAD_REQUEST and "detail" not in answer:  # no room of ours says so little
+            _fail(
+                f"{self.url} answers {status}, but not as a room: is /admin routed at this address? Name one that leads to the "
+                "room itself by --admin-url or TIDEGATE_ADMIN_URL",
+                REFUSED,
+            )
+        if status >= HTTPStatus.BAD_REQUEST:
             problems = "; ".join(f"{p['field']}: {p['message']}" for p in answer.get("problems", ()))
-            detail = answer.get("detail") or f"status {status}"
-            _fail(f"{detail}{f' {problems}' if problems else ''}", REFUSED)
+            _fail(f"{answer['detail']}{f' {problems}' if problems else ''}", REFUSED)
         return answer
 
     async def _request(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
@@ -99,18 +106,25 @@ class Api:
         try:
             document = json.loads(text)
         except ValueError:
-            document = {}
-        if answer.status < 400 and not isinstance(document, dict):
-            raise ValueError("that is no admin API")
-        return answer.status, document if isinstance(document, dict) else {}
+            document = None
+        if not isinstance(document, dict):
+            document = None
+        if answer.status < HTTPStatus.BAD_REQUEST and (answer.status != HTTPStatus.OK or document is None):
+            raise ValueError(f"that is no admin API, which says {answer.status}")
+        return answer.status, document or {}
 
 
 @onsale_app.callback()
 def _options(
     context: typer.Context,
-    room_url: Annotated[
-        str, typer.Option("--room-url", envvar="TIDEGATE_ROOM_URL", help="The room's address.")
-    ] = "http://127.0.0.1:8080",
+    admin_url: Annotated[
+        str,
+        typer.Option(
+            "--admin-url",
+            envvar="TIDEGATE_ADMIN_URL",
+            help="An address of the room at which /admin is served: mostly not the one that buyers see.",
+        ),
+    ] = _DEFAULT_URL,
     admin_token: Annotated[
         str | None,
         typer.Option("--admin-token", help="The bearer token; better given in TIDEGATE_ADMIN_TOKEN."),
@@ -119,7 +133,7 @@ def _options(
 ) -> None:
     """Options before the command: `tidegate onsale --json list`."""
     token = admin_token or os.environ.get("TIDEGATE_ADMIN_TOKEN") or ""
-    context.obj = Api(read_url(room_url, "--room-url").rstrip("/"), token.strip(), as_json)
+    context.obj = Api(read_url(admin_url, "--admin-url").rstrip("/"), token.strip(), as_json)
 
 
 @onsale_app.command("list")
@@ -180,8 +194,10 @@ def open_now(context: typer.Context, name: Name, as_documented: AsDocumented = F
 
 @onsale_app.command("close")
 def close_now(context: typer.Context, name: Name, as_documented: AsDocumented = False) -> None:
-    """Close now."""
+    """Close now: nobody else is released. The shop stays guarded until the document's `closes`."""
     _change(context, name, "close", {"at": "document" if as_documented else "now"})
+    if not as_documented:
+        _say_guarded(context)
 
 
 @onsale_app.command("soldout")
@@ -190,8 +206,10 @@ def soldout(
     name: Name,
     undo: Annotated[bool, typer.Option("--undo", help="Not sold out after all.")] = False,
 ) -> None:
-    """Say that everything is sold; this closes the onsale."""
+    """Say that everything is sold; this closes the onsale. The shop stays guarded until the document's `closes`."""
     _change(context, name, "soldout", {"soldout": not undo})
+    if not undo:
+        _say_guarded(context)
 
 
 @onsale_app.command("beacon")
@@ -298,6 +316,15 @@ def _change(context: typer.Context, name: str, action: str, body: dict[str, Any]
         return _print_json(answer)
     print(f"{name}: {action}: {_changes(answer) or 'nothing to change'}")
     return None
+
+
+def _say_guarded(context: typer.Context) -> None:
+    """Say what a closing does not do, as the next question is when the shop is free again."""
+    if not context.obj.json:
+        print(
+            "those inside and those whose turn has come go on; nobody else gets in, as the gate guards the shop until "
+            "the document's `closes` (for good where it has none): to open it to all, write an earlier one"
+        )
 
 
 def _changes(entry: dict[str, Any]) -> str:

@@ -54,6 +54,11 @@ class Drawing:
         """
         if not snapshot.pool or snapshot.awaits_beacon:
             return snapshot
+        if not snapshot.draw_record and (
+            snapshot.settling or self._keyring.commitment(self.onsale.name) is None
+        ):
+            # Another process may be about to put back the record which the store has lost, or is the one that has the seed.
+            return snapshot
         text = snapshot.draw_record or await self._publish(snapshot)
         if text != self._text and not (self.pool is not None and self.pool.record.size):
             await self._accept(text)

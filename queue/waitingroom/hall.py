@@ -49,12 +49,17 @@ def load_onsales(path: Path) -> dict[str, Onsale]:
     return onsales
 
 
+def drawn(onsales: Mapping[str, Onsale]) -> list[str]:
+    """Name those whose line is drawn, each of which needs a seed."""
+    return [name for name, onsale in onsales.items() if onsale.spec.order == "draw"]
+
+
 class Hall:
     """The rooms by name. `rooms` and `keyring` are what the handlers work with; `rooms` changes with the documents."""
 
     def __init__(self, settings: QueueSettings, client: StoreClient) -> None:
         onsales = load_onsales(settings.onsales)
-        self.keyring: Keyring = load_keyring(settings.keys, onsales)
+        self.keyring: Keyring = load_keyring(settings.keys, drawn(onsales))
         self.rooms: dict[str, Room] = {}
         self.store_calls = StoreCalls()
         self.on_change: list[Callable[[Mapping[str, Onsale]], None]] = []
@@ -123,7 +128,7 @@ class Hall:
         """Put the documents as they are now in force; False, with the reason in the log, if they have a mistake."""
         try:
             onsales = await asyncio.to_thread(load_onsales, self._settings.onsales)
-            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, onsales)
+            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, drawn(onsales))
             invitations = await asyncio.to_thread(self._new_invitations, onsales)
         except ConfigurationError as error:
             log.error("reload_refused", reason=str(error))
@@ -148,7 +153,7 @@ class Hall:
         """Work by the keys as they are now; False, with the reason in the log, if one of them has a mistake."""
         self._keys_read_s = time.monotonic()
         try:
-            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, self.onsales)
+            keyring = await asyncio.to_thread(load_keyring, self._settings.keys, drawn(self.onsales))
         except ConfigurationError as error:
             log.error("reload_refused", reason=str(error))
             return False
@@ -196,7 +201,7 @@ class Hall:
         advice = "name a folder that can be written by --state: it keeps the draws' records"
         if self._settings.state is not None:
             raise ConfigurationError(f"state folder {folder}: cannot be written; {advice}")
-        if any(onsale.spec.order == "draw" for onsale in onsales.values()):
+        if drawn(onsales):
             log.warning("state_unwritable", folder=str(folder), advice=advice)
 
     def _open(self, onsale: Onsale, invitations: Invitations | None) -> None:

@@ -28,15 +28,17 @@ SIGNS_AFTER_S = 120.0
 _SECRET_BYTES = 32
 
 
-def load_keyring(folder: Path, onsales: Iterable[str], *, create: bool = True) -> Keyring:
-    """Read all keys of `folder`; with `create`, make those which are missing.
+def load_keyring(folder: Path, drawn: Iterable[str], *, create: bool = True) -> Keyring:
+    """Read all keys of `folder`; with `create`, make those which are missing, and a seed for each onsale of `drawn`.
+
+    Onsales that draw nothing need no seed: a new one must not ask for a file that a folder mounted read-only cannot get.
 
     Raises:
         ConfigurationError: the folder or a file cannot be read or written, or holds no key of the expected form.
     """
     try:
         if create:
-            _create_missing(folder, onsales)
+            _create_missing(folder, drawn)
         places = {_middle(path): _read_secret(path) for path in sorted(folder.glob("place.*.key"))}
         passes = {_middle(path): _read_pass_key(path) for path in sorted(folder.glob("pass.*.jwk"))}
         seeds = {_middle(path): _read_secret(path) for path in sorted(folder.glob("draw.*.seed"))}
@@ -65,7 +67,7 @@ def read_public_keys(key_set: Mapping[str, Any]) -> dict[str, OKPKey]:
         raise ConfigurationError("not a JSON Web Key Set of Ed25519 keys") from error
 
 
-def _create_missing(folder: Path, onsales: Iterable[str]) -> None:
+def _create_missing(folder: Path, drawn: Iterable[str]) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigurationError(f"key folder {folder}: is a file; name a folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,9 +76,21 @@ def _create_missing(folder: Path, onsales: Iterable[str]) -> None:
     if not any(folder.glob("pass.*.jwk")):
         key = OKPKey.generate_key("Ed25519", private=True)
         _write_new(folder / "pass.1.jwk", json.dumps(key.as_dict(private=True)).encode())
-    for onsale in onsales:
-        if not (folder / f"draw.{onsale}.seed").exists():
-            _write_new(folder / f"draw.{onsale}.seed", _new_secret())
+    for onsale in drawn:
+        seed = folder / f"draw.{onsale}.seed"
+        if not seed.exists():
+            _create_seed(seed, onsale)
+
+
+def _create_seed(path: Path, onsale: str) -> None:
+    try:
+        _write_new(path, _new_secret())
+    except OSError as error:
+        raise ConfigurationError(
+            f"key folder {path.parent}: {path.name}, the seed of the draw of onsale {onsale}, is missing and cannot be made "
+            f"({error.strerror or error}): run `tidegate queue keys` on a copy of the folder that can be written, and give "
+            "all processes the new file"
+        ) from error
 
 
 def _new_secret() -> bytes:

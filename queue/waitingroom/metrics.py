@@ -72,7 +72,13 @@ _OF_ROOMS = (
         "Released places that nobody claimed in time.",
         lambda room, copy: copy.no_shows,
     ),
-    _of_room("waiting", "gauge", "buyers", "Buyers in line.", lambda room, copy: copy.waiting),
+    _of_room(
+        "waiting",
+        "gauge",
+        "buyers",
+        "Buyers in line; once the onsale has closed, those whose turn never came.",
+        lambda room, copy: copy.waiting,
+    ),
     _of_room(
         "late", "gauge", "buyers", "Late buyers whose claim is registered.", lambda room, copy: copy.late
     ),

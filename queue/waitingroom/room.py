@@ -5,6 +5,7 @@ Status reads the copy alone; join and claim go to the store. HTTP, cookies and l
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +13,7 @@ from dataclasses import replace
 import structlog
 
 from rulebook import Onsale
+from rulebook.onsale import DrawTerms
 from waitingroom.counts import Requests
 from waitingroom.drawfiles import DrawFiles
 from waitingroom.drawing import Drawing
@@ -30,7 +32,7 @@ from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
 from waitingroom.polling import interval_s
-from waitingroom.roomsettings import room_settings
+from waitingroom.roomsettings import beacon_source_of, room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
 from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore, SessionTimes
@@ -39,6 +41,8 @@ from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
+_DIFFERS_FOR_S = 120.0
+"""Processes read a changed document one after another; on Kubernetes that takes a minute or two."""
 _OVERTAKEN_S = 5.0  # no answer of the store is waited for as long as that
 
 log = structlog.get_logger(__name__)
@@ -81,9 +85,13 @@ class Room:
         """Reads a buyer's token; see `PlaceBook.read`."""
         self.session_of = self._book.session_of
         """Names the session which a place opens."""
+        self._draw_files = draw_files
         self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
         self._configured = False
+        self._config = room_settings(onsale)["config"]
+        self._in_force = (0, "")
+        self._differs_since_s: float | None = None
         self._turns = Turns(onsale.spec.admission.claim_within_s)
         self.sessions = LiveSessions(store, lambda: self.onsale.spec.session.max_s)
         """The sessions which this process knows to be live."""
@@ -154,6 +162,7 @@ class Room:
         if self._drawing is not None:
             self._drawing.onsale = onsale
         self._forecaster.terms = _terms(onsale)
+        self._config = room_settings(onsale)["config"]
         self._configured = False
 
     async def move(self) -> None:
@@ -314,9 +323,13 @@ class Room:
 
     async def _accept(self, snapshot: Snapshot) -> None:
         self._refreshed_at = time.monotonic()
+        self._compare_document(snapshot)
+        settling = self.snapshot is not None and snapshot.settling and snapshot.epoch > self.snapshot.epoch
+        if not settling:
+            self._follow_order(snapshot)
         if self._drawing is not None:
             snapshot = await self._drawing.follow(snapshot)
-        if self.snapshot is not None and snapshot.settling and snapshot.epoch > self.snapshot.epoch:
+        if settling:
             # Another process may have called buyers further back than this one knows. What was true before stays true: it is told
             # with the time that it was true at, until everybody has put back what they know.
             return
@@ -326,6 +339,46 @@ class Room:
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
             self.frames.publish(snapshot, self.eta)
+
+    def _follow_order(self, snapshot: Snapshot) -> None:
+        """Take on the order of the line in the store: a document which came later says how others will stand, not these."""
+        spec = self.onsale.spec
+        in_force = snapshot.order, snapshot.beacon_source
+        if not snapshot.order or in_force == (spec.order, beacon_source_of(self.onsale)):
+            return
+        log.warning("order_kept", onsale=self.name, order=snapshot.order)
+        terms = DrawTerms.model_construct(beacon=snapshot.beacon_source) if snapshot.beacon_source else None
+        kept = {"order": snapshot.order, "draw": terms}
+        self.onsale = self.onsale.model_copy(update={"spec": spec.model_copy(update=kept)})
+        self._store.keep_settings(room_settings(self.onsale))
+        self.drawn = snapshot.order == "draw"
+        if not self.drawn:
+            self._drawing = None
+        elif self._drawing is None:
+            self._drawing = Drawing(self.onsale, self._store, self._keyring, self._draw_files)
+        else:
+            self._drawing.onsale = self.onsale
+
+    def _compare_document(self, snapshot: Snapshot) -> None:
+        """Notice that the store goes by another document than this process.
+
+        One that was in force and is not in a new epoch was lost by the store, and is put in force again. Else another process has
+        put its own in force: a newer one, which will be read here as well, or an older one, and an operator has to look.
+        """
+        (epoch, config), self._in_force = self._in_force, (snapshot.epoch, snapshot.config)
+        if not snapshot.config or snapshot.config == self._config:
+            self._differs_since_s = None
+            return
+        if snapshot.epoch > epoch and config == self._config:
+            log.warning("document_put_back", onsale=self.name)
+            self._configured = False
+        now_s = time.monotonic()
+        if self._differs_since_s is None:
+            self._differs_since_s = now_s
+        elif now_s - self._differs_since_s >= _DIFFERS_FOR_S:
+            self._differs_since_s = math.inf
+            advice = "do all processes read the same document? start again those which read an older one, then this one"
+            log.warning("document_overridden", onsale=self.name, advice=advice)
 
 
 def _is_newer(snapshot: Snapshot, known: Snapshot) -> bool:

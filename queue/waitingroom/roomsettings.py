@@ -11,7 +11,10 @@ _US_PER_S = 1_000_000
 
 
 def room_settings(onsale: Onsale) -> dict[str, str]:
-    """Return the fields of the room hash; empty strings stand for "not set". `config` names this very set of values."""
+    """Return the fields of the room hash; empty strings stand for "not set".
+
+    `config` names this very set of values, save `order` and `beacon_source`: those stay what they were once somebody has joined.
+    """
     limits = onsale.spec.admission
     fallback = limits.fallback_rate_per_s
     settings = {
@@ -23,11 +26,16 @@ def room_settings(onsale: Onsale) -> dict[str, str]:
         "prequeue_us": _microseconds(onsale.spec.prequeue or onsale.spec.opens),
         "opens_us": _microseconds(onsale.spec.opens),
         "closes_us": _microseconds(onsale.spec.closes),
-        "order": onsale.spec.order,
-        "beacon_source": onsale.spec.draw.beacon if onsale.spec.draw else "",
     }
     content = "\n".join(f"{name}={value}" for name, value in settings.items())
-    return {**settings, "config": hashlib.sha256(content.encode()).hexdigest()[:16]}
+    config = hashlib.sha256(content.encode()).hexdigest()[:16]
+    order = {"order": onsale.spec.order, "beacon_source": beacon_source_of(onsale)}
+    return {**settings, **order, "config": config}
+
+
+def beacon_source_of(onsale: Onsale) -> str:
+    """Return the public source which was announced for the draw, "" for none."""
+    return onsale.spec.draw.beacon if onsale.spec.draw else ""
 
 
 def _microseconds(moment: datetime | None) -> str:

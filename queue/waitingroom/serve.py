@@ -88,7 +88,7 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         stack.push_async_callback(sessions.flush)  # after the servers have finished what was under way
         guard = Guard(hall.onsales.values(), hall.hours, free_hosts=settings.free_hosts)
         hall.on_change.append(lambda onsales: guard.replace(onsales.values()))
-        checkpoint = Checkpoint(keyring, sessions)
+        checkpoint = Checkpoint(keyring, sessions, secure_cookies=settings.secure_cookies)
         auth = AuthGate(
             guard,
             checkpoint,

@@ -37,8 +37,9 @@ class Snapshot:
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
     given; the draw waits for it. `settling`: the epoch has just begun, and other processes may know of higher counters which they
-    are about to put back. `operated` is what operators have set, as the store keeps it. `waiting` is the number of buyers
-    in line, over all epochs: every answer names it, so it is counted once.
+    are about to put back. `operated` is what operators have set, as the store keeps it; `order` is that of the line, and `config`
+    names the settings in force (see `roomsettings`). `waiting` is the number of buyers in line, over all epochs: every answer
+    names it, so it is counted once.
     """
 
     at_s: float
@@ -67,6 +68,8 @@ class Snapshot:
     beacon_source: str = ""
     beacon: str = ""
     settling: bool = False
+    order: str = ""
+    config: str = ""
     waiting: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,8 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         beacon_source=fields.get("beacon_source", ""),
         beacon=fields.get("beacon", ""),
         settling=bool(fields.get("settling")),
+        order=fields.get("order", ""),
+        config=fields.get("config", ""),
     )
 
 

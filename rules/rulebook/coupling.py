@@ -33,7 +33,8 @@ class RoomFigures:
     """What the room knows of one onsale at store time `at_s`.
 
     `waiting` counts places issued and not yet released (before the opening: the pre-queue); `late` counts late buyers
-    whose claim is registered. Rates are means over the last few seconds.
+    whose claim is registered. Both are 0 once the onsale has closed or sold out: those left over will not be released.
+    Rates are means over the last few seconds.
     """
 
     at_s: float

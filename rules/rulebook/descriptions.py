@@ -146,7 +146,7 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "draw": "What is announced of the draw.",
         "protect": "What the gate guards; the longest match counts.",
         "bypass": "What the gate lets through unseen.",
-        "outside": "Before prequeue and after closes: allow or deny.",
+        "outside": "Before prequeue and after closes: allow or deny. An operator's closing changes nothing here.",
         "entry": "Who may join: anybody (open), or who carries a token of the shop.",
         "entryToken": "Whose tokens count, with entry: token.",
         "admission": "The ceilings of admission.",

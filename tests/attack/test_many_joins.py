@@ -1,4 +1,7 @@
-"""One client takes many places: by joining, by walking in, by a whole /64 of addresses; and holds many streams open."""
+"""One client takes many places: by joining, by walking in, by a whole /64 of addresses; and holds many streams open.
+
+And many clients take places for somebody who has none of them: the visitors of a page elsewhere.
+"""
 
 import asyncio
 from pathlib import Path
@@ -45,6 +48,42 @@ async def test_one_client_takes_so_many_places_and_no_more(
         epoch = here.rooms["cactus"].snapshot
         assert epoch is not None
         assert await client.hget("{cactus}:room", f"tail:{epoch.epoch}") == "3"
+
+
+@pytest.mark.parametrize("query", ["", "?by=the-application"], ids=["quickly", "by the application"])
+async def test_a_page_elsewhere_takes_no_places_by_its_visitors(
+    tmp_path: Path, store_url: str, client: Redis, query: str
+) -> None:
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    address = f"/cactus/join{query}"
+    async with (
+        living(tmp_path, store_url, onsale(), **LIMITED) as here,
+        aiohttp.ClientSession(headers={"X-Forwarded-For": "198.51.100.7"}) as visitor,
+    ):
+        for headers in (
+            {"Accept": "*/*"},
+            {**JSON, "Origin": "https://evil.example"},
+            {**JSON, "Origin": "null"},
+            {**JSON, "Origin": "https://shop.example.org.evil.example"},
+        ):
+            async with visitor.post(here.room + address, headers={**headers, **elsewhere}) as refused:
+                assert (refused.status, (await refused.json())["reason"]) == (403, "site")
+                assert "Set-Cookie" not in refused.headers
+        async with visitor.post(
+            here.room + address, headers={**HTML, **elsewhere}, allow_redirects=False
+        ) as form:
+            assert (form.status, form.headers["Location"]) == (303, "/cactus/")
+        # None of that was the visitor's own join: all three are still free.
+        statuses = []
+        for headers in (
+            {**elsewhere, "Origin": "https://shop.example.org"},
+            {"Sec-Fetch-Site": "same-origin", "Origin": here.room},
+            {},
+            {},
+        ):
+            async with visitor.post(here.room + address, headers={**JSON, **headers}) as answer:
+                statuses.append(answer.status)
+        assert statuses == [200, 200, 200, 429]
 
 
 async def test_a_whole_64_of_addresses_is_one_client(tmp_path: Path, store_url: str, client: Redis) -> None:

@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import uvloop
 
 from tests.benchmarks import web
 from tests.benchmarks.admission import admission
+from tests.benchmarks.aims import broken
 from tests.benchmarks.decide import decide_cost
 from tests.benchmarks.eta import eta
 from tests.benchmarks.figures import Figure
@@ -26,6 +26,7 @@ from tests.benchmarks.onsale.benchmark import add_options, onsale
 from tests.benchmarks.scripts import scripts
 from tests.benchmarks.sizes import FULL, Sizes
 from tests.benchmarks.versus import Effort
+from tests.files import written_file
 from tidegate.bench.crowd import play_crowds
 from tidegate.bench.options import CrowdOptions
 
@@ -69,10 +70,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmarks that are named, or all: one that cannot be run does not keep the others from running.
 
     Raises:
-        SystemExit: with status 1, at the end, if one of them could not be run.
+        SystemExit: with status 1, at the end, if one of them could not be run, or measured what has to be nought and is not.
     """
     options = _parser().parse_args(arguments)
     lines = []
+    measured: list[Figure] = []
     failed = False
     for name in options.names or BENCHMARKS:
         began_s = time.monotonic()
@@ -85,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stderr.write(f"{name} was not measured: {type(error).__name__}: {error}\n")
             continue
         sys.stderr.write(f"{name} took {time.monotonic() - began_s:.0f} s\n")
+        measured += figures
         for figure in figures:
             lines.append(figure.to_json() + "\n")
             sys.stdout.write(lines[-1])
@@ -92,7 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.json:
             # After each of them, so that a run which is cut short leaves what it has measured.
             options.json.write_text("".join(lines))
-    if failed:
+    misses = broken(measured)
+    for miss in misses:
+        sys.stderr.write(f"broken: {miss}\n")
+    if failed or misses:
         sys.exit(1)
 
 
@@ -115,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "names", nargs="*", choices=[[], *BENCHMARKS], metavar="name", help=", ".join(BENCHMARKS)
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to FILE as well")
+    parser.add_argument("--json", type=written_file, metavar="FILE", help="write the lines to FILE as well")
     for name, value in asdict(FULL).items():
         parser.add_argument(f"--{name}", type=type(value), default=value, help=f"{_HELP[name]} ({value})")
     add_options(parser)

@@ -21,13 +21,14 @@ from waitingroom.places import Place, sign_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.connect import connect
-from waitingroom.web.cookies import DEVICE_COOKIE, PLACE_COOKIE, pass_cookie
+from waitingroom.web.cookies import PLACE_COOKIE, device_cookie, pass_cookie
 
 NAME = "cactusfestival"
 SORTED_SET = "queue"
 _BATCH = 500
 _PASS_LENGTH_S = 3600
 _AUTH = "/gate/auth"
+_DEVICE_COOKIE = device_cookie(secure=True)
 _ORIGINAL = ("X-Original-Method: GET", "X-Original-URI: /cactus/seats?row=7")
 
 
@@ -44,7 +45,7 @@ class Hall:
         document = _document(rate)
         (folder / "onsales" / f"{NAME}.yaml").write_text(json.dumps(document))
         self._onsale = Onsale.model_validate(document)
-        self._keyring = load_keyring(folder / "keys", [NAME])
+        self._keyring = load_keyring(folder / "keys", [])
         self._places = uvloop.run(self._fill(waiting))
 
     @property
@@ -61,7 +62,7 @@ class Hall:
         """A join, each of a device that has never been seen: the page has set its cookie."""
         path = f"/{NAME}/join"
         # Plain counting is the quickest way to new nonces; the form is that of the room's own.
-        template = _request("POST", path, f"{DEVICE_COOKIE}=%022d").decode()
+        template = _request("POST", path, f"{_DEVICE_COOKIE}=%022d").decode()
         return Subject(
             "join",
             self.room(0.2),
@@ -104,7 +105,7 @@ class Hall:
             device = place.device.decode()
             admission = Pass(f"session-{place.number}", NAME, device_hash(device), now, ends, ends)
             token = sign_pass(admission, self._keyring)
-            cookies = f"{DEVICE_COOKIE}={device}; {pass_cookie(NAME)}={token}"
+            cookies = f"{_DEVICE_COOKIE}={device}; {pass_cookie(NAME)}={token}"
             requests.append(_request("GET", _AUTH, cookies, _ORIGINAL, host="tickets.example.org"))
         return lambda: itertools.cycle(requests)
 
@@ -123,7 +124,7 @@ class Hall:
     def _place_cookies(self, place: Place) -> str:
         kid = self._keyring.signing_place_kid
         token = sign_place(place, kid, self._keyring.place_keys[kid])
-        return f"{DEVICE_COOKIE}={place.device.decode()}; {PLACE_COOKIE}={token}"
+        return f"{_DEVICE_COOKIE}={place.device.decode()}; {PLACE_COOKIE}={token}"
 
 
 _numbers = itertools.count(1)

@@ -33,10 +33,11 @@ from waitingroom.places import Place, sign_place
 from waitingroom.roomsettings import room_settings
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.connect import connect
-from waitingroom.web.cookies import DEVICE_COOKIE, PLACE_COOKIE
+from waitingroom.web.cookies import PLACE_COOKIE, device_cookie
 
 QUIET, RUSH = "quiet", "rush"
 RATE_PER_S = 50.0
+_DEVICE_COOKIE = device_cookie(secure=True)
 _BURST = 5
 _ASKED_PER_S = 100.0
 _ASKING = 4
@@ -132,7 +133,7 @@ async def _prepare(folder: Path, store_url: str, seconds: int) -> bytes:
     for name, onsale in documents.items():
         fields: dict[str, Any] = onsale.model_dump(mode="json", by_alias=True, exclude_none=True)
         (folder / "onsales" / f"{name}.yaml").write_text(json.dumps(fields))
-    keyring = load_keyring(folder / "keys", documents)
+    keyring = load_keyring(folder / "keys", [])
     client = connect(store_url)
     store = OnsaleStore(client, QUIET, room_settings(documents[QUIET]))
     await store.configure()
@@ -145,7 +146,7 @@ async def _prepare(folder: Path, store_url: str, seconds: int) -> bytes:
     kid = keyring.signing_place_kid
     token = sign_place(place, kid, keyring.place_keys[kid])
     return _request(
-        "GET", f"/{QUIET}/status", f"{DEVICE_COOKIE}={_device(count - 1)}; {PLACE_COOKIE}={token}"
+        "GET", f"/{QUIET}/status", f"{_DEVICE_COOKIE}={_device(count - 1)}; {PLACE_COOKIE}={token}"
     )
 
 
@@ -240,7 +241,7 @@ def _release_figure(name: str, alone: list[Window], beside: list[Window], sign: 
 
 def _joins() -> Iterator[bytes]:
     for number in itertools.count(1):
-        yield _request("POST", f"/{RUSH}/join", f"{DEVICE_COOKIE}={_device(number + 10**9)}")
+        yield _request("POST", f"/{RUSH}/join", f"{_DEVICE_COOKIE}={_device(number + 10**9)}")
 
 
 def _device(number: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks.aims import AIMS
+from tests.benchmarks.aims import AIMS, broken
 from tests.benchmarks.figures import Figure
 from tidegate.bench.errors import BenchError
 from tidegate.bench.figures import read_figures
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> None:
     """Write page and picture.
 
     Raises:
-        SystemExit: a file holds no figures, or the page asks for a table that nobody can make.
+        SystemExit: a file holds no figures, or the page asks for a table that nobody can make; once all is written, with status
+            1, if the figures say that a promise is broken.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.report", description=__doc__)
     parser.add_argument(
@@ -71,6 +72,8 @@ def main(arguments: Sequence[str] | None = None, docs: Path = DOCS) -> None:
             plot_growth(figures, docs / "img" / "crowd-growth.png")
         except BenchError as error:
             raise SystemExit(str(error)) from error
+    if misses := broken(figures):
+        raise SystemExit("broken: " + "; ".join(map(str, misses)))
 
 
 def fill(page: str, figures: Sequence[Figure]) -> str:
@@ -128,8 +131,9 @@ def _aims(figures: Sequence[Figure]) -> Iterator[str]:
         rows.append(
             f"| {aim.promise} | {aim.text} | {_number(value)} | {'yes' if aim.is_met(value) else '**no**'} |"
         )
-        if not aim.is_met(value) and aim.missed:
-            missed.append(f"- {aim.promise}, {aim.text}: {aim.missed}.")
+        if not aim.is_met(value):
+            why = aim.missed or ("a promise is broken" if aim.exact else "nothing is known that explains it")
+            missed.append(f"- {aim.promise}, {aim.text}: {why}.")
     if measured:
         yield from ("| | aim | measured | met |", "| --- | --- | ---: | --- |", *rows)
     if missed:

@@ -1,5 +1,8 @@
 """What the store's own scripts cost it, by how many wait: nothing is kept for a waiting buyer, so a longer line costs no more.
 
+What does cost is what the store keeps for three minutes of each who joins, the device's nonce: small pieces all over its memory,
+which a script comes upon colder. So the longest line is asked twice, with the nonces and after them.
+
 Timed by the store itself (`SLOWLOG`), without the way there and back. The lines stand side by side, each in a store of its own,
 and every round asks each of them in turn, so that a slow minute counts for all. A call that releases somebody and one for which
 nothing was due do different work, and are told apart.
@@ -20,7 +23,7 @@ from redis.asyncio import Redis
 
 from tests.benchmarks.children import valkey
 from tests.benchmarks.figures import Figure, middle
-from tests.benchmarks.memory import SETTINGS, device
+from tests.benchmarks.memory import SETTINGS, device, forget_nonces
 from waitingroom.joiner import MAX_BATCH
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import OnsaleStore
@@ -30,6 +33,8 @@ _TOGETHER = 64
 _RATE_PER_S = 100.0
 _DUE_S = 1.2 / _RATE_PER_S
 """After so long the rate has brought somebody's turn; right after a release it hasn't."""
+NONCES_GONE = ", nonces gone"
+"""Ends the `of` of the longest line's figures once the nonces of its devices are gone."""
 _SCRIPTS = {"script_advance": 1, "script_release": 1, "script_join": _TOGETHER}
 
 
@@ -42,13 +47,15 @@ class _Line:
     devices: Iterator[str]
     waiting: int
     released: int
+    nonces: bool
     spent: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _SCRIPTS})
 
 
 def scripts(buyers: int, calls: int) -> list[Figure]:
     """Time `calls` of each with 0, ten thousand and `buyers` in line: `script_advance`, `script_release`, `script_join`.
 
-    `script_advance` is a call for which nothing is due. An empty line has nobody to release.
+    `buyers` stand in line twice: as they have just joined, and as they stand three minutes later. `script_advance` is a call for
+    which nothing is due. An empty line has nobody to release.
     """
     return uvloop.run(_run(sorted({0, min(10_000, buyers), buyers}), calls))
 
@@ -56,6 +63,7 @@ def scripts(buyers: int, calls: int) -> list[Figure]:
 async def _run(sizes: list[int], calls: int) -> list[Figure]:
     async with AsyncExitStack() as stack:
         lines = [await _line(stack, size, calls) for size in sizes]
+        lines.append(await _line(stack, sizes[-1], calls, nonces=False))
         for turn in range(calls):
             await asyncio.sleep(_DUE_S)
             for line in _in_turn(lines, turn):
@@ -78,7 +86,7 @@ def _in_turn(lines: list[_Line], turn: int) -> list[_Line]:
     return lines[first:] + lines[:first]
 
 
-async def _line(stack: AsyncExitStack, size: int, calls: int) -> _Line:
+async def _line(stack: AsyncExitStack, size: int, calls: int, *, nonces: bool = True) -> _Line:
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-"))
     client = Redis.from_url(stack.enter_context(valkey(Path(folder))), decode_responses=True)
     stack.push_async_callback(client.aclose)
@@ -87,8 +95,10 @@ async def _line(stack: AsyncExitStack, size: int, calls: int) -> _Line:
     devices = (device(number) for number in range(size + _TOGETHER * calls))
     for start in range(0, size, MAX_BATCH):
         await store.join(_next(devices, min(MAX_BATCH, size - start)))
+    if not nonces:
+        await forget_nonces(client, _NAME)
     snapshot = await store.advance()
-    line = _Line(client, store, devices, snapshot.waiting, _released(snapshot))
+    line = _Line(client, store, devices, snapshot.waiting, _released(snapshot), nonces)
     await client.config_set("slowlog-log-slower-than", "0")
     await _spent(client)
     return line
@@ -118,9 +128,8 @@ def _figure(name: str, line: _Line, shortest: _Line) -> Figure:
     note = f"the longest {max(spent) / together:.1f} us; baseline: {shortest.waiting} waiting"
     if together > 1:
         note += f"; a buyer of {together} who join together"
-    return Figure(
-        name, value, "us", len(spent), baseline, value / baseline, note, of=f"{line.waiting} waiting"
-    )
+    of = f"{line.waiting} waiting" + ("" if line.nonces else NONCES_GONE)
+    return Figure(name, value, "us", len(spent), baseline, value / baseline, note, of)
 
 
 def _next(devices: Iterator[str], count: int) -> list[str]:

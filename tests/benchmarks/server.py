@@ -68,7 +68,7 @@ async def checkpoint(options: Mapping[str, Any]) -> AsyncIterator[None]:
     """Have the gate's check up."""
     folder = Path(options["folder"])
     onsale = next(iter(load_documents(folder / "onsales").onsales.values()))
-    check = Checkpoint(load_keyring(folder / "keys", [onsale.name]), Sessions({})).check
+    check = Checkpoint(load_keyring(folder / "keys", []), Sessions({}), secure_cookies=True).check
 
     async def handle(request: web.Request) -> web.Response:
         allowed = check(onsale, request.headers.get("Cookie"), time.time())

@@ -11,7 +11,7 @@ import time
 from aiohttp import web
 from redis.asyncio import Redis
 
-from waitingroom.web.cookies import DEVICE_COOKIE, find_device
+from waitingroom.web.cookies import device_cookie, find_device
 
 
 def make_app(store_url: str, name: str, key: str) -> web.Application:
@@ -43,7 +43,7 @@ def make_app(store_url: str, name: str, key: str) -> web.Application:
 
 
 def _device(request: web.Request) -> str:
-    device = find_device(request.headers.get("Cookie"))
+    device = find_device(request.headers.get("Cookie"), secure=True)
     if device is None:
-        raise web.HTTPBadRequest(text=f"no {DEVICE_COOKIE}")
+        raise web.HTTPBadRequest(text=f"no {device_cookie(secure=True)}")
     return device

@@ -103,6 +103,7 @@ def test_scripts_are_timed_for_short_lines_and_long_ones(tmp_path: Path) -> None
     for figure in figures:
         names.setdefault(figure["of"], set()).add(figure["name"])
     assert next(iter(names)) == "0 waiting"
+    assert list(names)[-1].endswith(" waiting, nonces gone")
     assert "script_release" not in names.pop("0 waiting")
     assert all({"script_release", "script_join"} <= each for each in names.values())
     assert all(figure["value"] > 0 and figure["n"] > 0 for figure in figures)
@@ -142,6 +143,25 @@ def test_a_benchmark_that_cannot_run_keeps_no_other_from_running(
     assert '"name": "machine"' in (tmp_path / "figures").read_text()
 
 
+@pytest.mark.parametrize("over", [0.0, 100.0])
+def test_a_broken_promise_ends_with_status_1_once_all_is_measured(
+    over: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def admission(options: object) -> list[Figure]:
+        return [Figure("admission_over", over, "buyers", 9)]
+
+    monkeypatch.setitem(cast("dict[str, Any]", BENCHMARKS), "admission", admission)
+    command = ["admission", "machine", "--json", str(tmp_path / "figures")]
+    if over:
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        assert ended.value.code == 1
+        assert "broken: P4, buyers let in beyond the bucket" in capsys.readouterr().err
+    else:
+        main(command)
+    assert '"name": "machine"' in (tmp_path / "figures").read_text()
+
+
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["spead"])
@@ -149,3 +169,32 @@ def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> N
         "machine, status, join, gate, memory, scripts, admission, decide, eta"
         in capsys.readouterr().err.replace("'", "")
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["machine", "--json", "/nowhere/at/all"],
+            "argument --json: cannot write /nowhere/at/all: there is no folder /nowhere/at",
+        ),
+        (
+            ["machine", "onsale", "--trace", "/nowhere/trace.csv"],
+            "argument --trace: cannot read /nowhere/trace.csv: No such file or directory",
+        ),
+        (
+            ["machine", "--trace", "/dev/null"],
+            "argument --trace: the trace cannot be used: null:1: holds no rows below a header such as minute,requests_per_second",
+        ),
+    ],
+    ids=["no folder", "no trace", "an empty trace"],
+)
+def test_a_file_that_cannot_be_used_is_told_before_anything_is_measured(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.rstrip().endswith(message)

@@ -1,7 +1,7 @@
 """Sales that go wrong, one fault each: `python -m tests.chaos [--seeds 1 2 3] [--only NAME ...] [--json FILE] [--report FILE]`.
 
 All faults are played with the first seed, then with the next. Files are written after each sale, so that a run which is broken
-off leaves what it has seen. The exit status is 1 if any promise was broken.
+off leaves what it has seen. The exit status is 1 if any promise was broken, or if not everything was played that was asked for.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.chaos.report import Played, line_of, page, read_line, setting_now, to
 from tests.chaos.runningsite import SiteError
 from tests.chaos.sale import play
 from tests.chaos.verdict import judge
+from tests.files import read_file, written_file
 from tidegate.demo.errors import DemoError
 
 BROKEN = 1
@@ -29,18 +30,16 @@ BROKEN = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is asked for; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.list:
         sys.stdout.writelines(f"{fault.name:24} {fault.title}\n" for fault in FAULTS.values())
         return 0
     if options.add:
-        played = [
-            read_line(line) for file in options.add for line in file.read_text(encoding="utf-8").splitlines()
-        ]
-        _write(options, played, "Put together from the records of several runs (`--add`).")
-        return _status(played)
+        return _tell_of(options, parser)
     plan = _plan(options)
-    played = []
+    _check(options, plan, parser)
+    played: list[Played] = []
     begun_s = monotonic()
     for fault, seed in plan:
         if monotonic() - begun_s > options.minutes * 60.0:
@@ -50,13 +49,53 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(told(one) + "\n")
         sys.stdout.flush()
         _write(options, played, _origin(options, plan[len(played) :]))
-    return _status(played)
+    return _status(played, plan[len(played) :])
+
+
+def _check(
+    options: argparse.Namespace, plan: Sequence[tuple[Fault, int]], parser: argparse.ArgumentParser
+) -> None:
+    """Refuse what would show nothing, or fail after hours."""
+    if not plan:
+        parser.error("nothing is left to play: --skip leaves out all that --only names")
+    if not options.minutes > 0.0:
+        parser.error(f"argument --minutes: must be above 0, found {options.minutes:g}")
+    if options.keep is None:
+        return
+    try:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"argument --keep: cannot make the folder {options.keep}: {error.strerror}")
+    for fault, seed in plan:
+        folder = _kept(options.keep, fault, seed)
+        if folder.exists():
+            parser.error(f"argument --keep: {folder} is there already, from another run")
+
+
+def _tell_of(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    """Tell of sales that were played before; returns the exit status."""
+    played = []
+    for file in options.add:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                played.append(read_line(line))
+            except (KeyError, TypeError, ValueError) as error:
+                parser.error(f"argument --add: {file}:{number} tells of no sale that is known here: {error}")
+    if not played:
+        parser.error("argument --add: there is no sale in these files")
+    origin = "Put together from the records of several runs (`--add`)."
+    there = {one.fault.name for one in played}
+    missing = ", ".join(f"`{name}`" for name in FAULTS if name not in there)
+    if missing:
+        origin += f" **No sale was played with {missing}.**"
+    _write(options, played, origin)
+    return _status(played, [])
 
 
 def _plan(options: argparse.Namespace) -> list[tuple[Fault, int]]:
     """List the sales in their order."""
     names = [name for name in options.only or FAULTS if name not in options.skip]
-    return [(FAULTS[name], seed) for seed in options.seeds for name in names]
+    return list(dict.fromkeys((FAULTS[name], seed) for seed in options.seeds for name in names))
 
 
 def _origin(options: argparse.Namespace, left: Sequence[tuple[Fault, int]]) -> str:
@@ -73,8 +112,14 @@ def _origin(options: argparse.Namespace, left: Sequence[tuple[Fault, int]]) -> s
     return text
 
 
-def _status(played: Sequence[Played]) -> int:
-    return BROKEN if any(not one.held and not one.replaced for one in played) else 0
+def _status(played: Sequence[Played], left: Sequence[tuple[Fault, int]]) -> int:
+    """Say on the last line what was not played, as it has shown nothing; returns the exit status."""
+    missing = [f"{one.fault.name} with seed {one.seed} ({one.skipped})" for one in played if one.skipped]
+    missing += [f"{fault.name} with seed {seed} (the time was up)" for fault, seed in left]
+    if missing:
+        sys.stdout.write(f"NOT PLAYED: {', '.join(missing)}\n")
+    broken = any(not one.held and not one.skipped and not one.replaced for one in played)
+    return BROKEN if broken or missing else 0
 
 
 def _write(options: argparse.Namespace, played: Sequence[Played], origin: str) -> None:
@@ -89,7 +134,7 @@ def _play(fault: Fault, seed: int, keep: Path | None) -> Played:
     if reason:
         return Played(fault, seed, skipped=reason)
     with tempfile.TemporaryDirectory(prefix="tidegate-chaos-") as temporary:
-        folder = Path(temporary) if keep is None else keep / f"{fault.name}-{seed}"
+        folder = Path(temporary) if keep is None else _kept(keep, fault, seed)
         folder.mkdir(parents=True, exist_ok=keep is None)
         try:
             run = uvloop.run(play(fault, seed, folder))
@@ -99,6 +144,10 @@ def _play(fault: Fault, seed: int, keep: Path | None) -> Played:
             setting_now()
         )  # before the judging, which takes a while and loads the machine with nothing of the sale's
     return Played(fault, seed, verdict=judge(run), setting=setting)
+
+
+def _kept(keep: Path, fault: Fault, seed: int) -> Path:
+    return keep / f"{fault.name}-{seed}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,14 +165,18 @@ def _parser() -> argparse.ArgumentParser:
         "--minutes", type=float, default=math.inf, metavar="N", help="begin no other sale after N minutes"
     )
     parser.add_argument("--list", action="store_true", help="name the faults and do nothing")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write a JSON line for each sale to FILE")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what is found to FILE (Markdown)")
+    parser.add_argument(
+        "--json", type=written_file, metavar="FILE", help="write a JSON line for each sale to FILE"
+    )
+    parser.add_argument(
+        "--report", type=written_file, metavar="FILE", help="write what is found to FILE (Markdown)"
+    )
     parser.add_argument(
         "--keep", type=Path, metavar="DIR", help="keep logs and records in a new folder in DIR"
     )
     parser.add_argument(
         "--add",
-        type=Path,
+        type=read_file,
         nargs="+",
         default=[],
         metavar="FILE",

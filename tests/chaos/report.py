@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from tests.chaos.faults import FAULTS, Fault
+from tests.chaos.sale import REPLICAS, site_ceiling
 from tests.chaos.verdict import RECOVERED_SHARE, SETTLED_AFTER_S, WINDOW_S, Verdict, Violation
 
 _EVIDENCE_INDENT = "\n      "
@@ -49,8 +50,8 @@ class Played:
 
     @property
     def held(self) -> bool:
-        """Whether no promise was broken."""
-        return bool(self.skipped) or (self.verdict is not None and self.verdict.held)
+        """Whether it was played and no promise was broken."""
+        return self.verdict is not None and self.verdict.held
 
 
 def line_of(one: Played) -> str:
@@ -132,6 +133,8 @@ def page(played: Sequence[Played], origin: str) -> str:
         origin=f"{origin} {_settings(played)}",
         rows="\n".join(_row(sales) for sales in by_fault.values()),
         failures=_failures(played),
+        replicas=REPLICAS,
+        ceiling=site_ceiling().rate_per_s,
         share=f"{RECOVERED_SHARE:.0%}",
         window=f"{WINDOW_S:g}",
         settled=f"{SETTLED_AFTER_S:g}",
@@ -155,7 +158,7 @@ def _settings(played: Sequence[Played]) -> str:
 
 
 def _failures(played: Sequence[Played]) -> str:
-    failed = [one for one in played if one.replaced or not one.held]
+    failed = [one for one in played if one.replaced or not (one.held or one.skipped)]
     if not failed:
         return "Every sale that was played held."
     lines = ["Sales that did not hold:", ""]
@@ -222,7 +225,8 @@ and what the room tells in public:
 - *twice*: places for which more than one session was seen;
 - *order*: buyers called while somebody further ahead was still told to wait;
 - *too many*: sessions in the shop beyond the bucket and the integral of the rate since the opening, or positions \
-released in any stretch of time beyond bucket, rate and what was given back, whichever is more.
+released in any stretch of time beyond bucket, rate and what was given back, whichever is more. The rate is what the room \
+tells, as it falls with each fault, but never counts for more than the {replicas} replicas can take ({ceiling:g}/s).
 
 Besides, everybody who stays has to be served, nobody inside may be turned away by the gate, no session may have two \
 users, and no process may log a traceback.
@@ -259,7 +263,8 @@ and so does its shop; until its next target arrives, the fallback rate applies.
 `make chaos` plays them all with one seed, `make chaos ARGS="--only store-killed --seeds 1 2 3"` some of them; \
 `--skip` leaves some \
 out, `--minutes 10` begins no other fault after ten minutes, `--list` names them. The exit status is 1 if any \
-promise was broken; what the buyers concerned saw is printed.
+promise was broken, or if not all was played that was asked for (the last line names it); what the buyers concerned saw is \
+printed. The disk can only be filled by root: others leave that out with `--skip disk-full`.
 
 `make soak` looks at another question, whether anything grows in a long sale: [what came of it](soak.md).
 """

@@ -15,6 +15,7 @@ from tidegate.demo.documents import DemoDocuments, load_demo_documents
 from tidegate.demo.examples import find_examples
 from tidegate.demo.figures import Evidence
 from tidegate.demo.limits import HIGHEST_RATE_WITHIN_SLO
+from tidegate.demo.overadmission import Ceiling
 from tidegate.demo.records import ServedEntry, read_records, write_records
 from tidegate.demo.sampling import EVERY_S, Sampler
 
@@ -59,15 +60,26 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
         evidence=evidence_of(site, sampler, crowd),
         opens_s=site.stack.opens_s,
         claim_within_s=site.stack.documents.onsale.spec.admission.claim_within_s,
+        ceiling=site_ceiling(),
         struck=None if striking is None or striking.cancelled() else striking.result(),
         empties_bucket=fault.empties_bucket,
-        tracebacks=_tracebacks(folder),
+        tracebacks=tracebacks(folder),
     )
 
 
 def site_documents() -> DemoDocuments:
     """Return the demo's documents with a shop that stays as large as it is."""
     return load_demo_documents(find_examples("demo")).with_replicas(REPLICAS)
+
+
+def site_ceiling() -> Ceiling:
+    """Return what a site's shop can take at the most: it never has more than `REPLICAS`, whatever room and scaler say."""
+    documents = site_documents()
+    admission = documents.rule.spec.admission
+    assert admission is not None
+    shop_per_s = REPLICAS * admission.per_ready_replica_per_s
+    allowed = Ceiling.of(documents.onsale)
+    return Ceiling(min(allowed.rate_per_s, shop_per_s), allowed.burst)
 
 
 def evidence_of(site: Site, sampler: Sampler, crowd: Crowd) -> Evidence:
@@ -95,7 +107,8 @@ async def _strike(fault: Fault, site: Site, dice: random.Random) -> Struck:
     return Struck(from_s, time.time())
 
 
-def _tracebacks(folder: Path) -> list[str]:
+def tracebacks(folder: Path) -> list[str]:
+    """Return the beginning of the first traceback in each log that holds one; the logs lie in `folder` or below."""
     found = []
     for log in sorted(folder.rglob("*.log")):
         text = log.read_text(encoding="utf-8", errors="replace")

@@ -75,7 +75,11 @@ def test_a_page_of_several_runs_names_no_command_that_made_it(tmp_path: Path) ->
     report = tmp_path / "chaos.md"
     assert command.main(["--add", *map(str, files), "--report", str(report)]) == 0
     text = report.read_text()
-    assert "Put together from the records of several runs (`--add`). 2 sales;" in text
+    assert (
+        "Put together from the records of several runs (`--add`). **No sale was played with `store-killed`, "
+        in text
+    )
+    assert "`rolling-restart`.** 2 sales;" in text
     assert "Played by" not in text
 
 
@@ -132,14 +136,14 @@ def test_a_run_that_played_all_names_its_command(monkeypatch: pytest.MonkeyPatch
     assert "| `disk-full`" not in text
 
 
-def test_no_fault_begins_after_the_time_and_the_page_says_which_are_missing(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_no_fault_begins_after_the_time_and_page_and_last_line_say_which_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     played_at_once(monkeypatch, GOOD, each_takes_s=40.0)
     report, record = tmp_path / "chaos.md", tmp_path / "sales.json"
     only = ["--only", "store-frozen", "gate-frozen"]
     options = ["--seeds", "1", "2", *only, "--minutes", "1", "--report", str(report), "--json", str(record)]
-    assert command.main(options) == 0
+    assert command.main(options) == 1
     assert [(one.fault.name, one.seed) for one in map(read_line, record.read_text().splitlines())] == [
         ("store-frozen", 1),
         ("gate-frozen", 1),
@@ -148,13 +152,90 @@ def test_no_fault_begins_after_the_time_and_the_page_says_which_are_missing(
         "--only store-frozen gate-frozen --minutes 1`. **It ended before all were played; "
         "missing: `store-frozen` with seed 2, `gate-frozen` with seed 2.** 2 sales;" in report.read_text()
     )
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "NOT PLAYED: store-frozen with seed 2 (the time was up), gate-frozen with seed 2 (the time was up)"
+    )
 
 
 def test_a_fault_that_cannot_be_done_here_is_told_with_its_reason() -> None:
     one = Played(FAULTS["disk-full"], 1, skipped="no root")
     assert "skipped: no root" in told(one)
-    assert "| no root |" in page([one], "it")
-    assert one.held
+    text = page([one], "it")
+    assert "| no root |" in text
+    assert "Every sale that was played held." in text
+    assert not one.held
+
+
+def test_a_fault_that_could_not_be_done_has_shown_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    record = tmp_path / "sales.json"
+    said = "NOT PLAYED: disk-full with seed 1 (a small disk can only be mounted by root, with unshare)"
+    assert command.main(["--only", "disk-full", "--json", str(record)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert command.main(["--add", str(record)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == said
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said of arguments that are refused before anything is played."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(arguments)
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1].partition("error: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--only", "store-full", "--skip", "store-full"],
+            "nothing is left to play: --skip leaves out all that --only names",
+        ),
+        (["--minutes", "0"], "argument --minutes: must be above 0, found 0"),
+        (["--minutes", "nan"], "argument --minutes: must be above 0, found nan"),
+        (
+            ["--json", "/nowhere/at/all"],
+            "argument --json: cannot write /nowhere/at/all: there is no folder /nowhere/at",
+        ),
+        (["--report", "/"], "argument --report: cannot write /: it is a folder"),
+        (["--add", "/nowhere"], "argument --add: cannot read /nowhere: No such file or directory"),
+        (["--add", "/dev/null"], "argument --add: there is no sale in these files"),
+        (["--keep", "/dev/null"], "argument --keep: cannot make the folder /dev/null: File exists"),
+    ],
+    ids=[
+        *(
+            "no fault",
+            "no time",
+            "not a time",
+            "no folder",
+            "a folder",
+            "no file",
+            "no sale",
+            "no folder to keep",
+        ),
+    ],
+)
+def test_what_would_show_nothing_or_fail_at_the_end_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refused(arguments, capsys) == message
+
+
+def test_what_was_kept_of_another_run_is_not_written_over(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "store-full-1").mkdir()
+    message = f"argument --keep: {tmp_path}/store-full-1 is there already, from another run"
+    assert refused(["--only", "store-full", "--keep", str(tmp_path)], capsys) == message
+
+
+def test_a_line_that_tells_of_no_sale_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    record = tmp_path / "sales.json"
+    record.write_text(line_of(Played(FROZEN, 1, GOOD)) + '\n{"fault": "flood"}\n')
+    message = f"argument --add: {record}:2 tells of no sale that is known here: 'flood'"
+    assert refused(["--add", str(record)], capsys) == message
 
 
 def test_a_sale_that_was_broken_off_has_not_held() -> None:

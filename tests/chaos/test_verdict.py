@@ -6,24 +6,26 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.verdict import Run, Struck, Verdict, fastest_stretch, judge, recovery_s
+from tests.chaos.verdict import STRETCH, Run, Struck, Verdict, fastest_stretch, judge, recovery_s
 from tests.system.demo_builders import OPENS, a_buyer, a_checkout, seen
 from tidegate.demo.figures import Evidence
+from tidegate.demo.overadmission import Ceiling
 from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
 from tidegate.demo.shapes import Kind
 
 RATE_PER_S = 10.0
+CEILING = Ceiling(RATE_PER_S, burst=1)
 STRUCK = Struck(OPENS + 5, OPENS + 8)
 END_S = 20.0
 
 
-def samples(*spells: tuple[float, float, float]) -> list[RateSample]:
-    """Five samples a second of spells (from, until, released/s), since the opening."""
+def samples(*spells: tuple[float, float, float], rate_per_s: float = RATE_PER_S) -> list[RateSample]:
+    """Five samples a second of spells (from, until, released/s), since the opening, at a rate which the room tells."""
     found, released = [], 0.0
     for from_s, until_s, per_s in spells:
         for step in range(round((until_s - from_s) * 5)):
             found.append(
-                RateSample(OPENS + from_s + step / 5, RATE_PER_S, 1, int(released + 1e-9), waiting=1)
+                RateSample(OPENS + from_s + step / 5, rate_per_s, 1, int(released + 1e-9), waiting=1)
             )
             released += per_s / 5
     return found
@@ -64,7 +66,7 @@ def look(
     evidence = Evidence(
         everybody, served(everybody) if entries is None else entries, HEALTHY if rates is None else rates, []
     )
-    run = Run(evidence, OPENS, claim_within_s=10.0, struck=STRUCK, empties_bucket=True)
+    run = Run(evidence, OPENS, claim_within_s=10.0, ceiling=CEILING, struck=STRUCK, empties_bucket=True)
     return judge(replace(run, **about))
 
 
@@ -142,6 +144,27 @@ def test_a_bucket_that_filled_without_end_during_the_fault_is_found(empties_buck
     assert verdict.over_admitted == pytest.approx(18, abs=1)
 
 
+def test_a_room_that_tells_more_than_the_shop_can_take_and_releases_it_is_found_out() -> None:
+    lies = samples((0, END_S, 60.0), rate_per_s=60.0)
+    entries = [seen(f"s{number}", OPENS + number / 60) for number in range(round(END_S * 60))]
+    verdict = look(rates=lies, entries=entries, empties_bucket=False)
+    assert set(promises(verdict)) == {
+        "no more are let in than the bucket allows",
+        "no stretch of time releases beyond bucket and rate",
+    }
+    assert verdict.over_admitted == pytest.approx(END_S * 60 - 10 - END_S * RATE_PER_S, abs=10)
+    believed = Ceiling(60.0, burst=1)
+    assert look(rates=lies, entries=entries, empties_bucket=False, ceiling=believed).over_admitted == 0
+
+
+def test_nobody_who_was_told_to_wait_till_the_end_gave_a_place_back() -> None:
+    flood = samples((0, 10, RATE_PER_S), (10, 10.2, 150), (10.2, END_S, RATE_PER_S))
+    waiting = [
+        a_buyer(number, waiting=OPENS + END_S - 1, outcome=Outcome.UNSERVED) for number in range(100, 140)
+    ]
+    assert "with at most 0 places given back" in promises(look([*buyers(), *waiting], flood))[STRETCH]
+
+
 def test_time_in_which_nothing_can_be_released_lets_nobody_in_afterwards() -> None:
     entries = [seen(f"s{number}", OPENS + 8.1) for number in range(75)]
     assert look(entries=entries).over_admitted == 14
@@ -152,8 +175,6 @@ def test_what_is_given_back_by_those_who_leave_may_be_released_again() -> None:
     rates = samples((0, 10, RATE_PER_S), (10, 10.2, 75), (10.2, END_S, RATE_PER_S))
     broken = fastest_stretch(rates, refunds=0)
     allowed = fastest_stretch(rates, refunds=5)
-    assert broken is not None
-    assert allowed is not None
     assert (broken.count, allowed.count) == (3, 0)
 
 

@@ -1,20 +1,31 @@
 """What came of one sale: which promises were broken and what the buyers concerned saw, and how long the recovery took.
 
-Counted by the demo's own checks from what buyers saw, what the shop logged and what the room told in public. Pure.
+Counted by the demo's own checks from what buyers saw, what the shop logged and what the room told in public. The rate which it
+told counts no further than what is known from outside that the shop can take. Pure.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from tidegate.demo.figures import Evidence, double_claims, lost_places, shared_sessions
 from tidegate.demo.ordering import called_too_early
-from tidegate.demo.overadmission import without_rate, worst_excess
+from tidegate.demo.overadmission import Ceiling, within, without_rate, worst_excess
 from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
+
+LOST = "no place is lost"
+TWICE = "no place is used twice"
+SHARED = "no session is shared"
+EARLY = "the order is kept"
+BUCKET = "no more are let in than the bucket allows"
+STRETCH = "no stretch of time releases beyond bucket and rate"
+TURNED_AWAY = "nobody inside is turned away"
+TRACEBACK = "no process logs a traceback"
 
 RECOVERED_SHARE = 0.9
 WINDOW_S = 3.0
@@ -38,12 +49,16 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was gathered of one sale. `tracebacks` are the logs of our own processes in which one stands."""
+    """What was gathered of one sale.
+
+    `ceiling` is what the shop can take whatever the room says; `tracebacks` are the logs of our processes in which one stands.
+    """
 
     evidence: Evidence
     opens_s: float
     claim_within_s: float
-    struck: Struck | None
+    ceiling: Ceiling
+    struck: Struck | None = None
     empties_bucket: bool = False
     tracebacks: Sequence[str] = ()
 
@@ -87,45 +102,53 @@ class Verdict:
 
 def judge(run: Run) -> Verdict:
     """Look at everything that a sale has to keep, whatever befalls it."""
-    evidence, struck = run.evidence, run.struck
-    buyers = evidence.buyers
-    rates: Sequence[RateSample] = sorted(evidence.rates, key=lambda sample: sample.as_of_s)
+    struck = run.struck
+    rates = within(run.evidence.rates, run.ceiling)
     target = _target(rates, struck)
     back_s = None if struck is None or target is None else recovery_s(rates, struck.until_s, target)
-    if struck is not None and run.empties_bucket:
-        rates = without_rate(rates, struck.from_s, struck.until_s, "no release is possible")
-    lost = [buyer for buyer in buyers if lost_places([buyer])]
-    doubles = [buyer for buyer in buyers if double_claims([buyer], _served_to(evidence, buyer))]
-    early = called_too_early(buyers)
-    excess = worst_excess(evidence.served, rates, run.opens_s)
-    beyond = 0 if excess is None else excess.beyond
-    stretch = fastest_stretch(rates, refunds=_refunds(buyers, run.claim_within_s))
+    wrongs = wrongs_of(run)
+    counts = {each.promise: each.count for each in wrongs}
     found = [
-        _of_buyers("everybody who stays is served", _unserved(buyers), run),
-        _of_buyers("no place is lost", lost, run),
-        _of_buyers("no place is used twice", doubles, run),
-        Violation("no session is shared", shared_sessions(buyers, evidence.served), ()),
-        Violation("the order is kept", len(early), _told(_pair(*each, run) for each in early)),
-        Violation(
-            "no more are let in than the bucket allows",
-            beyond,
-            () if excess is None else (_of_excess(excess.at_s, excess.seen, excess.allowed, run),),
-        ),
-        stretch,
-        _of_buyers("nobody inside is turned away", _turned_away(buyers), run),
-        Violation("no process logs a traceback", len(run.tracebacks), tuple(run.tracebacks)),
+        _of_buyers("everybody who stays is served", _unserved(run.evidence.buyers), run),
+        *wrongs,
         _of_fault(run, back_s),
     ]
     return Verdict(
         violations=tuple(each for each in found if each is not None and each.count),
-        lost_places=len(lost),
-        double_claims=len(doubles),
-        order_violations=len(early),
-        over_admitted=max(beyond, 0 if stretch is None else stretch.count),
+        lost_places=counts[LOST],
+        double_claims=counts[TWICE],
+        order_violations=counts[EARLY],
+        over_admitted=max(counts[BUCKET], counts[STRETCH]),
         target_per_s=target,
         share_during=_share_during(rates, struck, target),
         recovery_s=back_s,
     )
+
+
+def wrongs_of(run: Run) -> list[Violation]:
+    """Look at each promise that holds at any moment, also of a sale that is not over yet; a count of 0 is one that was kept."""
+    evidence, struck = run.evidence, run.struck
+    buyers = evidence.buyers
+    rates: Sequence[RateSample] = within(evidence.rates, run.ceiling)
+    if struck is not None and run.empties_bucket:
+        rates = without_rate(rates, struck.from_s, struck.until_s, "no release is possible")
+    lost = [buyer for buyer in buyers if lost_places([buyer])]
+    served_to = _served_to(evidence)
+    doubles = [buyer for buyer in buyers if double_claims([buyer], served_to[buyer.buyer])]
+    early = called_too_early(buyers)
+    excess = worst_excess(evidence.served, rates, run.opens_s)
+    return [
+        _of_buyers(LOST, lost, run),
+        _of_buyers(TWICE, doubles, run),
+        Violation(SHARED, shared_sessions(buyers, evidence.served), ()),
+        Violation(EARLY, len(early), _told(_pair(*each, run) for each in early)),
+        Violation(BUCKET, 0, ())
+        if excess is None
+        else Violation(BUCKET, excess.beyond, (_of_excess(excess.at_s, excess.seen, excess.allowed, run),)),
+        fastest_stretch(rates, refunds=_refunds(buyers, run.claim_within_s, rates)),
+        _of_buyers(TURNED_AWAY, _turned_away(buyers), run),
+        Violation(TRACEBACK, len(run.tracebacks), tuple(run.tracebacks)),
+    ]
 
 
 def recovery_s(rates: Sequence[RateSample], until_s: float, target_per_s: float) -> float | None:
@@ -162,14 +185,14 @@ def _spells(rates: Sequence[RateSample], until_s: float) -> list[tuple[float, fl
     return spells
 
 
-def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation | None:
+def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation:
     """Find the stretch of time in which most was released beyond the bucket, the rate and what was given back (P4).
 
     From the public counter, so that a bucket which fills without end while a fault lasts is seen, which the count from the
     opening on allows for.
     """
     if not rates:
-        return None
+        return Violation(STRETCH, 0, ())
     bucket = max(max(float(sample.burst), sample.rate_per_s) for sample in rates)
     allowed = lowest = 0.0
     lowest_at_s = rates[0].as_of_s
@@ -185,7 +208,7 @@ def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation |
         worst = max(worst, (balance - lowest - bucket - refunds, lowest_at_s, after.as_of_s))
     beyond, from_s, until_s = worst
     text = f"from {from_s:.3f} to {until_s:.3f}, with at most {refunds} places given back"
-    return Violation("no stretch of time releases beyond bucket and rate", math.floor(beyond), (text,))
+    return Violation(STRETCH, math.floor(beyond), (text,))
 
 
 def _steps(rates: Iterable[RateSample]) -> list[tuple[float, int]]:
@@ -217,11 +240,12 @@ def _share_during(
     return (at_end - at_begin) / (target_per_s * (struck.until_s - struck.from_s))
 
 
-def _refunds(buyers: Iterable[BuyerRecord], claim_within_s: float) -> int:
-    """Bound the places given back: those of buyers who cannot have claimed within the window after their turn came."""
+def _refunds(buyers: Iterable[BuyerRecord], claim_within_s: float, rates: Sequence[RateSample]) -> int:
+    """Bound the places given back by the last sample: of buyers who can have let the window after their turn go by till then."""
+    end_s = max((sample.as_of_s for sample in rates), default=math.inf)
     return sum(
         buyer.joined
-        and (buyer.admitted_s or math.inf) - (buyer.last_waiting_as_of_s or -math.inf) >= claim_within_s
+        and (buyer.admitted_s or end_s) - (buyer.last_waiting_as_of_s or -math.inf) >= claim_within_s
         for buyer in buyers
     )
 
@@ -236,8 +260,11 @@ def _turned_away(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
     ]
 
 
-def _served_to(evidence: Evidence, buyer: BuyerRecord) -> list[ServedEntry]:
-    return [entry for entry in evidence.served if entry.buyer == buyer.buyer]
+def _served_to(evidence: Evidence) -> defaultdict[int | None, list[ServedEntry]]:
+    entries: defaultdict[int | None, list[ServedEntry]] = defaultdict(list)
+    for entry in evidence.served:
+        entries[entry.buyer].append(entry)
+    return entries
 
 
 def _of_fault(run: Run, back_s: float | None) -> Violation | None:

@@ -105,8 +105,9 @@ def heads(data: bytes) -> None:
     text = data.decode("utf-8", "surrogateescape")
     value = find_cookie(text, DEVICE_COOKIE)
     assert value is None or (value in text and ";" not in value)
-    device = find_device(text)
-    assert device is None or is_device(device)
+    for secure in (True, False):
+        device = find_device(text, secure=secure)
+        assert device is None or is_device(device)
     forwarded = CIMultiDict([("X-Forwarded-For", line) for line in text.split("\n")])
     for peer in (text, "10.0.0.1", "203.0.113.9", None):
         client = _CLIENTS.client(peer, forwarded)

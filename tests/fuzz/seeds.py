@@ -53,6 +53,7 @@ SEEDS: Mapping[str, tuple[bytes, ...]] = {
     ),
     "heads": (
         b"tidegate_device=" + b"A" * 22 + b"; x=y",
+        b"x=y; __Host-tidegate_device=" + b"A" * 22,
         b"nl-BE,en;q=0.8",
         b"203.0.113.9, [2001:db8::1]:44, 10.0.0.2:80",
         b'event: revoked\nid: 1\ndata: {"session":"s"}\n\n',

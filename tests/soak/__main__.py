@@ -2,13 +2,14 @@
 
 What they remember of buyers is made small (see `small`), so that it is soon full. The crowd comes evenly, a little faster than
 it is let in, so that there is always a line. One JSON line a figure; the exit status is 1 if a process has grown by more than
-`drift` allows, a promise was broken, or nobody was let in.
+`drift` allows or has ended, a promise was broken, or nobody was let in.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import signal
 import sys
@@ -24,14 +25,34 @@ import uvloop
 from tests.benchmarks.figures import Figure, read_figures
 from tests.benchmarks.machine import machine
 from tests.chaos.crowd import Crowd, send_crowd
-from tests.chaos.runningsite import GATE, ROOM, SCALERS, STORE, Site, running_site
-from tests.chaos.sale import FULL_RATE_PER_S, evidence_of, site_documents
+from tests.chaos.runningsite import GATE, ROOM, SCALERS, STORE, WORKERS, Site, SiteError, running_site
+from tests.chaos.sale import FULL_RATE_PER_S, evidence_of, site_ceiling, site_documents, tracebacks
+from tests.chaos.verdict import (
+    BUCKET,
+    EARLY,
+    LOST,
+    SHARED,
+    STRETCH,
+    TRACEBACK,
+    TURNED_AWAY,
+    TWICE,
+    Run,
+    Violation,
+    wrongs_of,
+)
+from tests.files import read_file, written_file
 from tests.soak import small
-from tests.soak.drift import FILES_LIMIT_PER_MIN, MEMORY_LIMIT_KIB_PER_MIN, Drift, Sample, drifts
+from tests.soak.drift import (
+    FILES_LIMIT_PER_MIN,
+    MEMORY_LIMIT_KIB_PER_MIN,
+    RESTLESS,
+    Drift,
+    Sample,
+    drifts,
+    ended,
+)
 from tests.soak.report import failures, page
-from tidegate.demo.figures import Evidence, double_claims, lost_places
-from tidegate.demo.ordering import order_violations
-from tidegate.demo.overadmission import over_admitted
+from tidegate.demo.errors import DemoError
 from tidegate.demo.sampling import EVERY_S, Sampler
 from tidegate.demo.shapes import Arrivals
 
@@ -45,31 +66,42 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _JUDGED = (STORE, ROOM, GATE, *SCALERS)
 
 
+_WRONGS = {
+    LOST: ("soak_lost_places", "buyers"),
+    TWICE: ("soak_double_claims", "buyers"),
+    SHARED: ("soak_shared_sessions", "sessions"),
+    EARLY: ("soak_order_violations", "buyers"),
+    BUCKET: ("soak_over_admitted", "buyers"),
+    STRETCH: ("soak_over_admitted", "buyers"),
+    TURNED_AWAY: ("soak_turned_away", "buyers"),
+    TRACEBACK: ("soak_tracebacks", "logs"),
+}
+_SHOWN = 300  # characters of what was seen of a wrong
+
+
 @dataclass(frozen=True, slots=True)
 class Soaked:
-    """A long sale: how each process changed, what buyers and shop saw, when it opened, and how busy the machine was."""
+    """A long sale: each look at its processes, what buyers and shop saw, and how busy the machine was."""
 
-    drifts: list[Drift]
-    evidence: Evidence
-    opens_s: float
+    samples: list[Sample]
+    run: Run
     minutes: float
     loads: list[float]
 
     @property
     def admitted(self) -> int:
         """How many buyers were let in."""
-        return sum(bool(buyer.sessions) for buyer in self.evidence.buyers)
+        return sum(bool(buyer.sessions) for buyer in self.run.evidence.buyers)
 
     @property
-    def broken(self) -> dict[str, float]:
-        """How often each promise was broken."""
-        buyers, served = self.evidence.buyers, self.evidence.served
-        return {
-            "soak_lost_places": lost_places(buyers),
-            "soak_double_claims": double_claims(buyers, served),
-            "soak_order_violations": order_violations(buyers),
-            "soak_over_admitted": over_admitted(served, self.evidence.rates, self.opens_s),
-        }
+    def wrongs(self) -> dict[str, Violation]:
+        """How often each promise was broken, by the name of its figure; of two that count the same, the worse."""
+        found: dict[str, Violation] = {}
+        for each in wrongs_of(self.run):
+            name, _ = _WRONGS[each.promise]
+            if name not in found or each.count > found[name].count:
+                found[name] = each
+        return found
 
 
 async def soak(minutes: float, folder: Path) -> Soaked:
@@ -77,14 +109,22 @@ async def soak(minutes: float, folder: Path) -> Soaked:
     seconds = minutes * 60.0
     samples: list[Sample] = []
     loads: list[float] = []
-    async with running_site(site_documents(), folder, program=_SMALL) as site:
+    documents = site_documents()
+    async with running_site(documents, folder, program=_SMALL) as site:
         sampler = Sampler(site.stack)
         crowd = await send_crowd(
             site, buyers=round(_ARRIVALS_PER_S * seconds), seconds=seconds, seed=1, arrivals=Arrivals.RUSH
         )
         async with crowd.going():
             await _watch(site, sampler, crowd, site.stack.opens_s + seconds, seconds / _LOOKS, samples, loads)
-    return Soaked(drifts(samples), evidence_of(site, sampler, crowd), site.stack.opens_s, minutes, loads)
+    run = Run(
+        evidence=evidence_of(site, sampler, crowd),
+        opens_s=site.stack.opens_s,
+        claim_within_s=documents.onsale.spec.admission.claim_within_s,
+        ceiling=site_ceiling(),
+        tracebacks=tracebacks(folder),
+    )
+    return Soaked(samples, run, minutes, loads)
 
 
 async def _watch(
@@ -104,75 +144,104 @@ async def _watch(
             look_at_s += every_s
             samples.extend(_look(site))
             loads.append(os.getloadavg()[0])
+    samples.extend(_look(site))  # whoever died since the last one is missed too
 
 
 def _look(site: Site) -> Iterator[Sample]:
+    """Look at each process; one that ends meanwhile is left out."""
     now_s = time.time()
     for name in _JUDGED:
         pids = [(name, site.pid(name))]
         if name in (ROOM, GATE):
             pids += [(f"{name} worker {number}", pid) for number, pid in enumerate(site.workers(name), 1)]
         for process, pid in pids:
-            pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-            files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
-            yield Sample(now_s, process, pages * _PAGE_BYTES, files)
+            try:
+                pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+                files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+            except OSError:
+                continue
+            yield Sample(now_s, process, pid, pages * _PAGE_BYTES, files)
 
 
 def figures(soaked: Soaked) -> list[Figure]:
-    """Return what is printed. The limit stands as the baseline."""
-    began = datetime.fromtimestamp(soaked.opens_s, UTC)
+    """Return what is printed. What a figure may be at the most stands as the baseline."""
+    began = datetime.fromtimestamp(soaked.run.opens_s, UTC)
+    gone = ended(soaked.samples)
+    seen = len({sample.pid for sample in soaked.samples})
     lines = [
         Figure("soak_minutes", soaked.minutes, "min", 1, note=f"{began:%Y-%m-%d}"),
+        Figure("soak_workers", WORKERS, "processes", 1, note="of room and gate each"),
         Figure("soak_least_load", min(soaked.loads, default=0.0), "processes", len(soaked.loads)),
         Figure("soak_most_load", max(soaked.loads, default=0.0), "processes", len(soaked.loads)),
+        Figure("soak_ended", len(gone), "processes", seen, baseline=0.0, note=", ".join(gone)),
     ]
-    for drift in soaked.drifts:
-        about = {"n": drift.samples, "of": drift.process}
-        lines += [
-            Figure("soak_memory_at_first", drift.memory_at_first_kib, "KiB", **about),
-            Figure("soak_memory_at_half", drift.memory_at_half_kib, "KiB", **about),
-            Figure("soak_memory", drift.memory_kib, "KiB", **about),
-            Figure(
-                "soak_memory_growth",
-                drift.memory_kib_per_min,
-                "KiB/min",
-                **about,
-                baseline=MEMORY_LIMIT_KIB_PER_MIN,
-            ),
-            Figure("soak_files", drift.files, "files", **about),
-            Figure(
-                "soak_files_growth", drift.files_per_min, "files/min", **about, baseline=FILES_LIMIT_PER_MIN
-            ),
-        ]
-    buyers = len(soaked.evidence.buyers)
-    lines += [Figure(name, value, "buyers", buyers, baseline=0.0) for name, value in soaked.broken.items()]
+    for drift in drifts(soaked.samples):
+        lines += _of_process(drift)
+    buyers = len(soaked.run.evidence.buyers)
+    for name, wrong in soaked.wrongs.items():
+        note = " ".join(" ".join(wrong.evidence[:1]).split())[:_SHOWN] if wrong.count else ""
+        lines.append(Figure(name, wrong.count, _WRONGS[wrong.promise][1], buyers, baseline=0.0, note=note))
     return [*lines, Figure("soak_admitted", soaked.admitted, "buyers", buyers)]
+
+
+def _of_process(drift: Drift) -> Iterator[Figure]:
+    n, of = drift.samples, drift.process
+    memory, files = drift.memory_growth, drift.files_growth
+    yield Figure("soak_memory_at_first", drift.memory_at_first_kib, "KiB", n, of=of)
+    yield Figure("soak_memory_at_half", drift.memory_at_half_kib, "KiB", n, of=of)
+    yield Figure("soak_memory", drift.memory_kib, "KiB", n, of=of)
+    limit = MEMORY_LIMIT_KIB_PER_MIN
+    yield Figure("soak_memory_growth", memory.per_min, "KiB/min", n, of=of, baseline=limit)
+    smallest = memory.smallest_seen(limit)
+    yield Figure("soak_memory_smallest_seen", smallest, "KiB/min", n, of=of, baseline=RESTLESS * limit)
+    yield Figure("soak_files", drift.files, "files", n, of=of)
+    limit = FILES_LIMIT_PER_MIN
+    yield Figure("soak_files_growth", files.per_min, "files/min", n, of=of, baseline=limit)
+    smallest = files.smallest_seen(limit)
+    yield Figure("soak_files_smallest_seen", smallest, "files/min", n, of=of, baseline=RESTLESS * limit)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20.0, help="how long the sale goes on (20)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines to FILE as well")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what is found to FILE (Markdown)")
+    parser.add_argument("--json", type=written_file, metavar="FILE", help="write the lines to FILE as well")
+    parser.add_argument(
+        "--report", type=written_file, metavar="FILE", help="write what is found to FILE (Markdown)"
+    )
     parser.add_argument(
         "--from",
-        type=Path,
+        type=read_file,
         metavar="FILE",
         dest="from_file",
         help="run nothing, but report on the run whose lines are in FILE, which --json wrote",
     )
     options = parser.parse_args(arguments)
+    if not 0.0 < options.minutes < math.inf:
+        parser.error(f"argument --minutes: must be above 0, found {options.minutes:g}")
     if options.from_file:
-        found = read_figures(options.from_file.read_text(encoding="utf-8").splitlines())
+        try:
+            found = read_figures(options.from_file.read_text(encoding="utf-8").splitlines())
+            text = page(found)
+        except KeyError as error:
+            parser.error(
+                f"argument --from: {options.from_file} lacks the figure {error}; it is of another version"
+            )
+        except ValueError as error:
+            parser.error(f"argument --from: {options.from_file}: {error}")
     else:
-        found = _run(options.minutes)
+        try:
+            found = _run(options.minutes)
+        except (DemoError, SiteError) as error:
+            sys.stderr.write(f"the sale was broken off: {error}\n")
+            return BROKEN
         lines = "".join(figure.to_json() + "\n" for figure in found)
         sys.stdout.write(lines)
         if options.json:
             options.json.write_text(lines, encoding="utf-8")
+        text = page(found)
     if options.report:
-        options.report.write_text(page(found), encoding="utf-8")
+        options.report.write_text(text, encoding="utf-8")
     failed = failures(found)
     sys.stderr.writelines(f"{failure}\n" for failure in failed)
     return BROKEN if failed else 0

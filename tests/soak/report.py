@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.benchmarks.figures import Figure
-from tests.soak.drift import FILES_LIMIT_PER_MIN, MEMORY_LIMIT_KIB_PER_MIN
+from tests.soak.drift import FILES_LIMIT_PER_MIN, MEMORY_LIMIT_KIB_PER_MIN, PIECES, RESTLESS
 from tests.soak.small import CONNECTIONS, MEMORIES, SIZE
 
 _KIB_PER_MIB = 1024.0
+_BYTES_PER_KIB = 1024.0
 _WRONGS = {
     "soak_lost_places": "lost",
     "soak_double_claims": "twice",
     "soak_order_violations": "order",
     "soak_over_admitted": "too many",
+    "soak_shared_sessions": "sessions of two users",
+    "soak_turned_away": "turned away inside",
+    "soak_tracebacks": "logs with a traceback",
+    "soak_ended": "processes that died",
 }
 
 
 def failures(figures: Sequence[Figure]) -> list[str]:
     """Say what was not as it has to be; nothing if all was."""
     found = [
-        f"{figure.name}{f' of {figure.of}' if figure.of else ''}: {figure.value:g} {figure.unit}, at most {figure.baseline:g}"
+        f"{figure.name}{f' of {figure.of}' if figure.of else ''}: {figure.value:g} {figure.unit}, "
+        f"at most {figure.baseline:g}{f' ({figure.note})' if figure.note else ''}"
         for figure in figures
         if figure.baseline is not None and figure.value > figure.baseline
     ]
@@ -41,6 +47,11 @@ def page(figures: Sequence[Figure]) -> str:
     processes = sorted({figure.of for figure in figures if figure.name == "soak_memory"})
     failed = failures(figures)
     minutes, admitted = found["soak_minutes", ""], found["soak_admitted", ""]
+    per_min = admitted.n / minutes.value / found["soak_workers", ""].value
+    limit_bytes = MEMORY_LIMIT_KIB_PER_MIN * _BYTES_PER_KIB / per_min
+    smallest, restless = max(
+        ((found["soak_memory_smallest_seen", each].value, each) for each in processes), default=(0.0, "none")
+    )
     return _PAGE.format(
         rows="\n".join(_row(found, process) for process in processes),
         minutes=f"{minutes.value:g}",
@@ -53,7 +64,16 @@ def page(figures: Sequence[Figure]) -> str:
         wrongs=", ".join(f"*{word}* {found[name, ''].value:g}" for name, word in _WRONGS.items()),
         judgement=f"**Not as it has to be: {'; '.join(failed)}.**" if failed else "All was as it has to be.",
         memory_limit=f"{MEMORY_LIMIT_KIB_PER_MIN:g}",
+        per_min=f"{per_min:.0f}",
+        limit_bytes=f"{limit_bytes:.0f}",
+        smallest=f"{smallest:.0f}",
+        restless=restless,
+        smallest_bytes=f"{smallest * _BYTES_PER_KIB / per_min:.0f}",
         files_limit=f"{FILES_LIMIT_PER_MIN:g}",
+        files_buyers=f"{per_min / FILES_LIMIT_PER_MIN:,.0f}",
+        files_per_hour=f"{60.0 * FILES_LIMIT_PER_MIN:.0f}",
+        pieces=PIECES,
+        times=RESTLESS,
         memories=len(MEMORIES),
         connections=CONNECTIONS,
         size=f"{SIZE:,}",
@@ -99,19 +119,26 @@ bounded, at tens of thousands of each, so for hours it grows by what it remember
 for each buyer who came (room) and 1.2 KiB (gate). A leak could hide behind that. Therefore the soak runs Tidegate with \
 {memories} bounds made small: each memory is full at {size} entries, or at {twice} where it keeps two generations, which is \
 minutes after the opening. So is the pool of connections to the store, which a worker opens as it needs them and then keeps: \
-{connections} at the most. What grows in the second half would grow without end. What is remembered by client address is not \
-tried here, as the whole crowd comes from one.
+{connections} at the most. So what grows on in the second half is no memory of buyers that fills. What is remembered by client \
+address is not tried here, as the whole crowd comes from one.
 
-One limit holds for all processes: {memory_limit} KiB a minute. As to files, none may have {files_limit} more a minute.
+One limit holds for all processes: {memory_limit} KiB a minute. A worker meets {per_min} buyers a minute here, so that is \
+{limit_bytes} bytes of each: **a worker that keeps less than that of each buyer for ever is not found out.** The smallest leak \
+which this run was sure to show, in the process whose memory went up and down most ({restless}), is {smallest} KiB a minute, \
+{smallest_bytes} bytes for each buyer of a worker: the limit and twice the standard error of the slope (of the means of {pieces} \
+stretches, as neighbouring looks resemble each other). As to files, none may have {files_limit} more a minute: one that stays \
+open for every {files_buyers} buyers of a worker, {files_per_hour} an hour, would pass.
 
 | process | MiB at the opening | at half-time | at the end | KiB/min | files | files/min |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
 `python -m tests.soak --minutes {minutes}`, {date}; {cores} cores, load average {least} to {most} while it went on. \
-{came} buyers came and {admitted} were let in. Counted as [there](chaos.md): {wrongs}. {judgement}
+{came} buyers came and {admitted} were let in. Counted as [there](chaos.md), though whoever still stands in line at the end is \
+not unserved: {wrongs}. {judgement}
 
-The exit status is 1 if a process grows by more than its limit, if a promise was broken, or if nobody was let in. \
+The exit status is 1 if a process grows by more than its limit or dies (another one in its place starts small again), if \
+one goes up and down so much that {times:g} times the limit could hide in it, if a promise was broken, or if nobody was let in. \
 `make soak` runs it for 20 minutes, with `ARGS="--report docs/soak.md"` it writes this page, and \
 `python -m tests.soak --from FILE --report docs/soak.md` writes it from what an earlier run has put into FILE with `--json`.
 """

@@ -65,6 +65,7 @@ def test_the_crowds_grow_tenfold_up_to_the_largest() -> None:
         ({"joins_per_s": 0.0}, "--joins must be above 0, not 0"),
         ({"poll_budget_per_s": float("nan")}, "--poll-budget must be above 0, not nan"),
         ({"json": Path("/nowhere/at/all")}, "there is no folder /nowhere/at to write all to"),
+        ({"plot": Path("/")}, "/ is a folder, where a file is to be written"),
     ],
 )
 def test_a_value_out_of_its_range_is_refused(changes: dict[str, object], message: str) -> None:

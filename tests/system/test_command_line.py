@@ -6,6 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from rulebook.addresses import LOOPBACK
+from tidegate.cli import app
+from tidegate.console_options import console_of
+from waitingroom.settings import QueueSettings
 
 ONSALE = """
 apiVersion: tidegate.dev/v1
@@ -133,3 +139,34 @@ def test_the_version_is_printed() -> None:
     done = tidegate("--version")
     assert done.returncode == 0
     assert done.stdout.startswith("tidegate ")
+
+
+@pytest.mark.parametrize(
+    ("variable", "flags", "trusted"),
+    [
+        pytest.param(None, [], LOOPBACK, id="neither"),
+        pytest.param("", [], LOOPBACK, id="an empty variable"),
+        pytest.param("172.16.80.1 10.0.0.0/8", [], ("172.16.80.1", "10.0.0.0/8"), id="several in a variable"),
+        pytest.param("172.16.80.1", ["--trusted-proxy", "10.1.1.1"], ("10.1.1.1",), id="a flag over it"),
+    ],
+)
+def test_who_speaks_for_buyers_is_named_by_flag_or_variable(
+    variable: str | None, flags: list[str], trusted: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[QueueSettings] = []
+    monkeypatch.setattr("tidegate.cli.run_service", lambda _, settings: served.append(settings))
+    monkeypatch.setattr("tidegate.cli.configure_logs", lambda *_: None)
+    monkeypatch.delenv("TIDEGATE_TRUSTED_PROXY", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("TIDEGATE_TRUSTED_PROXY", variable)
+    app(
+        ["queue", "serve", "--onsales", ".", "--keys", ".", "--room-url", "http://127.0.0.1:1", *flags],
+        standalone_mode=False,
+    )
+    assert served[0].trusted_proxies == trusted
+
+
+def test_a_scaler_without_a_console_bears_the_variable_of_the_room_beside_it() -> None:
+    assert console_of(None, None, ["172.16.80.1"], None, None) is None
+    with pytest.raises(typer.BadParameter, match="console"):
+        console_of(None, "https://ops.example.org", None, None, None)

@@ -109,9 +109,9 @@ SERVE = ("queue", "serve", "--onsales", "onsale.yaml", "--keys", "keys", "--room
             id="no room",
         ),
         pytest.param(
-            ("onsale", "list", "--admin-token", "x", "--room-url", NOBODY),
+            ("onsale", "list", "--admin-token", "x", "--admin-url", NOBODY),
             3,
-            [NOBODY, "Connection refused", "--room-url"],
+            [NOBODY, "Connection refused", "--admin-url"],
             id="no room to list",
         ),
         pytest.param(("onsale", "list"), 2, ["--admin-token", "TIDEGATE_ADMIN_TOKEN"], id="no token"),

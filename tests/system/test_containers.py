@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 import subprocess
@@ -155,6 +156,31 @@ def test_commands_and_variables_are_those_of_the_command_line() -> None:
         assert f"`{variable}`" in page
 
 
+def defaults(text: str) -> str:
+    """Return what Compose takes where no variable is set."""
+    return re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
+
+
+def test_the_room_takes_the_word_of_the_proxy_on_this_host_and_nobody_elses() -> None:
+    found = compose()
+    (pool,) = found["networks"]["outside"]["ipam"]["config"]
+    assert set(pool) == {"subnet"}, "the gateway is the first address, unless it is named"
+    subnet = ipaddress.ip_network(defaults(pool["subnet"]))
+    queue = found["services"]["queue"]
+    assert defaults(queue["environment"]["TIDEGATE_TRUSTED_PROXY"]) == str(next(subnet.hosts()))
+    assert "outside" in queue["networks"]
+    page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
+    assert f"`{subnet}`" in page
+    assert f"gateway `{next(subnet.hosts())}`" in page
+
+
+def test_operators_can_act_without_the_console() -> None:
+    queue = compose()["services"]["queue"]
+    tokens = Path(queue["environment"]["TIDEGATE_ADMIN_TOKENS"])
+    assert f"${{TIDEGATE_ADMIN:-./admin}}:{tokens.parent}:ro" in queue["volumes"]
+    assert "127.0.0.1:8080:8080" in queue["ports"], "where `tidegate onsale` looks by itself"
+
+
 def test_the_console_is_switched_on_by_a_file_of_its_own() -> None:
     root: Any = typer.main.get_command(app)
     page = (ROOT / "docs" / "how-to" / "deploy-with-compose.md").read_text()
@@ -166,14 +192,15 @@ def test_the_console_is_switched_on_by_a_file_of_its_own() -> None:
         assert set(service["environment"]) <= known
         (volume,) = service["volumes"]
         source, inside, mode = volume.rsplit(":", 2)
-        assert (source, mode) == ("${TIDEGATE_CONSOLE:-./console}", "ro")
+        assert (source, mode) == ("${TIDEGATE_ADMIN:-./admin}", "ro")
         files = {value for value in service["environment"].values() if value.startswith("/")}
         assert {str(Path(file).parent) for file in files} == {inside}
-        assert all(f"console/{Path(file).name}" in page for file in files)
+        assert all(f"admin/{Path(file).name}" in page for file in files)
     room = found["scaler"]["environment"]["TIDEGATE_ROOM_ADMIN"]
     assert room == f"http://queue:{services['queue']['environment']['TIDEGATE_LISTEN'].rpartition(':')[2]}"
     assert set(services["queue"]["networks"]) & set(services["scaler"]["networks"])
-    assert "`TIDEGATE_CONSOLE`" in page
+    tokens = found["scaler"]["environment"]["TIDEGATE_CONSOLE_TOKENS"]
+    assert tokens == services["queue"]["environment"]["TIDEGATE_ADMIN_TOKENS"], "one file says who may act"
     assert "-f compose.yaml -f compose.console.yaml --profile scaler up" in page
 
 

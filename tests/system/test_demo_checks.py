@@ -9,12 +9,15 @@ from tidegate.demo.blows import Struck
 from tidegate.demo.checks import Check, checks_of
 from tidegate.demo.figures import Evidence, Figures, Terms, count
 from tidegate.demo.optimum import Capacity
+from tidegate.demo.overadmission import Ceiling
 from tidegate.demo.records import RateSample
 from tidegate.demo.scenarios import FESTIVAL, REPLICA_LOSS, RUSH, SLOW_SHOP, STORE_RESTART, Blow, Scenario
 
 KILLED = Struck(Blow.REPLICA_KILLED, OPENS + 5, OPENS + 7)
 STORE_KILLED = Struck(Blow.STORE_KILLED, OPENS + 5, OPENS + 7)
-NOBODY = count(Evidence([], [], [], []), Terms(OPENS, Capacity(4, 1, 2.0, has_prequeue=True)))
+NOBODY = count(
+    Evidence([], [], [], []), Terms(OPENS, Capacity(4, 1, 2.0, has_prequeue=True), Ceiling(60.0, burst=20))
+)
 
 
 def rates(*steps: tuple[float, float, str], released: int = 0) -> list[RateSample]:

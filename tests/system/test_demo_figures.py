@@ -20,6 +20,7 @@ from tidegate.demo.figures import (
     slo_violation_share,
 )
 from tidegate.demo.optimum import Capacity
+from tidegate.demo.overadmission import Ceiling
 from tidegate.demo.records import (
     CONNECTION_FAILED,
     BuyerRecord,
@@ -29,12 +30,13 @@ from tidegate.demo.records import (
     ServedEntry,
     ShopVisit,
     Step,
+    TargetSample,
     read_records,
     write_records,
 )
 from tidegate.demo.shapes import Kind
 
-TERMS = Terms(OPENS, capacity=Capacity(4, 1, startup_s=2.0, has_prequeue=True))
+TERMS = Terms(OPENS, Capacity(4, 1, startup_s=2.0, has_prequeue=True), Ceiling(60.0, burst=20))
 
 
 def counted(
@@ -86,6 +88,15 @@ def test_buyers_are_counted_by_how_far_they_came() -> None:
     figures = a_good_run()
     assert (figures.buyers, figures.joined, figures.admitted) == (4, 4, 3)
     assert (figures.served, figures.left, figures.unserved) == (3, 1, 0)
+
+
+def test_a_room_that_admits_by_a_rate_of_its_own_is_found_out() -> None:
+    served = [seen(f"s{number}", OPENS + number / 40, number) for number in range(400)]
+    lies, targets = steady(40.0, OPENS + 10), [TargetSample(OPENS - 5, OPENS + 60, 10.0)]
+    assert count(Evidence([], served, lies, []), TERMS).over_admitted == 0
+    found = count(Evidence([], served, lies, [], targets), TERMS)
+    assert found.over_admitted == pytest.approx(400 - 10 - 100, abs=2)
+    assert not found.kept_promises
 
 
 def test_replicas_are_the_ready_ones() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.system.demo_builders import OPENS, seen, steady
-from tidegate.demo.overadmission import CLOCK_SLACK_S, Allowance, over_admitted
-from tidegate.demo.records import RateSample, ServedEntry
+from tidegate.demo.overadmission import CLOCK_SLACK_S, Allowance, Ceiling, over_admitted, within
+from tidegate.demo.records import RateSample, ServedEntry, TargetSample
 
 CLAIM_WINDOW_S = 5.0
 
@@ -76,6 +76,64 @@ def test_samples_that_begin_after_the_opening_count_back_to_it() -> None:
 def test_a_rate_before_the_opening_fills_the_bucket_and_no_more() -> None:
     rates = [RateSample(OPENS - 60, 50.0, 1), RateSample(OPENS - 1, 4.0, 1), RateSample(OPENS + 1, 4.0, 1)]
     assert Allowance(rates, OPENS).by(OPENS - CLOCK_SLACK_S) == pytest.approx(4.0)
+
+
+CEILING = Ceiling(60.0, burst=20, fallback_per_s=2.0)
+
+
+def a_flood(per_s: float, seconds: float) -> list[ServedEntry]:
+    """So many sessions a second, from the opening on."""
+    return [seen(f"s{number}", OPENS + number / per_s) for number in range(int(seconds * per_s))]
+
+
+def told(targets: list[TargetSample], at_s: float, rate_per_s: float = 60.0) -> float:
+    """The rate that counts at one moment, whatever the room said."""
+    (sample,) = within([RateSample(OPENS + at_s, rate_per_s, 20)], CEILING, targets)
+    return sample.rate_per_s
+
+
+def a_target(from_s: float, rate_per_s: float, for_s: float = 17.0) -> TargetSample:
+    return TargetSample(OPENS + from_s, OPENS + from_s + for_s, rate_per_s)
+
+
+def test_a_room_that_tells_a_higher_rate_than_the_scaler_allowed_is_found_out() -> None:
+    lies = steady(60.0, OPENS + 10, burst=20)
+    flood = a_flood(60.0, 10)
+    assert over(flood, lies) == 0
+    targets = [a_target(at_s, 16.0) for at_s in range(-5, 11)]
+    # The bucket holds 20, and 16/s are allowed for ten seconds.
+    assert over(flood, within(lies, CEILING, targets)) == pytest.approx(600 - 180, abs=2)
+
+
+def test_a_room_that_tells_a_higher_rate_than_the_document_allows_is_found_out() -> None:
+    lies = steady(80.0, OPENS + 10, burst=400)
+    assert over(a_flood(80.0, 10), lies) == 0
+    assert over(a_flood(80.0, 10), within(lies, CEILING)) == pytest.approx(800 - 660, abs=5)
+
+
+def test_what_the_room_tells_counts_where_it_is_less() -> None:
+    assert told([a_target(0, 16.0)], 1, rate_per_s=5.0) == 5.0
+
+
+def test_between_two_targets_the_higher_one_counts() -> None:
+    falling, rising = [a_target(0, 48.0), a_target(1, 40.0)], [a_target(0, 40.0), a_target(1, 48.0)]
+    assert [told(targets, 0.5) for targets in (falling, rising)] == [48.0, 48.0]
+    assert [told(targets, 1.0) for targets in (falling, rising)] == [40.0, 48.0]
+
+
+def test_before_the_first_target_only_the_document_counts() -> None:
+    assert told([a_target(0, 16.0)], -1, rate_per_s=80.0) == 60.0
+
+
+def test_after_a_target_has_expired_the_fallback_rate_is_allowed() -> None:
+    assert told([a_target(0, 16.0)], 17.0) == 2.0
+    without = Ceiling(60.0, 20)
+    (sample,) = within([RateSample(OPENS + 17.0, 60.0, 20)], without, [a_target(0, 16.0)])
+    assert sample.rate_per_s == 16.0
+
+
+def test_the_fallback_rate_is_allowed_where_a_target_was_lost() -> None:
+    assert told([a_target(0, 0.0)], 1, rate_per_s=2.0) == 2.0
 
 
 @dataclass(frozen=True)

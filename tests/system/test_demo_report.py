@@ -15,13 +15,14 @@ from tidegate.demo.checks import Check
 from tidegate.demo.figures import Evidence, Terms, count
 from tidegate.demo.optimum import Capacity, Setback
 from tidegate.demo.options import DemoOptions
+from tidegate.demo.overadmission import Ceiling
 from tidegate.demo.plot import plot
 from tidegate.demo.records import ReplicaSample
 from tidegate.demo.report import summary, tell, write_report
 from tidegate.demo.screen import PlainScreen, open_screen
 from tidegate.demo.table import Snapshot, clock, line, render
 
-TERMS = Terms(OPENS, Capacity(4, 1, startup_s=2.0, has_prequeue=True))
+TERMS = Terms(OPENS, Capacity(4, 1, startup_s=2.0, has_prequeue=True), Ceiling(60.0, burst=20))
 CHECK = Check("the rate came back", held=False, detail="it did not")
 SNAPSHOT = Snapshot(
     since_opening_s=83.2,

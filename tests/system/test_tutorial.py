@@ -114,7 +114,7 @@ def terminals(home: Path, ports: dict[int, int]) -> Iterator[tuple[Terminal, Ter
         "HOME": str(home),
         "TIDEGATE_STORE": f"redis://127.0.0.1:{ports[6379]}/0",
         "TIDEGATE_LISTEN": f"127.0.0.1:{ports[8080]}",
-        "TIDEGATE_ROOM_URL": f"http://127.0.0.1:{ports[8080]}",
+        "TIDEGATE_ADMIN_URL": f"http://127.0.0.1:{ports[8080]}",
         "TIDEGATE_SCALER_LISTEN": f"127.0.0.1:{ports[9190]}",
         "TIDEGATE_SCALER_URL": f"http://127.0.0.1:{ports[9190]}",
     }

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -25,6 +26,7 @@ from yarl import URL
 
 from autoscaler.targets import launcher
 from rulebook import Onsale
+from tests.certificates import make_certificate
 from tests.tools import need
 from tests.waitingroom.living import HTML, JSON, Living, echo, free_port, living
 from waitingroom.settings import ListenAddress
@@ -81,8 +83,17 @@ def _both(front: Front) -> tuple[tuple[str, str], ...]:
 
 
 def _nginx(folder: Path, front: Front, port: int) -> list[str]:
-    listen = ("listen 80;", f"listen 127.0.0.1:{port};")
-    (folder / "tidegate.conf").write_text(replaced(documented("tidegate.conf"), *_both(front), listen))
+    certificate = str(make_certificate(folder, "example"))
+    ours = (
+        ("listen 80;", f"listen 127.0.0.1:{free_port()};"),
+        (
+            "listen 443 ssl;",
+            f"listen 127.0.0.1:{port};",
+        ),  # as all of these proxies are asked by plain HTTP here
+        ("/etc/ssl/example.org.pem", certificate),
+        ("/etc/ssl/example.org.key", certificate),
+    )
+    (folder / "tidegate.conf").write_text(replaced(documented("tidegate.conf"), *_both(front), *ours))
     config = folder / "nginx.conf"
     config.write_text(_NGINX_MAIN.format(folder=folder))
     return [need("nginx"), "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(config)]
@@ -229,8 +240,10 @@ class Fronted:
 
 
 @asynccontextmanager
-async def fronted_by(front: Front, folder: Path, store_url: str, *onsales: Onsale) -> AsyncIterator[Fronted]:
-    """Have room and shop up behind a proxy that runs."""
+async def fronted_by(
+    front: Front, folder: Path, store_url: str, *onsales: Onsale, **changes: Any
+) -> AsyncIterator[Fronted]:
+    """Have room and shop up behind a proxy that runs; `changes` replace fields of the room's settings."""
     shop = web.Application()
     shop.router.add_route("*", "/{path:.*}", talk)
     room = f"http://127.0.0.1:{front.room_port}"
@@ -242,6 +255,7 @@ async def fronted_by(front: Front, folder: Path, store_url: str, *onsales: Onsal
             *onsales,
             listen=ListenAddress("127.0.0.1", front.room_port),
             room_url=room,
+            **changes,
         ) as here,
     ):
         yield Fronted(replace(here, room=room), front)

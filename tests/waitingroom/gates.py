@@ -23,6 +23,7 @@ from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.keyring import Keyring
 from waitingroom.passes import Pass, device_hash, sign_pass
+from waitingroom.web.cookies import device_cookie
 
 ROOM_URL = "https://room.example.org"
 OPEN = (onsale(protect=[{"path": "/cactus"}]),)
@@ -35,16 +36,23 @@ def admission(session: str = "s-1", sale: str = "cactus", *, age_s: int = 0, lef
     return Pass(session, sale, device_hash(device(1)), now - age_s, now + left_s, now + 300)
 
 
-def cookies(admitted: Pass | None = None, *, keyring: Keyring = KEYRING, of_device: str | None = None) -> str:
-    """Return the `Cookie` header of an admitted buyer."""
+def cookies(
+    admitted: Pass | None = None,
+    *,
+    keyring: Keyring = KEYRING,
+    of_device: str | None = None,
+    secure: bool = True,
+) -> str:
+    """Return the `Cookie` header of an admitted buyer, over https unless said otherwise."""
     held = admitted or admission()
     token = sign_pass(held, keyring)
-    return f"theme=dark; tidegate_device={of_device or device(1)}; tidegate_pass_{held.onsale}={token}"
+    name = device_cookie(secure=secure)
+    return f"theme=dark; {name}={of_device or device(1)}; tidegate_pass_{held.onsale}={token}"
 
 
 def checkpoint(sessions: Sessions | None = None) -> Checkpoint:
     """Return a checkpoint without any store."""
-    return Checkpoint(KEYRING, sessions or Sessions({}))
+    return Checkpoint(KEYRING, sessions or Sessions({}), secure_cookies=True)
 
 
 @asynccontextmanager

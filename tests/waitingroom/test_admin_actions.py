@@ -17,6 +17,7 @@ from waitingroom.errors import JoinRefused
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import ChangeRefused, OnsaleOperations
+from waitingroom.web.admin_preflight import check_operators
 
 ANN = Action("ann", "test", "request-1")
 
@@ -238,6 +239,72 @@ async def test_the_audit_list_is_bounded(client: Redis) -> None:
     await client.rpush("{cactus}:audit", *["{}"] * 1_500)
     await operations.change(ANN, "set", ["message", "hello"])
     assert await client.llen("{cactus}:audit") == 1_000
+
+
+@pytest.mark.parametrize(
+    ("left", "result", "detail"),
+    [
+        pytest.param({"hold": ""}, "pass", "nothing is set over the document", id="taken back"),
+        pytest.param(
+            {"hold": "rehearsal", "ops_rate": "0.1"},
+            "fail",
+            "on hold (rehearsal): tidegate onsale resume cactus; "
+            "bound to 0.1/s: tidegate onsale rate cactus none",
+            id="on hold at a low rate",
+        ),
+        pytest.param(
+            {"soldout": "1"}, "fail", "sold out: tidegate onsale soldout cactus --undo", id="sold out"
+        ),
+        pytest.param(
+            {"ops_closes_us": "1"},
+            "fail",
+            "closed by an operator: tidegate onsale close cactus --as-documented",
+            id="closed",
+        ),
+        pytest.param(
+            {"closes_us": "999000000"},
+            "fail",
+            "closed, as the document says: write a later closes there",
+            id="over",
+        ),
+        pytest.param({"closes_us": "1001000000"}, "pass", "nothing is set over the document", id="not over"),
+        pytest.param(
+            {"ops_opens_us": "1"},
+            "warn",
+            "opened by an operator: tidegate onsale open cactus --as-documented",
+            id="opened",
+        ),
+        pytest.param(
+            {"ops_capacity": "5"},
+            "warn",
+            "bound to a capacity of 5: "
+            'POST /admin/v1/onsales/cactus/capacity with {"capacity": null} takes it back',
+            id="a low capacity",
+        ),
+        pytest.param(
+            {"message": "a test"},
+            "warn",
+            "shows a message (a test): take it back in the console",
+            id="a message",
+        ),
+    ],
+)
+def test_preflight_finds_what_operators_have_left_behind(
+    left: dict[str, str], result: str, detail: str
+) -> None:
+    found = check_operators("cactus", left, now_s=1_000.0)
+    assert (found.name, found.result, found.detail) == ("operators", result, detail)
+
+
+async def test_preflight_fails_while_a_rehearsals_hold_stands(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here)
+        await office.act("hold", reason="rehearsal")
+        _, checked = await office.get("/admin/v1/onsales/cactus/preflight")
+        found = {each["name"]: each["result"] for each in checked["checks"]}
+        assert (checked["result"], found["operators"], found["settings"]) == ("fail", "fail", "pass")
 
 
 async def test_preflight_names_what_is_not_ready(tmp_path: Path, store_url: str, client: Redis) -> None:

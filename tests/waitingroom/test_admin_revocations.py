@@ -231,15 +231,17 @@ async def test_the_feed_of_one_onsale_tells_of_no_other(
 async def test_the_feed_tells_when_onsales_guard_their_shops(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
-    sale = onsale(closes="2099-01-01T00:00:00+00:00")
+    sale = onsale(opens="2098-12-31T00:00:00+00:00", closes="2099-01-01T00:00:00+00:00")
     async with (
         living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here,
         listening(here) as listener,
     ):
         told = (await listener.next(hours=True))["data"]
-        assert told == {"onsale": "cactus", "begins": None, "closes": 4070908800.0}
-        await Office(here).act("close", at="now")
-        assert (await listener.next(hours=True))["data"]["closes"] < told["closes"]
+        assert told == {"onsale": "cactus", "begins": 4070822400.0, "closes": 4070908800.0}
+        await Office(here).act("open", at="now")
+        opened = (await listener.next(hours=True))["data"]
+        assert opened["begins"] < told["begins"]
+        assert opened["closes"] == told["closes"]
 
 
 async def test_a_room_that_stops_lets_its_listeners_go(tmp_path: Path, store_url: str, client: Redis) -> None:

@@ -34,6 +34,26 @@ async def wait_for_turn(buyer: aiohttp.ClientSession, here: Living) -> dict[str,
     raise AssertionError(f"the turn never came: {status}")
 
 
+async def test_the_address_without_its_slash_leads_to_the_page(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(shop=SHOP, admission=SHUT)) as here, here.buyer() as buyer:
+        for method in ("GET", "HEAD"):
+            for query in ("", "?return=/seats%3Frow%3D1&lang=nl"):
+                url = URL(f"{here.room}/cactus{query}", encoded=True)
+                async with buyer.request(method, url, headers=HTML, allow_redirects=False) as answer:
+                    assert answer.status == 308
+                    assert answer.headers["Location"] == f"/cactus/{query}"
+                    assert answer.headers["Cache-Control"] == "no-store"
+        async with buyer.get(f"{here.room}/cactus", headers=HTML) as page:
+            assert (page.status, page.url.path) == (200, "/cactus/")
+        for path in ("/tulip", "/%2Felsewhere.example", "/cactus%2F"):
+            async with buyer.get(URL(here.room + path, encoded=True), allow_redirects=False) as answer:
+                assert answer.status == 404, path
+        async with buyer.get(f"{here.room}/healthz") as answer:
+            assert answer.status == 200
+
+
 async def test_a_buyer_joins_waits_enters_and_shops(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with living(tmp_path, store_url, onsale(shop=SHOP, admission=FAST)) as here, here.buyer() as buyer:
         async with buyer.get(f"{here.gate}/seats?row=1") as turned_away:

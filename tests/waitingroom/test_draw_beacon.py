@@ -112,6 +112,7 @@ async def test_a_value_once_given_survives_the_loss_of_the_store(
         room, office = here.rooms["cactus"], Office(here)
         await join(buyer, here)
         await office.act("open")
+        await until(lambda: room.snapshot is not None and room.snapshot.pool)
         await office.act("beacon", value=VALUE)
         await until(lambda: room.snapshot is not None and room.snapshot.draw_record)
         record = room.snapshot.draw_record if room.snapshot else ""

@@ -42,8 +42,10 @@ async def process(valkey: Valkey, document: Onsale, files: DrawFiles | None) -> 
     """Have the room of a process that has just been started."""
     client = connect(valkey.url)
     store = OnsaleStore(client, document.name, room_settings(document))
-    yield Room(document, store, KEYRING, poll_budget_per_s=1_000, draw_files=files)
-    await client.aclose()
+    try:
+        yield Room(document, store, KEYRING, poll_budget_per_s=1_000, draw_files=files)
+    finally:
+        await client.aclose()
 
 
 async def draw(
@@ -54,7 +56,7 @@ async def draw(
         await room.refresh()
         places = [(await room.join(device(number)))[1] for number in range(1, 21)]
         client = connect(valkey.url)
-        await client.hset("{cactus}:room", "opens_us", "1000000")
+        await client.hset("{cactus}:room", mapping={"opens_us": "1000000", "entered_us": "1000000"})
         await client.aclose()
         await room.refresh()
         await room.refresh()

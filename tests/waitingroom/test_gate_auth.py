@@ -1,4 +1,4 @@
-"""The gate as other proxies ask it: 200 or 401 for nginx, 200, 303, 429 or 403 for those who hand the answer on."""
+"""The gate as other proxies ask it: 200, 401 or 403 for nginx, 200, 303, 429 or 403 for those who hand the answer on."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -103,7 +103,9 @@ async def test_what_is_not_guarded_gets_200_without_a_session(gate: Client, targ
     [
         pytest.param("", id="none"),
         pytest.param("tidegate_pass_cactus=x.y.z", id="garbage"),
+        pytest.param("__Host-tidegate_device=\u00e9; tidegate_pass_cactus=\u00e9", id="odd letters"),
         pytest.param(cookies(of_device=device(2)), id="another device"),
+        pytest.param(cookies(secure=False), id="a device that a neighbour can set"),
         pytest.param(cookies(admission(age_s=200, left_s=-100)), id="expired"),
         pytest.param(cookies(admission(sale="dahlia")), id="another onsale"),
     ],
@@ -124,24 +126,25 @@ async def test_a_session_that_is_over_gets_401(gate: Client, sessions: Sessions)
         pytest.param({"X-Original-URL": "nonsense"}, id="malformed"),
         pytest.param({**asking("/other"), "X-Original-URI": "/other"}, id="told twice"),
         pytest.param(asking("/%00"), id="unclear path"),
-        pytest.param(
-            {**asking("/cactus"), "Cookie": "tidegate_device=\u00e9; tidegate_pass_cactus=\u00e9"},
-            id="odd cookie",
-        ),
+        pytest.param({**asking("/%00"), "Cookie": cookies()}, id="unclear path, with a pass"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PROPFIND"])
-async def test_whatever_cannot_be_judged_gets_401(gate: Client, method: str, headers: dict[str, str]) -> None:
+async def test_whatever_cannot_be_judged_gets_403_and_is_not_sent_to_the_line(
+    gate: Client, method: str, headers: dict[str, str]
+) -> None:
     async with gate.request(method, "/gate/auth", headers=headers) as answer:
-        assert answer.status == 401
+        assert answer.status == 403
+        assert "X-Tidegate-Room" not in answer.headers
+        assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_defect_gets_401_and_is_logged(gate: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_defect_gets_403_and_is_logged(gate: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setattr(Guard, "judge_all", broken)
-    assert (await get(gate, "/gate/auth", asking("/cactus")))[0] == 401
+    assert (await get(gate, "/gate/auth", asking("/cactus")))[0] == 403
 
 
 async def test_a_bypass_for_one_method_needs_that_method_told(gate: Client) -> None:
@@ -153,7 +156,7 @@ async def test_a_bypass_for_one_method_needs_that_method_told(gate: Client) -> N
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/gate/auth", 401), ("/gate/forward", 403), ("/gate/forward/other", 403)]
+    ("path", "status"), [("/gate/auth", 403), ("/gate/forward", 403), ("/gate/forward/other", 403)]
 )
 async def test_who_is_no_trusted_proxy_is_refused_and_logged_without_secrets(
     distrustful: Client, path: str, status: int, capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""When the gate guards: from the pre-queue to the closing, as the document says and as operators have changed it since."""
+"""When the gate guards: from the pre-queue, also one that operators brought forward, to the closing of the document."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import JSON, Living, living
-from tests.waitingroom.samples import onsale
+from tests.waitingroom.samples import onsale, quiet_snapshot
 from waitingroom.gate.hours import Hours, hours_of
 
 
@@ -73,10 +73,6 @@ async def until(here: Living, path: str, wanted: int) -> None:
         pytest.param(
             {"opens": at(hours=2)}, 200, "open", {"at": "now"}, 429, id="opened without a pre-queue"
         ),
-        pytest.param({"opens": at(hours=-1)}, 429, "close", {"at": "now"}, 200, id="closed early"),
-        pytest.param({}, 429, "close", {"at": "now"}, 200, id="a standing room closed"),
-        pytest.param({}, 429, "soldout", {"soldout": True}, 200, id="sold out"),
-        pytest.param(LATER | {"outside": "deny"}, 429, "close", {"at": "now"}, 429, id="closed but denied"),
     ],
 )
 async def test_the_gates_follow_what_operators_do(
@@ -99,16 +95,35 @@ async def test_the_gates_follow_what_operators_do(
 async def test_what_an_operator_takes_back_is_as_documented_again(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
-    steps: list[tuple[str, dict[str, Any], int]] = [
-        ("soldout", {"soldout": True}, 200),
-        ("soldout", {"soldout": False}, 429),
-        ("close", {"at": "now"}, 200),
-        ("open", {"at": "now"}, 429),
-        ("close", {"at": "now"}, 200),
-        ("close", {"at": "document"}, 429),
-    ]
-    sale = onsale(protect=[{"path": "/cactus"}])
+    sale = onsale(protect=[{"path": "/cactus"}], **LATER)
     async with living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here:
-        for action, body, wanted in steps:
-            await Office(here).act(action, **body)
+        for moment, wanted in (("now", 429), ("document", 200)):
+            await Office(here).act("open", at=moment)
             await until(here, "/cactus/seats", wanted)
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        pytest.param("close", {"at": "now"}, id="closed early"),
+        pytest.param("soldout", {"soldout": True}, id="sold out"),
+    ],
+)
+async def test_a_line_that_operators_end_is_not_let_into_the_shop(
+    tmp_path: Path, store_url: str, client: Redis, action: str, body: dict[str, Any]
+) -> None:
+    sale = onsale(protect=[{"path": "/cactus"}], opens=at(hours=-1), closes=at(hours=1))
+    async with living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here:
+        office = Office(here)
+        await until(here, "/cactus/seats", 429)
+        await office.act(action, **body)
+        async with asyncio.timeout(20):
+            while (await office.get("/admin/v1/onsales/cactus"))[1]["phase"] != "closed":
+                await asyncio.sleep(0.02)
+        await until(here, "/cactus/seats", 429)
+
+
+def test_an_operators_closing_leaves_the_end_to_the_document() -> None:
+    closed = quiet_snapshot(closes_at_s=1.0, operated=(("ops_closes_us", "1000000"),))
+    assert hours_of(onsale(**LATER), closed).closes_at_s == seconds(LATER["closes"])
+    assert hours_of(onsale(), closed) == Hours()

@@ -42,7 +42,7 @@ async def test_checks_are_counted_by_gate_and_outcome(tmp_path: Path, store_url:
         assert await ask(f"{here.gate}/about") == 200
         assert await ask(f"{here.gate}/x%00") == 400
         assert await ask(f"{here.room}/gate/auth", {"X-Original-URL": "https://a.example/cactus"}) == 401
-        assert await ask(f"{here.room}/gate/auth") == 401
+        assert await ask(f"{here.room}/gate/auth") == 403
         forwarded = {"X-Forwarded-Uri": "/about", "X-Forwarded-Host": "a.example"}
         assert await ask(f"{here.room}/gate/forward", forwarded) == 200
         await buyer.post(f"{here.room}/cactus/join")

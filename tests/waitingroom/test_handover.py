@@ -227,6 +227,24 @@ async def test_a_device_with_passes_of_other_onsales_keeps_its_name(
     assert (await shopper.get("/cactus"))[0] == 200
 
 
+async def test_over_https_a_device_that_a_neighbour_can_set_gets_no_pass(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, CACTUS, secure_cookies=True) as here:
+        async with here.buyer() as joining, joining.post(f"{here.room}/cactus/join") as joined:
+            given = [cookie.partition(";")[0] for cookie in joined.headers.getall("Set-Cookie")]
+        kept = {**JSON, "Cookie": "; ".join(given)}  # a jar would not send them back over plain http
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), headers=kept) as buyer:
+            address = await enter_again(here, buyer)
+        shopper = Shopper(here, {"tidegate_device": "d" * 22})
+        assert (await shopper.get(address.path_qs))[0] == 303
+        assert shopper.cookies.keys() >= {"tidegate_pass_cactus", "__Host-tidegate_device"}
+        assert shopper.cookies["__Host-tidegate_device"] != "d" * 22
+        assert (await shopper.get("/cactus"))[0] == 200
+        del shopper.cookies["__Host-tidegate_device"]
+        assert (await shopper.get("/cactus"))[0] == 303
+
+
 async def test_the_way_in_never_leads_to_itself_or_elsewhere(
     here: Living, buyer: aiohttp.ClientSession
 ) -> None:

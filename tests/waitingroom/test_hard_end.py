@@ -91,16 +91,38 @@ def test_a_restored_session_keeps_its_hard_end(stay: Stay) -> None:
     )
 
 
+def test_a_renewal_puts_back_a_session_that_the_store_never_knew(stay: Stay) -> None:
+    stay.claim()
+    stay.store.do(stay.store.client.delete("{cactus}:sessions", "{cactus}:hardends"))
+    stay.at(200)
+    assert stay.renew(NOW_S + 250)
+    assert stay.claim().outcome is ClaimOutcome.AGAIN
+
+
 @pytest.mark.parametrize(("after_loss_s", "goes_on"), [(59, True), (60, False)])
-def test_a_renewal_soon_after_a_loss_puts_the_session_back(
+def test_a_renewal_soon_after_a_loss_puts_back_a_session_whose_renewals_were_lost(
     stay: Stay, after_loss_s: int, goes_on: bool
 ) -> None:
     stay.claim()
-    stay.store.do(stay.store.client.delete("{cactus}:sessions", "{cactus}:hardends"))
-    stay.store.do(stay.store.client.hset("{cactus}:room", "lost_us", str(NOW_S * SECOND)))
-    stay.at(after_loss_s)
-    assert stay.renew(NOW_S + 100) is goes_on
+    stay.store.do(stay.store.client.hset("{cactus}:room", "lost_us", str((NOW_S + 100) * SECOND)))
+    stay.at(100 + after_loss_s)
+    assert stay.renew(NOW_S + 200) is goes_on
     assert stay.claim().outcome is (ClaimOutcome.AGAIN if goes_on else ClaimOutcome.ENDED)
+
+
+@pytest.mark.parametrize("puts_back", ["renewal", "restore"])
+def test_a_session_that_somebody_has_ended_is_not_put_back(stay: Stay, puts_back: str) -> None:
+    stay.claim()
+    stay.store.do(stay.store.client.hset("{cactus}:room", "lost_us", str(NOW_S * SECOND)))
+    stay.at(10)
+    assert stay.store.do(stay.store.scripts.end(["session"]))["session"]
+    stay.at(20)
+    if puts_back == "renewal":
+        assert not stay.renew(NOW_S + 100)
+    else:
+        stay.store.do(stay.store.scripts.restore({"session": SessionTimes(NOW_S + 100, HARD_END_S)}))
+    assert stay.claim().outcome is ClaimOutcome.ENDED
+    assert stay.store.do(stay.store.scripts.advance()).sessions == 0
 
 
 @pytest.mark.parametrize("ends", ["hard end", "complete"])

@@ -24,6 +24,8 @@ async def new_process(client: Redis) -> Room:
 
 async def move_on(client: Redis, *rooms: Room) -> None:
     """Let a minute pass, in which every process has refreshed and all who stand in line are released."""
+    for room in rooms:
+        await room.refresh()
     await client.hincrbyfloat("{cactus}:room", "refilled_us", -MINUTE_US)
     if await client.hexists("{cactus}:room", "lost_us"):
         await client.hincrbyfloat("{cactus}:room", "lost_us", -2 * MINUTE_US)

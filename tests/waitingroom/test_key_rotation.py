@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import json
 import os
 import time
@@ -9,14 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
+import pytest
 from joserfc import jws
 from joserfc.jwk import OKPKey
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 from yarl import URL
 
+from rulebook import Onsale
 from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
+from waitingroom import keyfiles
 from waitingroom.keyfiles import SIGNS_AFTER_S
 
 SALE = onsale(
@@ -140,3 +144,28 @@ async def test_a_broken_key_changes_nothing(tmp_path: Path, store_url: str, clie
         (tmp_path / "keys" / "place.2.key").unlink()
         await until(lambda: set(keyring.place_keys) == {"1", "3"})
         assert await join(buyer, here) == first
+
+
+async def test_where_keys_cannot_be_written_only_an_onsale_that_draws_asks_for_one(
+    tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put(sale: Onsale) -> None:
+        fields = sale.model_dump(mode="json", by_alias=True, exclude_none=True)
+        (tmp_path / "onsales" / f"{sale.name}.yaml").write_text(json.dumps(fields))
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    async with living(tmp_path, store_url, SALE) as here:
+        monkeypatch.setattr(keyfiles, "_write_new", refuse)
+        put(onsale("tulip", protect=[{"path": "/tulip"}]))
+        await until(lambda: "tulip" in here.rooms)
+        with capture_logs() as logs:
+            put(onsale("merch", opens_in_s=60, order="draw", protect=[{"path": "/merch"}]))
+            await until(lambda: any(entry["event"] == "reload_refused" for entry in logs))
+        reason = next(entry["reason"] for entry in logs if entry["event"] == "reload_refused")
+        assert (
+            "draw.merch.seed, the seed of the draw of onsale merch, is missing and cannot be made" in reason
+        )
+        assert "(Permission denied): run `tidegate queue keys`" in reason
+        assert set(here.rooms) == {"cactus", "tulip"}

@@ -55,12 +55,14 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert [buckets.take("ann", 1_000.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
 
 
-def test_asking_for_the_wait_takes_nothing() -> None:
+def test_a_refused_question_costs_nothing_and_time_gives_nothing_back_by_going_back() -> None:
     buckets = ClientBuckets(1.0, 1)
-    assert [buckets.wait_s("ann", 5.0) for _ in range(3)] == [0.0] * 3
-    buckets.take("ann", 5.0)
-    assert buckets.wait_s("ann", 5.0) == 1.0
-    assert buckets.wait_s("ann", 4.0) == 1.0
+    assert buckets.take("ann", 5.0) == 0.0
+    assert [buckets.take("ann", 5.0) for _ in range(3)] == [1.0] * 3
+    assert buckets.take("ann", 4.0) == 1.0
+    buckets.give_back("ann", 5.0)
+    buckets.give_back("ann", 5.0)
+    assert [buckets.take("ann", 5.0) for _ in range(2)] == [0.0, 1.0]
 
 
 def test_memory_is_bounded() -> None:

@@ -90,9 +90,12 @@ def test_an_app_is_told_when_to_come_again(ask: Ask) -> None:
         pytest.param(
             cookies(admission(sale="dahlia")).replace("pass_dahlia", "pass_cactus"), id="another onsale"
         ),
-        pytest.param("tidegate_pass_cactus=e30.e30.e30; tidegate_device=x", id="garbage"),
-        pytest.param(f"tidegate_pass_cactus={'x' * 3000}; tidegate_device={device(1)}", id="long garbage"),
+        pytest.param("tidegate_pass_cactus=e30.e30.e30; __Host-tidegate_device=x", id="garbage"),
+        pytest.param(
+            f"tidegate_pass_cactus={'x' * 3000}; __Host-tidegate_device={device(1)}", id="long garbage"
+        ),
         pytest.param(cookies().partition("; ")[2].partition("; ")[2], id="no device"),
+        pytest.param(cookies(secure=False), id="a device that a neighbour can set"),
     ],
 )
 def test_a_pass_that_does_not_hold_leads_to_the_line(ask: Ask, cookie: str) -> None:

@@ -92,7 +92,7 @@ def test_before_the_first_set_there_is_none() -> None:
     keys = room.keys()
     ask(keys, "1")
     assert keys.kids == frozenset()
-    assert keys.reader.read("cactus", None, 0) is None
+    assert keys.reader.read("cactus", None, 0, secure=True) is None
 
 
 @pytest.mark.parametrize(

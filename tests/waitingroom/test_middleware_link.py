@@ -206,22 +206,24 @@ async def test_a_pass_is_renewed_for_as_long_as_the_buyer_is_active(
 
 
 @every
-async def test_operators_open_and_close_the_shop_here_too(
+async def test_what_operators_open_is_guarded_here_too(
     tmp_path: Path, store_url: str, client: Redis, ask: Ask
 ) -> None:
+    sale = onsale(
+        shop=f"https://{SHOP}/cactus", protect=[{"path": "/cactus"}], opens_in_s=3600, prequeue=None
+    )
     async with (
-        living(tmp_path, store_url, LONG, admin_tokens=token_file(tmp_path)) as here,
-        shop_of(ask, here) as shop,
+        living(tmp_path, store_url, sale, admin_tokens=token_file(tmp_path)) as here,
+        shop_of(ask, here, sale) as shop,
     ):
-        assert await is_queued(shop)()
-        await Office(here).act("close", at="now")
-
-        async def is_open() -> bool:
-            return (await shop.get("/cactus")).status == 200
-
-        await until(is_open)
+        assert (await shop.get("/cactus")).status == 200
         await Office(here).act("open", at="now")
         await until(is_queued(shop))
+        await Office(here).act("close", at="now")
+        async with asyncio.timeout(10):
+            while (await Office(here).get("/admin/v1/onsales/cactus"))[1]["phase"] != "closed":
+                await asyncio.sleep(0.02)
+        assert await is_queued(shop)()
 
 
 @every

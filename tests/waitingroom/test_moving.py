@@ -11,7 +11,9 @@ from redis.asyncio import Redis
 
 from tests.waitingroom.living import HTML, JSON, Living, living
 from tests.waitingroom.samples import onsale
+from waitingroom.errors import MoveRefused, StoreUnavailable
 from waitingroom.tags import CODE_LETTERS
+from waitingroom.web.moving import WRONG_BURST
 
 SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "30s"}
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "60s"}
@@ -180,6 +182,51 @@ async def test_tries_are_limited_for_each_client(tmp_path: Path, store_url: str,
             async with buyer.post(f"{here.room}/cactus/code", headers=wanted) as answer:
                 statuses.append(answer.status)
         assert statuses == [200] * 20 + [429]
+
+
+async def test_many_tries_at_once_are_counted_before_they_are_looked_up(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        guesser = {"X-Forwarded-For": "198.51.100.7"}
+
+        async def guess() -> int:
+            sent = {"code": "22222-22222"}
+            async with buyer.post(f"{here.room}/cactus/move", json=sent, headers=guesser) as answer:
+                return answer.status
+
+        statuses = await asyncio.gather(*(guess() for _ in range(4 * WRONG_BURST)))
+        assert statuses.count(403) <= WRONG_BURST + 1  # one more comes back in ten seconds
+        assert statuses.count(429) >= 3 * WRONG_BURST - 1
+        assert int(await client.hget("{cactus}:room", "wrong_codes") or 0) <= WRONG_BURST + 1
+
+
+async def test_what_was_no_wrong_code_costs_no_try(
+    tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
+        await post(buyer, here, "join")
+        code = (await post(buyer, here, "code"))["code"]
+        own = {"X-Forwarded-For": "198.51.100.7"}
+
+        async def tries() -> set[int]:
+            found = set()
+            for _ in range(WRONG_BURST + 2):
+                sent = {"code": code}
+                async with buyer.post(f"{here.room}/cactus/move", json=sent, headers=own) as answer:
+                    found.add(answer.status)
+            return found
+
+        assert await tries() == {200}
+        for error, status in ((StoreUnavailable("away"), 503), (MoveRefused("entered"), 409)):
+
+            async def refuse(*_: str, error: Exception = error) -> None:
+                raise error
+
+            with monkeypatch.context() as patch:
+                patch.setattr(here.rooms["cactus"], "redeem_code", refuse)
+                assert await tries() == {status}
+        assert await tries() == {200}
 
 
 async def test_tries_are_limited_for_the_whole_onsale(tmp_path: Path, store_url: str, client: Redis) -> None:

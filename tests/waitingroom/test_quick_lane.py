@@ -72,6 +72,7 @@ async def join(here: Living, path: str = "/cactus/join") -> dict[str, str]:
     [
         pytest.param({}, id="plainly"),
         pytest.param({"Origin": SHOP}, id="from a page of the shop"),
+        pytest.param({"Origin": SHOP, "Sec-Fetch-Site": "cross-site"}, id="from a shop on another domain"),
         pytest.param({"Origin": "https://elsewhere.example"}, id="from another's page"),
         pytest.param({"X-Request-Id": "trace-1"}, id="with a request id"),
     ],
@@ -84,7 +85,7 @@ async def test_both_ways_give_the_same_answers(
         async with asyncio.timeout(20):
             while '"waiting":1,' not in (await ask(here, "GET", "/cactus/status" + SLOWLY, place))[2]:
                 await asyncio.sleep(0.01)
-        admitted = cookies(keyring=load_keyring(tmp_path / "keys", ["cactus"]))
+        admitted = cookies(keyring=load_keyring(tmp_path / "keys", ["cactus"]), secure=False)
         gate = {"X-Original-URI": "/cactus", "Cookie": admitted}
         asked = [
             ("GET", "/cactus/status", place),
@@ -119,6 +120,11 @@ async def test_both_ways_give_the_same_answers(
             "POST /cactus/join HTTP/1.1\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
             b'"state":"prequeue"',
             id="a join with a body",
+        ),
+        pytest.param(
+            "POST /cactus/join HTTP/1.1\r\nSec-Fetch-Site: cross-site\r\nConnection: close\r\n",
+            b"403 Forbidden",
+            id="a join that a page elsewhere makes",
         ),
         pytest.param(
             "POST /cactus/join HTTP/1.1\r\nAccept: text/html\r\nConnection: close\r\n",

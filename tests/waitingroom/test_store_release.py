@@ -260,6 +260,32 @@ async def test_the_room_publishes_its_figures_for_the_scaler(client: Redis) -> N
     assert figures.arrivals_per_s > 0
 
 
+@pytest.mark.parametrize("ending", ["closes_us", "ops_closes_us", "soldout"])
+async def test_those_left_over_when_a_sale_ends_are_no_work_for_the_scaler(
+    client: Redis, ending: str
+) -> None:
+    now_us = await store_now_us(client)
+    opened = {"prequeue_us": str(now_us - 2 * MINUTE_US), "opens_us": str(now_us - MINUTE_US)}
+    store = OnsaleStore(client, "cactus", settings(**opened))
+    await store.configure()
+    await client.hset("{cactus}:room", "hold", "so that nobody is released meanwhile")
+    await fill_and_advance(store)
+    await client.rpush("{cactus}:late", "1:1")
+    await client.hset("{cactus}:room", ending, str(now_us + 10 * MINUTE_US))
+
+    async def backlog() -> int:
+        await client.hset("{cactus}:room", "published_us", "1")
+        assert (await store.advance()).waiting > 0
+        figures = RoomFigures.from_hash(await client.hgetall(figures_key("cactus")))
+        assert figures is not None
+        assert (figures.tail, figures.released) == (50, 0)
+        return figures.waiting + figures.late
+
+    assert await backlog() == 51
+    await client.hset("{cactus}:room", ending, str(await store_now_us(client)))
+    assert await backlog() == 0
+
+
 async def fill_and_advance(store: OnsaleStore) -> None:
     await store.configure()
     await fill(store, 50)

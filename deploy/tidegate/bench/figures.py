@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -62,4 +63,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 
 def _rounded(value: object) -> object:
-    return round(value, 4) if isinstance(value, float) else value
+    """Keep six digits that count, wherever the point stands: rounded to decimals, one call in 20,001 would be none."""
+    if not isinstance(value, float) or value.is_integer() or not math.isfinite(value):
+        return value
+    return float(f"{value:.6g}")

@@ -58,6 +58,8 @@ class CrowdOptions:
         for path in (self.json, self.plot):
             if path is not None and not path.absolute().parent.is_dir():
                 raise BenchError(f"there is no folder {path.absolute().parent} to write {path.name} to")
+            if path is not None and path.is_dir():
+                raise BenchError(f"{path} is a folder, where a file is to be written")
 
     @property
     def sizes(self) -> list[int]:

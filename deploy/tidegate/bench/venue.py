@@ -30,7 +30,7 @@ return {clock[1], clock[2], redis.call('HGET', KEYS[1], 'released:' .. epoch) or
 """
 _US_PER_S = 1_000_000
 _DEVICES_MS = 180_000
-_OF_SESSIONS = {"sessions", "hardends", "handover", "handed"}
+_OF_SESSIONS = {"sessions", "hardends", "ended", "handover", "handed"}
 _KEYS_AT_ONCE = 1_000
 
 

@@ -1,5 +1,7 @@
 """The report's figures, counted from what buyers saw, what the shop logged and what was sampled. Nothing else is trusted.
 
+Of the room's own word only its public rate counts, and that no further than the document and the scaler's targets allow.
+
 The definitions: an *order violation* is a buyer told "your turn" at store time t while a lower position is told to wait at
 t' >= t; *over-admission* counts distinct shop sessions beyond the token bucket's bound over the logged rate; *served* is the last
 checkout begun by a buyer who stayed; *ETA coverage* is the share of buyers whose wait lay within the first range they were
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from tidegate.demo.limits import SLO_S
 from tidegate.demo.optimum import Capacity, optimum_begins
 from tidegate.demo.ordering import order_violations, turns_withdrawn
-from tidegate.demo.overadmission import over_admitted
+from tidegate.demo.overadmission import Ceiling, over_admitted, within
 from tidegate.demo.records import (
     BuyerRecord,
     Outcome,
@@ -25,6 +27,7 @@ from tidegate.demo.records import (
     ServedEntry,
     ShopVisit,
     Step,
+    TargetSample,
 )
 from tidegate.demo.shapes import MINIMUM_IN_SHOP_S
 from tidegate.demo.waits import judge_waits
@@ -32,20 +35,22 @@ from tidegate.demo.waits import judge_waits
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that was gathered in a run."""
+    """All that was gathered in a run: `rates` are the room's word, `replicas` and `targets` the scaler's."""
 
     buyers: Sequence[BuyerRecord]
     served: Sequence[ServedEntry]
     rates: Sequence[RateSample]
     replicas: Sequence[ReplicaSample]
+    targets: Sequence[TargetSample] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What was agreed for the run: the opening (unix seconds), and what the shop could be."""
+    """What was agreed for the run: the opening (unix seconds), what the shop could be, and what may be admitted at the most."""
 
     opens_s: float
     capacity: Capacity
+    ceiling: Ceiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,7 @@ def count(evidence: Evidence, terms: Terms) -> Figures:
         ValueError: sessions were seen and no rate was ever sampled.
     """
     buyers = evidence.buyers
+    rates = within(evidence.rates, terms.ceiling, evidence.targets)
     outcomes = Counter(buyer.outcome for buyer in buyers)
     visits = [visit for buyer in buyers for visit in buyer.visits]
     checkouts = [visit.latency_s for visit in visits if visit.step is Step.CHECKOUT and visit.succeeded]
@@ -130,7 +136,7 @@ def count(evidence: Evidence, terms: Terms) -> Figures:
         left=outcomes[Outcome.LEFT],
         unserved=outcomes[Outcome.UNSERVED],
         lost_places=lost_places(buyers),
-        over_admitted=over_admitted(evidence.served, evidence.rates, terms.opens_s),
+        over_admitted=over_admitted(evidence.served, rates, terms.opens_s),
         double_claims=double_claims(buyers, evidence.served),
         shared_sessions=shared_sessions(buyers, evidence.served),
         order_violations=order_violations(buyers),

@@ -7,6 +7,9 @@ From the opening until any t no more than
 may have been released. A place is given back only after it was released and nobody claimed it, so each refund stands for a
 release that became no session; sessions alone are therefore bound by the first two terms, without the third. A session seen at
 the shop by t was released before t. Between two samples the higher rate counts, so that a correct queue is never blamed.
+
+The rate is the one that the room tells, as only the room knows of a hold or a loss, but no more than others know to be allowed
+(`within`): a room that tells too high a rate, and releases as it tells, is found out.
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from tidegate.demo.records import RateSample, ServedEntry
+from rulebook import Onsale
+from tidegate.demo.records import RateSample, ServedEntry, TargetSample
 
 CLOCK_SLACK_S = 0.05
 """Clocks are read a moment before what they date: the integral runs this much longer."""
@@ -37,6 +41,50 @@ class Excess:
     def beyond(self) -> int:
         """How many were too many."""
         return max(0, self.seen - self.allowed)
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """What is allowed at the most whatever the room says; rates in buyers/s.
+
+    `fallback_per_s` applies where a target of the scaler has expired, or was lost with the store's data; None: nothing does.
+    """
+
+    rate_per_s: float
+    burst: int
+    fallback_per_s: float | None = None
+
+    @classmethod
+    def of(cls, onsale: Onsale) -> Ceiling:
+        """Return what the sale's document allows."""
+        limits = onsale.spec.admission
+        return cls(limits.rate_per_s, limits.burst, limits.fallback_rate_per_s)
+
+
+def within(
+    rates: Iterable[RateSample], ceiling: Ceiling, targets: Iterable[TargetSample] = ()
+) -> list[RateSample]:
+    """Return what the room told, oldest first, cut down to the ceiling and to what the scaler's `targets` allow.
+
+    The room may know a target that nobody saw, so between two that were seen the higher one counts, as between two samples of
+    the rate. Before the first one only the ceiling does.
+    """
+    written = sorted(targets, key=lambda target: target.from_s)
+    begins = [target.from_s for target in written]
+    cut = []
+    for sample in sorted(rates, key=lambda sample: sample.as_of_s):
+        begun = bisect_right(begins, sample.as_of_s)
+        allowed = _allowed(written[begun - 1 : begun + 1], sample.as_of_s, ceiling) if begun else math.inf
+        rate_per_s = min(sample.rate_per_s, ceiling.rate_per_s, allowed)
+        cut.append(replace(sample, rate_per_s=rate_per_s, burst=min(sample.burst, ceiling.burst)))
+    return cut
+
+
+def _allowed(around: Sequence[TargetSample], at_s: float, ceiling: Ceiling) -> float:
+    """Return the highest rate that can have been in force between two targets, or since the last one."""
+    fallback = ceiling.fallback_per_s
+    in_force = [each.rate_per_s for each in around if at_s < each.until_s or fallback is None]
+    return max([0.0 if fallback is None else fallback, *in_force])
 
 
 def over_admitted(served: Iterable[ServedEntry], rates: Sequence[RateSample], opens_s: float) -> int:

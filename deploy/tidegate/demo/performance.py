@@ -15,7 +15,7 @@ from tidegate.demo.figures import Evidence, Terms
 from tidegate.demo.limits import STARTUP_S, highest_rate_within_slo
 from tidegate.demo.optimum import Capacity, optimum_seconds
 from tidegate.demo.options import DemoOptions
-from tidegate.demo.overadmission import without_rate
+from tidegate.demo.overadmission import Ceiling, without_rate
 from tidegate.demo.progress import WINDOW_S, Progress
 from tidegate.demo.records import BuyerRecord, RateSample, ServedEntry, read_records, write_records
 from tidegate.demo.sampling import EVERY_S, Sampler
@@ -66,7 +66,7 @@ class Performance:
             rate_per_replica=highest_rate_within_slo(scenario.slowdown),
             setbacks=() if struck is None else (struck.setback(opens_s),),
         )
-        return Terms(opens_s, capacity)
+        return Terms(opens_s, capacity, Ceiling.of(self._stack.documents.onsale))
 
     async def play(self) -> None:
         """Send the crowd, wait until it is done and the shop small again.
@@ -104,13 +104,14 @@ class Performance:
         folder = self._stack.folder
         write_records(folder / "rates.jsonl", self._sampler.rates)
         write_records(folder / "replicas.jsonl", self._sampler.replicas)
+        write_records(folder / "targets.jsonl", self._sampler.targets)
         served = [
             entry
             for log in self._stack.served_log.glob("*.jsonl")
             for entry in read_records(ServedEntry, log)
         ]
         buyers = read_records(BuyerRecord, self._records)
-        return Evidence(buyers, served, self._rates(), self._sampler.replicas)
+        return Evidence(buyers, served, self._rates(), self._sampler.replicas, self._sampler.targets)
 
     def _rates(self) -> Sequence[RateSample]:
         """Return the samples of the rate; while the store was down it was none."""

@@ -144,7 +144,19 @@ class ReplicaSample:
     ready: int
 
 
-Record = TypeVar("Record", BuyerRecord, ServedEntry, RateSample, ReplicaSample)
+@dataclass(frozen=True, slots=True)
+class TargetSample:
+    """An admission target as the scaler says that it wrote it, in buyers/s: in force from `from_s` until `until_s` at the most.
+
+    Both are store times, as are those of a `RateSample`; another target may take its place earlier.
+    """
+
+    from_s: float
+    until_s: float
+    rate_per_s: float
+
+
+Record = TypeVar("Record", BuyerRecord, ServedEntry, RateSample, ReplicaSample, TargetSample)
 
 
 def write_records(path: Path, records: list[Record]) -> None:

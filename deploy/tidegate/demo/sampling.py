@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from tidegate.demo.records import RateSample, ReplicaSample
+from tidegate.demo.records import RateSample, ReplicaSample, TargetSample
 from tidegate.demo.stack import Stack, replica_counts
 
 EVERY_S = 0.2
@@ -22,6 +22,7 @@ class Sampler:
         self._status_url = f"{stack.endpoints.scaler}/status"
         self.rates: list[RateSample] = []
         self.replicas: list[ReplicaSample] = []
+        self.targets: list[TargetSample] = []
 
     async def sample(self) -> None:
         """Take one sample of each; a part that does not answer gives none."""
@@ -33,6 +34,18 @@ class Sampler:
         counts = replica_counts(status)
         if counts is not None:
             self.replicas.append(ReplicaSample(time.time(), *counts))
+        target = target_of(status)
+        if target is not None and (not self.targets or target != self.targets[-1]):
+            self.targets.append(target)
+
+
+def target_of(status: dict[str, Any] | None) -> TargetSample | None:
+    """Read from the scaler's status which admission target it wrote last, None where it wrote none that the store took."""
+    for rule in (status or {}).get("rules", {}).values():
+        written = rule["admission"]
+        if written is not None and written["accepted"]:
+            return TargetSample(written["valid_from"], written["valid_until"], written["rate_per_s"])
+    return None
 
 
 def _rate_sample(state: dict[str, Any]) -> RateSample:

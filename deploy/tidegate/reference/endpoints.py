@@ -9,7 +9,7 @@ from tidegate.reference.markdown import anchor, code, table
 from waitingroom.gate.headers import END_HEADER
 from waitingroom.gate.requestids import REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, ROOM_HEADER, SESSION_HEADER
-from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, pass_cookie
+from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, device_cookie, pass_cookie
 from waitingroom.web.openapi import openapi_document
 
 _HEAD: Final = """\
@@ -27,9 +27,11 @@ The room is served at the root of its host, plainly or behind a proxy of yours t
 | status | meaning |
 | --- | --- |
 | 303 | for browsers: on to the page, or to the shop |
+| 308 | the address lacks the slash at its end |
 | 400 | a code or request that cannot be read |
-| 401 | no token, or one that does not count; at `/gate/auth`: no pass, or a proxy that is not trusted |
-| 403 | the token may not do that; the request came from another site; cookies are off; at `/gate/forward`: cannot be judged |
+| 401 | no token, or one that does not count; at `/gate/auth`: no pass, so to the line |
+| 403 | the token may not do that; the request came from another site; cookies are off; at a gate: cannot be judged, or \
+not asked by a trusted proxy |
 | 404 | no such onsale, or this device holds no place in it (`reason`: `no_place`) |
 | 408, 413, 422 | the body came too slowly, is too large, or is not what is expected (`problems` names fields) |
 | 409 | not now: not your turn (`state` says where you stand), or what the document does not allow |
@@ -94,7 +96,12 @@ HEADERS: Final = (
     ),
 )
 _COOKIES: Final = (
-    (DEVICE_COOKIE, "room, and the shop's host", "random; binds place and pass to the device"),
+    (
+        device_cookie(secure=True),
+        "room, and the shop's host",
+        "random; binds place and pass to the device; with `--insecure-cookies` it is "
+        f"`{DEVICE_COOKIE}`. Only the one that is set is read",
+    ),
     (PLACE_COOKIE, "room, path of the onsale", "the signed place"),
     (pass_cookie("ONSALE"), "shop", "the pass, a JWT signed with Ed25519; renewed by the gate once a minute"),
     (

@@ -61,7 +61,7 @@ class Arrival:
 
     async def _take(self, code: Code, cookie: str | None) -> Answer:
         # A device which holds passes of other onsales at this host keeps its name, or they would hold no more.
-        known = find_device(cookie)
+        known = find_device(cookie, secure=self._secure)
         device = known or new_device()
         taken = await self._handovers.take(code, device_hash(device))
         return let_in(

@@ -1,7 +1,8 @@
 """The gate for other proxies: `/gate/auth` for nginx and ingress-nginx, `/gate/forward` for Traefik, Envoy and Gateway API.
 
-Both judge the buyer's own request, as a trusted proxy tells it, and ask no store. `/gate/auth` knows two answers, 200 and 401, as
-nginx turns any other into a 500; even a defect of ours is a 401 there. `/gate/forward` answers buyers through the proxy.
+Both judge the buyer's own request, as a trusted proxy tells it, and ask no store. `/gate/auth` knows three answers: 200 to let
+through, 401 to send to the line, 403 for what cannot be judged, so that nobody who holds a pass is sent back and forth. nginx
+turns any other into a 500; even a defect of ours is a 403 there. `/gate/forward` answers buyers through the proxy.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ _FREE = Answer(200, (_NO_STORE,))
 # A session named by the buyer must not reach the shop: other proxies drop it by themselves, Envoy is told to.
 _ENVOY_REMOVE = ("x-envoy-auth-headers-to-remove", f"{SESSION_HEADER}, {ONSALE_HEADER}".lower())
 _FREE_BEHIND_ENVOY = Answer(200, (_NO_STORE, _ENVOY_REMOVE))
-_CHALLENGED = Answer(401, (_NO_STORE, ("WWW-Authenticate", "Tidegate")))
+_CHALLENGE = (_NO_STORE, ("WWW-Authenticate", "Tidegate"))
+_REFUSED = Answer(403, (_NO_STORE,))
 _REPORTS_REMEMBERED = 256
 _FORBIDDEN = problem_answer(403, "Refused", "This request cannot be judged here.")
 
@@ -88,7 +90,7 @@ class AuthGate:
         ]
 
     async def auth(self, request: web.Request) -> web.Response:
-        """Answer 200 or 401, whatever happens."""
+        """Answer 200, 401 or 403, whatever happens."""
         return _response(self.answer_auth(request))
 
     def answer_auth(self, request: web.BaseRequest) -> Answer:
@@ -99,7 +101,7 @@ class AuthGate:
             return self._refuse_auth(request, str(error))
         except Exception:  # a 5xx here would be a failure page for every buyer
             log.exception("gate_failed", gate=AUTH_PATH, request_id=keep_request_id(request, self._trusted))
-            return _CHALLENGED
+            return _REFUSED
 
     async def forward(self, request: web.Request) -> web.Response:
         """Answer 200, or as the buyer is to be answered: 303 or 429 to the line, 403 for what cannot be judged."""
@@ -124,7 +126,7 @@ class AuthGate:
             return self._passed(allowed)
         counts.queued += 1
         address = room_address(self._room_url, onsale, original.method or "GET", original.target)
-        return Answer(_CHALLENGED.status, (*_CHALLENGED.headers, (ROOM_HEADER, address)))
+        return Answer(401, (*_CHALLENGE, (ROOM_HEADER, address)))
 
     def _forward(self, request: web.Request) -> web.Response:
         if not self._trusted.holds(request.remote):
@@ -170,7 +172,7 @@ class AuthGate:
     def _refuse_auth(self, request: web.BaseRequest, reason: str) -> Answer:
         self._auth_counts.refuse(reason)
         self._report(AUTH_PATH, request, reason)
-        return _CHALLENGED
+        return _REFUSED
 
     def _refuse_forward(self, request: web.Request, reason: str) -> Answer:
         self._forward_counts.refuse(reason)

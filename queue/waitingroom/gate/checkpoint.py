@@ -53,16 +53,17 @@ class Allowed:
 class Checkpoint:
     """Checks the passes of all onsales."""
 
-    def __init__(self, keyring: Keyring, sessions: Sessions) -> None:
+    def __init__(self, keyring: Keyring, sessions: Sessions, *, secure_cookies: bool) -> None:
         self.renewals = 0
         self._keyring = keyring
         self._sessions = sessions
+        self._secure = secure_cookies
         self._reader = PassReader(keyring)
         self._renewed: Memo[Renewed] = Memo(_RENEWED_REMEMBERED)
 
     def check(self, onsale: Onsale, cookie: str | None, now_s: float) -> Allowed | None:
         """Return the buyer's admission, None where there is none that holds."""
-        admission = self._reader.read(onsale.name, cookie, now_s)
+        admission = self._reader.read(onsale.name, cookie, now_s, secure=self._secure)
         if admission is None or self._sessions.is_over(admission.session):
             return None
         return Allowed(admission, self._renew(onsale, admission, now_s))

@@ -1,6 +1,7 @@
-"""When an onsale guards its shop: from its pre-queue to its closing; pure.
+"""When an onsale guards its shop: from its pre-queue to the closing of its document; pure.
 
-The document says so, and operators may have opened, closed or sold out since: the room's counters know.
+Operators may have opened earlier: the room's counters know. That they closed or sold out does not count here. It ends the
+releases, and a shop that was opened to all by it would get the whole line at once.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ def hours_of(onsale: Onsale, snapshot: Snapshot | None = None) -> Hours:
         return Hours()
     if snapshot is None:
         return Hours(_seconds(spec.prequeue or spec.opens, -math.inf), _seconds(spec.closes, math.inf))
-    # The counters' own opening and closing are those in force. Of the pre-queue they hold what an operator has set.
+    # The counters' own opening is the one in force. Of the pre-queue they hold what an operator has set.
     operated = dict(snapshot.operated)
     begins = operated.get("ops_prequeue_us")
     documented = _seconds(spec.prequeue, snapshot.opens_at_s or -math.inf)
     return Hours(
         float(begins) / US_PER_S if begins else documented,
-        math.inf if snapshot.closes_at_s is None else snapshot.closes_at_s,
+        _seconds(spec.closes, math.inf),
     )
 
 

@@ -24,10 +24,13 @@ class PassReader:
         self._passes: Memo[Pass] = Memo(_REMEMBERED)
         self._devices: Memo[str] = Memo(_REMEMBERED)
 
-    def read(self, onsale: str, cookie: str | None, now_s: float) -> Pass | None:
-        """Return the pass which holds for `onsale` at `now_s` among the cookies, None where there is none."""
+    def read(self, onsale: str, cookie: str | None, now_s: float, *, secure: bool) -> Pass | None:
+        """Return the pass which holds for `onsale` at `now_s` among the cookies, None where there is none.
+
+        `secure` says whether cookies are, and so which of them names the device.
+        """
         token = find_cookie(cookie, pass_cookie(onsale))
-        device = told_device(cookie)
+        device = told_device(cookie, secure=secure)
         if not token or not device:
             return None
         if self._keyring.changes != self._changes:

@@ -90,10 +90,12 @@ class Checker:
         *,
         room_url: str,
         hours: Callable[[Onsale], Hours] = hours_of,
+        secure_cookies: bool = True,
         free_hosts: Iterable[str] = (),
     ) -> None:
         self._guard = Guard(onsales, hours, free_hosts=free_hosts)
         self._room_url = room_url
+        self._secure = secure_cookies
 
     def check(
         self,
@@ -119,7 +121,7 @@ class Checker:
             if token != sent:
                 # What the buyer would have sent, had the last answer reached them.
                 cookie = cookie.replace(sent, token)
-        admission = reader.read(onsale.name, cookie, now_s)
+        admission = reader.read(onsale.name, cookie, now_s, secure=self._secure)
         if admission is not None and not (sessions is not None and sessions.is_over(admission.session)):
             return Verdict(admission=admission, token=token, is_newer=token != sent)
         kid = None if admission is not None else key_named(sent)

@@ -34,7 +34,7 @@ def enter(
     if not is_at_shop(onsale.spec.shop, asked.hosts):
         return refuse("elsewhere", asked.accept, None)
     room = f"{room_url.rstrip('/')}/{onsale.name}/"
-    known = find_device(asked.cookie)
+    known = find_device(asked.cookie, secure=secure)
     device = known or new_device()
     try:
         admitted = exchange(code.text, device_hash(device))

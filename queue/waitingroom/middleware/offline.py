@@ -22,6 +22,9 @@ from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie
 class OfflineGate:
     """The gate of a shop's own process. `counts` tells what it has answered.
 
+    `secure_cookies` is off only for plain http on a developer's machine, as `--insecure-cookies` of the room is: the device
+    cookie has another name there.
+
     Without a `link` to the room it does neither renew passes nor hear of sessions that were ended, and knows of no shop on
     another domain than the room's. At `free_hosts` the application serves what no onsale guards.
 
@@ -43,7 +46,11 @@ class OfflineGate:
         self.link = link
         self._onsales: Mapping[str, Onsale] = {onsale.name: onsale for onsale in onsales}
         self._checker = Checker(
-            self._onsales.values(), room_url=room_url, hours=self._hours, free_hosts=free_hosts
+            self._onsales.values(),
+            room_url=room_url,
+            hours=self._hours,
+            secure_cookies=secure_cookies,
+            free_hosts=free_hosts,
         )
         self._documented = {name: hours_of(onsale) for name, onsale in self._onsales.items()}
         self._keys = keys

@@ -94,14 +94,18 @@ class OnsaleStore:
         self.holders = HolderStore(self._run, self._memory)
 
     async def configure(self, settings: Mapping[str, str] | None = None) -> Snapshot:
-        """Put settings in force from now on.
+        """Put settings in force from now on; once somebody has joined, all but `order` and `beacon_source`.
 
         Raises:
             StoreUnavailable: nothing was changed.
         """
         if settings is not None:
-            self._settings = dict(settings)
+            self.keep_settings(settings)
         return self._snapshot(await self._run("configure", _flatten(self._settings)))
+
+    def keep_settings(self, settings: Mapping[str, str]) -> None:
+        """Note the settings with which a server without data is entered; nothing is put in force now."""
+        self._settings = dict(settings)
 
     async def advance(self, restored_epoch: int = 0) -> Snapshot:
         """Release what is due and return the counters; what the store is seen to have lost is put back.
@@ -178,7 +182,7 @@ class OnsaleStore:
     async def renew(self, sessions: Mapping[str, SessionTimes]) -> dict[str, bool]:
         """Move the ends of live sessions, never beyond their hard ends; False for one that is not live any more.
 
-        Soon after a loss of data, a session which the store does not know is put back.
+        A session which the store has lost is put back, unless somebody has ended it.
 
         Raises:
             StoreUnavailable: the store did not answer.
@@ -186,7 +190,7 @@ class OnsaleStore:
         return await self._sessions("renew", _times(sessions))
 
     async def restore(self, sessions: Mapping[str, SessionTimes]) -> None:
-        """Put back sessions which the store may have lost.
+        """Put back sessions which the store may have lost, but for those that somebody has ended.
 
         Raises:
             StoreUnavailable: the store did not answer.

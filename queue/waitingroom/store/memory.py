@@ -12,7 +12,7 @@ from waitingroom.snapshot import Line, Snapshot
 
 
 class Memory:
-    """The highest counters seen, per epoch, and the draw's record."""
+    """The highest counters seen, per epoch, the draw's record, what operators have set, and the terms which were in force."""
 
     def __init__(self) -> None:
         self._lines: dict[int, Line] = {}
@@ -21,6 +21,8 @@ class Memory:
         self._behind = False
         self._epoch = 0
         self._operated: tuple[tuple[str, str], ...] = ()
+        self._order = (0, "", "")
+        self._config = ""
 
     def see(self, snapshot: Snapshot) -> None:
         """Compare a snapshot with what was seen before, and remember the higher of both."""
@@ -29,10 +31,18 @@ class Memory:
             epoch not in shown or _highest(line, shown[epoch]) != shown[epoch]
             for epoch, line in self._lines.items()
         ) or bool(self._draw and not snapshot.draw_record)
+        if not self._behind:
+            # A store which lost the line may have got another order from the document of whoever entered it.
+            self._order = (snapshot.epoch, snapshot.order, snapshot.beacon_source)
+        self._config = snapshot.config
         for epoch, line in shown.items():
             known = self._lines.get(epoch)
             self._lines[epoch] = _highest(known, line) if known else line
-        if snapshot.epoch == self._epoch or snapshot.operated:
+        ours_us, theirs_us = _operated_us(self._operated), _operated_us(snapshot.operated)
+        if ours_us > theirs_us:
+            # The store was rolled back past the last change by an operator.
+            self._behind = True
+        elif theirs_us > ours_us or snapshot.epoch == self._epoch or snapshot.operated:
             # Within an epoch nothing is lost: what is gone was taken back.
             self._operated = snapshot.operated
         self._epoch = snapshot.epoch
@@ -71,12 +81,24 @@ class Memory:
             [str(value) for value in (line.epoch, line.tail, line.released, line.settled, line.shift)]
             for _, line in sorted(self._lines.items())
         ]
-        offered = {"known": known, "draw": self._draw, "pool": self._pool, "operated": dict(self._operated)}
+        offered = {
+            "known": known,
+            "draw": self._draw,
+            "pool": self._pool,
+            "operated": dict(self._operated),
+            "order": [str(value) for value in self._order],
+            "config": self._config,
+        }
         return json.dumps(offered)
 
     def offer_if_behind(self) -> str:
         """Write it down if the last snapshot showed less; an empty text otherwise."""
         return self.offer() if self._behind else ""
+
+
+def _operated_us(operated: tuple[tuple[str, str], ...]) -> int:
+    """Return the time of the last change by an operator; 0 where the store tells none."""
+    return next((int(float(value)) for name, value in operated if name == "operated_us"), 0)
 
 
 def _highest(one: Line, other: Line) -> Line:

@@ -68,12 +68,12 @@ ACTIONS: Mapping[str, OperatorAction] = {
         lambda body, _: Command("open" if body.at == "now" else "reopen"),
     ),
     "close": OperatorAction(
-        "Close now, or as the document says",
+        "Close now, or as the document says; gates guard the shop until the document's closes all the same",
         documents.Moment,
         lambda body, _: Command("close" if body.at == "now" else "reopen"),
     ),
     "soldout": OperatorAction(
-        "Say that everything is sold, which closes the onsale",
+        "Say that everything is sold, which closes the onsale; gates guard the shop until the document's closes all the same",
         documents.SoldOut,
         lambda body, _: Command("soldout", ("1" if body.soldout else "",)),
     ),

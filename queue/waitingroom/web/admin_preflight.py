@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
@@ -25,12 +26,14 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
     try:
         server = await operations.server()
         asked_s = time.time()
+        stored = await operations.settings()
         checks += [
             Check(name="store", result="pass", detail="answers"),
             check_persistence(server, await operations.snapshots_schedule()),
             check_memory_policy(server),
             check_clock(float(server["time_s"]) - asked_s),
-            check_settings(room_settings(room.onsale), await operations.settings()),
+            check_settings(room_settings(room.onsale), stored),
+            check_operators(room.name, stored, float(server["time_s"])),
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
@@ -83,6 +86,34 @@ def check_settings(wanted: Mapping[str, str], stored: Mapping[str, str]) -> Chec
     if not different:
         return _check("settings", "pass", "the store goes by the document")
     return _check("settings", "fail", f"the store differs from the document in {', '.join(different)}")
+
+
+def check_operators(onsale: str, stored: Mapping[str, str], now_s: float) -> Check:
+    """Find what operators have set, in a rehearsal perhaps: it outlives a reload of the document and a restart.
+
+    `stored` is the room hash, `now_s` the store's time in Unix seconds.
+    """
+    shut, bound = [], []
+    if stored.get("hold"):
+        shut.append(f"on hold ({stored['hold']}): tidegate onsale resume {onsale}")
+    if stored.get("soldout"):
+        shut.append(f"sold out: tidegate onsale soldout {onsale} --undo")
+    if stored.get("ops_closes_us"):
+        shut.append(f"closed by an operator: tidegate onsale close {onsale} --as-documented")
+    elif 0 < float(stored.get("closes_us") or 0) <= now_s * US_PER_S:
+        shut.append("closed, as the document says: write a later closes there")
+    if stored.get("ops_prequeue_us") or stored.get("ops_opens_us"):
+        bound.append(f"opened by an operator: tidegate onsale open {onsale} --as-documented")
+    if stored.get("ops_rate"):
+        bound.append(f"bound to {stored['ops_rate']}/s: tidegate onsale rate {onsale} none")
+    if stored.get("ops_capacity"):
+        request = f'POST /admin/v1/onsales/{onsale}/capacity with {{"capacity": null}} takes it back'
+        bound.append(f"bound to a capacity of {stored['ops_capacity']}: {request}")
+    if stored.get("message"):
+        bound.append(f"shows a message ({stored['message']}): take it back in the console")
+    if not shut and not bound:
+        return _check("operators", "pass", "nothing is set over the document")
+    return _check("operators", "fail" if shut else "warn", "; ".join(shut + bound))
 
 
 def check_keys(room: Room) -> Check:

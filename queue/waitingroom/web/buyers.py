@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from waitingroom.errors import MoveRefused, StoreUnavailable
 from waitingroom.handovers import Handovers
@@ -21,6 +21,7 @@ from waitingroom.web.entry import TOKEN, has_token, read_join
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
 from waitingroom.web.pagedesk import ENDED, REFRESH, REFUSED, PageDesk, chosen_refresh, kept_query
 from waitingroom.web.placedesk import NO_STORE, PlaceDesk, back_to_page, find_place, find_session
+from waitingroom.web.security import SHIELD
 
 _ADMITTED_RETRY_S = 30.0
 _ENTERABLE = frozenset({State.RELEASED, State.LATE})
@@ -39,13 +40,15 @@ class BuyerHandlers:
         secure_cookies: bool,
     ) -> None:
         self._rooms = rooms
+        self._secure = secure_cookies
         self._desk = PageDesk(pages, secure_cookies=secure_cookies)
         self._places = PlaceDesk(secure_cookies=secure_cookies)
-        self._doorway = Doorway(self._places, keyring, handovers)
+        self._doorway = Doorway(self._places, keyring, handovers, secure_cookies=secure_cookies)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
         return [
+            web.get("/{onsale}", self.slash),
             web.get("/{onsale}/", self.page),
             web.post("/{onsale}/join", self.join),
             web.get("/{onsale}/status", self.status),
@@ -54,12 +57,20 @@ class BuyerHandlers:
             web.get("/{onsale}/state", self.state),
         ]
 
+    async def slash(self, request: web.Request) -> web.StreamResponse:
+        """Lead to the page from its address without the slash at the end, as people type it."""
+        query = request.rel_url.raw_query_string
+        location = f"/{self._room(request).name}/{'?' if query else ''}{query}"
+        return web.Response(
+            status=HTTPStatus.PERMANENT_REDIRECT, headers={**NO_STORE, hdrs.LOCATION: location}
+        )
+
     async def page(self, request: web.Request) -> web.StreamResponse:
         """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place."""
         room = self._room(request)
         room.requests.page += 1
         cookie = request.headers.get("Cookie")
-        device = find_device(cookie)
+        device = find_device(cookie, secure=self._secure)
         place = find_place(room, cookie)
         moved = place is not None and room.is_moved(place)
         by_token = room.onsale.spec.entry == "token"
@@ -82,15 +93,21 @@ class BuyerHandlers:
         return response
 
     async def join(self, request: web.Request) -> web.StreamResponse:
-        """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie."""
+        """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie.
+
+        Not to a page elsewhere: each of its visitors would take one, from an address of their own.
+        """
         room = self._room(request)
         room.requests.join += 1
         if is_from_another_site(request) and wants_html(request):
             return back_to_page(request, room)
+        if request.app[SHIELD].is_from_elsewhere(request):
+            detail = "A place is taken from the page of the waiting room or of its shop, not by another site."
+            return problem(HTTPStatus.FORBIDDEN, "Refused", detail, reason="site")
         carried = await read_join(request)
         cookie = request.headers.get("Cookie")
         place = find_place(room, cookie)
-        device = find_device(cookie) or new_device()
+        device = find_device(cookie, secure=self._secure) or new_device()
         token = find_cookie(cookie, PLACE_COOKIE)
         if place is not None and room.is_moved(place):
             # The place is another device's now. This one begins anew, as one that the store has not seen.

@@ -10,8 +10,9 @@ import secrets
 
 DEVICE_COOKIE = "tidegate_device"
 _HOST_DEVICE_COOKIE = f"__Host-{DEVICE_COOKIE}"
-"""Over https. Browsers take a cookie of such a name from this very host only: no neighbour under the same domain can replace a
-buyer's device, to which place and pass are bound."""
+"""Over https. Browsers take a cookie of such a name from this very host only: no neighbour under the same domain can set a
+buyer's device, to which place and pass are bound. So the plain name is not read there: whoever set it knows the nonce, and could
+ask for what is bound to it."""
 PLACE_COOKIE = "tidegate_place"
 ENTRY_COOKIE = "tidegate_entry"
 """The shop's entry token, from the page's address until the buyer has joined."""
@@ -42,20 +43,19 @@ def find_cookie(header: str | None, name: str) -> str | None:
 
 
 def device_cookie(*, secure: bool) -> str:
-    """Name the cookie which holds the device's nonce."""
+    """Name the cookie which holds the device's nonce, where cookies are `secure` and where they are not."""
     return _HOST_DEVICE_COOKIE if secure else DEVICE_COOKIE
 
 
-def told_device(header: str | None) -> str | None:
-    """Return what stands as the device in a `Cookie` header, whatever its form; the name that nobody else can set comes first."""
-    device = find_cookie(header, _HOST_DEVICE_COOKIE)
-    return device if device is not None else find_cookie(header, DEVICE_COOKIE)
+def told_device(header: str | None, *, secure: bool) -> str | None:
+    """Return what stands as the device in a `Cookie` header, whatever its form, under the name by which it is set."""
+    return find_cookie(header, _HOST_DEVICE_COOKIE if secure else DEVICE_COOKIE)
 
 
-def find_device(header: str | None) -> str | None:
+def find_device(header: str | None, *, secure: bool) -> str | None:
     """Return the device nonce in a `Cookie` header, None where there is none of our form."""
-    device = told_device(header)
-    return device if device is not None and is_device(device) else None
+    device = find_cookie(header, _HOST_DEVICE_COOKIE if secure else DEVICE_COOKIE)
+    return device if device is not None and _DEVICE_FORM.fullmatch(device) else None
 
 
 def is_device(text: str) -> bool:

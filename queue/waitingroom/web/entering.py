@@ -37,7 +37,10 @@ _REASONS = {
 class Doorway:
     """Lets buyers through. Claims are the store's to decide, passes are signed here."""
 
-    def __init__(self, places: PlaceDesk, keyring: Keyring, handovers: Handovers) -> None:
+    def __init__(
+        self, places: PlaceDesk, keyring: Keyring, handovers: Handovers, *, secure_cookies: bool
+    ) -> None:
+        self._secure = secure_cookies
         self._places = places
         self._keyring = keyring
         self._handovers = handovers
@@ -46,7 +49,7 @@ class Doorway:
         """Claim: exchange a released place for a pass, and go on to the shop."""
         cookie = request.headers.get("Cookie")
         place = find_place(room, cookie)
-        device = find_device(cookie)
+        device = find_device(cookie, secure=self._secure)
         if place is None and device is not None and room.walk_in_now:
             return await self.walk_in(request, room, device)
         if place is None or device is None or device.encode() != place.device:

@@ -30,11 +30,6 @@ class ClientBuckets:
         self._burst = float(burst)
         self._buckets: Memo[tuple[float, float]] = Memo(remembered)
 
-    def wait_s(self, client: str, now_s: float) -> float:
-        """Return how long `client` has to wait for a token; 0 if there is one. Takes nothing."""
-        missing = 1.0 - self._tokens(client, now_s)
-        return max(0.0, missing / self._rate_per_s)
-
     def take(self, client: str, now_s: float) -> float:
         """Take a token of `client`, or return how long it has to wait for one; a refused question costs nothing."""
         tokens = self._tokens(client, now_s)

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import web
 from pydantic import ValidationError
 
-from waitingroom.errors import InvalidToken, MoveRefused
+from waitingroom.errors import InvalidToken, MoveRefused, StoreUnavailable
 from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.web.answers import status_fields
@@ -30,7 +30,10 @@ from waitingroom.web.pagedesk import PAGES, language_of, notice_answer
 CODES_PER_S, CODES_BURST = 1 / 10, 20
 """Codes that one client may get."""
 WRONG_PER_S, WRONG_BURST = 1 / 10, 10
-"""Wrong codes that one client may try; what all clients may try together is the store's to count."""
+"""Wrong codes that one client may try, and codes of any kind which may be under way for it at once.
+
+What all clients may try together is the store's to count.
+"""
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -53,7 +56,7 @@ class MovingHandlers:
         room = self._room(request)
         if is_from_another_site(request):
             return _from_another_site()
-        place = _held_place(request, room)
+        place = _held_place(request, room, secure=self._secure)
         if place is None:
             detail = "This device holds no place in this line; get the code where your place is."
             return problem(HTTPStatus.NOT_FOUND, "No place", detail, reason="no_place")
@@ -77,17 +80,19 @@ class MovingHandlers:
         if is_from_another_site(request):
             return _from_another_site()
         code = await _read_code(request)
-        client, now_s = self._client(request), time.monotonic()
-        wait_s = self._wrong.wait_s(client, now_s) if client else 0.0
+        client = self._client(request)
+        # Counted before it is looked up: many at once must not slip through while the store is asked.
+        wait_s = self._wrong.take(client, time.monotonic()) if client else 0.0
         if wait_s > 0.0:
             return _too_many("Too many wrong codes", wait_s)
-        device = find_device(request.headers.get("Cookie")) or new_device()
+        device = find_device(request.headers.get("Cookie"), secure=self._secure) or new_device()
         try:
             token, place = await room.redeem_code(code, device)
-        except MoveRefused as refused:
-            if refused.reason == "code" and client:
-                self._wrong.take(client, now_s)
+        except (MoveRefused, StoreUnavailable) as refused:
+            if not (isinstance(refused, MoveRefused) and refused.reason == "code"):
+                self._give_back(client)
             raise
+        self._give_back(client)
         response = self._moved(request, room, token, place)
         path = f"/{room.name}"
         own = device_cookie(secure=self._secure)
@@ -106,6 +111,11 @@ class MovingHandlers:
         body = f'{{"place":"{token}",{fields}}}'
         return web.Response(body=body, content_type="application/json", headers=_NO_STORE)
 
+    def _give_back(self, client: str) -> None:
+        """Give back a try which was no wrong code."""
+        if client:
+            self._wrong.give_back(client, time.monotonic())
+
     def _client(self, request: web.Request) -> str:
         """Name the client; '' where a proxy names none, as it may stand for all of them."""
         if self._clients.speaks_for_itself(request.remote, request.headers):
@@ -119,10 +129,10 @@ class MovingHandlers:
         return room
 
 
-def _held_place(request: web.Request, room: Room) -> Place | None:
+def _held_place(request: web.Request, room: Room, *, secure: bool) -> Place | None:
     """Return the place which this device holds: its cookie alone could have been copied."""
     cookie = request.headers.get("Cookie")
-    token, device = find_cookie(cookie, PLACE_COOKIE), find_device(cookie)
+    token, device = find_cookie(cookie, PLACE_COOKIE), find_device(cookie, secure=secure)
     if not token or device is None:
         return None
     try:

@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
 PROBLEM_TYPE = "application/problem+json"
+_SITE = istr("Sec-Fetch-Site")  # looked up at every join: such a name is found without being made lower case
 
 
 def wants_html(request: web.BaseRequest) -> bool:
     """Tell whether the client is a browser that shows pages: it names text/html, and no JSON before it."""
-    accept = request.headers.get("Accept", "")
+    accept = request.headers.get(hdrs.ACCEPT, "")
     html = accept.find("text/html")
     if html < 0:
         return False
@@ -25,7 +27,7 @@ def wants_html(request: web.BaseRequest) -> bool:
 
 def is_from_another_site(request: web.BaseRequest) -> bool:
     """Tell whether a page of another site made the browser send this: our cookies are missing then, and would be replaced."""
-    return request.headers.get("Sec-Fetch-Site") == "cross-site"
+    return request.headers.get(_SITE) == "cross-site"
 
 
 def retry_header(seconds: float) -> str:

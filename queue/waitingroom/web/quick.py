@@ -83,6 +83,7 @@ class _QuickRoom:
     def __init__(self, room: Room, shield: Shield, *, secure_cookies: bool) -> None:
         self._room = room
         self._requests = room.requests
+        self._secure = secure_cookies
         self._shield = shield
         self._text = SnapshotText(room)
         self._heads = Heads(shield.always + _JSON)
@@ -124,12 +125,13 @@ class _QuickRoom:
             or request.body_exists
             or wants_html(request)
             or find_cookie(cookie, PLACE_COOKIE) is not None
+            or self._shield.is_from_elsewhere(request)
         ):
             return None
         self._requests.join += 1
         refused = self._shield.limit_joins(request)
         if refused is None:
-            device = find_device(cookie) or new_device()
+            device = find_device(cookie, secure=self._secure) or new_device()
             try:
                 token, place = await room.join(device)
                 standing = room.standing(place)

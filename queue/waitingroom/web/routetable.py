@@ -138,6 +138,15 @@ def _machine(path: str, name: str, summary: str, kinds: tuple[str, ...], *status
 
 
 ROUTES: tuple[Route, ...] = (
+    Route(
+        "GET",
+        "/{onsale}",
+        "slash",
+        "On to the page, which has a slash at its end",
+        "buyers",
+        (308, 404),
+        parameters=(_ONSALE,),
+    ),
     _buyer(
         "GET",
         "",
@@ -231,7 +240,7 @@ ROUTES: tuple[Route, ...] = (
         "gate_auth",
         "For nginx auth_request",
         "gate",
-        (200, 401),
+        (200, 401, 403),
         kinds=(),
         problems=False,
     ),

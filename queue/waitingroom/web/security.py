@@ -22,7 +22,7 @@ from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, find_requ
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import ClientBuckets, Clients
-from waitingroom.web.negotiation import problem
+from waitingroom.web.negotiation import is_from_another_site, problem
 from waitingroom.web.whole import lines
 
 BODY_WITHIN_S = 10.0
@@ -102,6 +102,10 @@ class Shield:
             retry_after_s=wait_s,
         )
 
+    def is_from_elsewhere(self, request: web.BaseRequest) -> bool:
+        """Tell whether a page that is neither ours nor the onsale's shop's made the browser send this."""
+        return is_from_another_site(request) and not self._is_shop(request)
+
     def defect(self, request: web.BaseRequest) -> web.Response:
         """Log the exception being handled, and return the answer."""
         log.exception("request_failed", path=request.path, request_id=request.get(REQUEST_ID))
@@ -129,7 +133,9 @@ class Shield:
             if request.method == hdrs.METH_OPTIONS and "Access-Control-Request-Method" in request.headers:
                 return self._preflight(request)
             if request.method == hdrs.METH_POST and not request.path.startswith(_EXEMPT):
-                refused = self.limit_joins(request) if request.path.endswith("/join") else None
+                # A join that a page elsewhere makes gets no place, so it must not use up the joins of its visitor either.
+                joins = request.path.endswith("/join") and not self.is_from_elsewhere(request)
+                refused = self.limit_joins(request) if joins else None
                 refused = refused or await self._read_body(request)
                 if refused is not None:
                     return refused

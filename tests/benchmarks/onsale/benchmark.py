@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 
-from rulebook.simulation import TraceError, parse_trace
+from rulebook.simulation import Trace, TraceError, parse_trace
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.onsale.contest import CONTENDERS, Contest, Scores, believed_rate, contest
 from tests.benchmarks.onsale.sale import Scenario
 from tests.benchmarks.onsale.scenarios import SCENARIOS, TERMS, trace_scenario
+from tests.files import read_file
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,18 +23,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--trace",
-        type=Path,
+        type=_trace,
         metavar="FILE",
         help="a recorded request rate: the hour around its peak, scaled to the shop",
     )
 
 
 def contests(options: argparse.Namespace) -> Iterator[Contest]:
-    """Run what the options ask for, one scenario at a time.
-
-    Raises:
-        SystemExit: the trace cannot be used.
-    """
+    """Run what the options ask for, one scenario at a time."""
     believed = believed_rate(TERMS, options.seed)
     for scenario in _scenarios(options, TERMS.most * believed):
         true = believed / scenario.terms.slowdown
@@ -51,13 +47,22 @@ def onsale(options: argparse.Namespace) -> list[Figure]:
     ]
 
 
+def _trace(text: str) -> Trace:
+    """Read a trace while the options are read, not after half of the benchmarks.
+
+    Raises:
+        argparse.ArgumentTypeError: it cannot be used.
+    """
+    file = read_file(text)
+    try:
+        return parse_trace(file.read_text(encoding="utf-8"), file.stem)
+    except (UnicodeDecodeError, TraceError) as error:
+        raise argparse.ArgumentTypeError(f"the trace cannot be used: {error}") from error
+
+
 def _scenarios(options: argparse.Namespace, buyers_per_s: float) -> list[Scenario]:
     if options.trace is not None:
-        try:
-            trace = parse_trace(options.trace.read_text(encoding="utf-8"), options.trace.stem)
-        except (OSError, UnicodeDecodeError, TraceError) as error:
-            raise SystemExit(f"the trace cannot be used: {error}") from error
-        return [trace_scenario(trace, buyers_per_s, options.seed)]
+        return [trace_scenario(options.trace, buyers_per_s, options.seed)]
     return [SCENARIOS[name](options.crowd, options.seed) for name in options.scenario or SCENARIOS]
 
 

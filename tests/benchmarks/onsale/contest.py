@@ -12,12 +12,12 @@ from statistics import mean
 from tests.benchmarks.children import valkey
 from tests.benchmarks.onsale.crowd import REQUESTS
 from tests.benchmarks.onsale.optimum import Optimum, highest_rate, optimum
-from tests.benchmarks.onsale.pilots import Pilot, hpa_rule, tidegate_rule
+from tests.benchmarks.onsale.pilots import MARGIN, Pilot, hpa_rule, prepared_hpa_rule, tidegate_rule
 from tests.benchmarks.onsale.sale import OPENS_AT_S, Outcome, Scenario, run_open, run_roomed
 from tests.benchmarks.onsale.shop import ShopTerms
 from tests.benchmarks.onsale.virtual_room import VirtualRoom
 
-CONTENDERS = ("tidegate", "hpa", "fixed")
+CONTENDERS = ("tidegate", "tidegate-scheduled", "hpa", "fixed", "prepared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def contest(
         true_per_s,
         warm=scenario.prequeue,
         lost_at_s=scenario.lost_at_s,
+        lost=scenario.lost,
         begins_s=scenario.begins_s,
     )
     outcomes = {name: _run(name, scenario, seed, believed_per_s) for name in contenders}
@@ -78,12 +79,19 @@ def _run(name: str, scenario: Scenario, seed: int, buyers_per_s: float) -> Outco
     terms = scenario.terms
     if name == "hpa":
         return run_open(scenario, seed, Pilot(hpa_rule(terms)))
-    pilot = Pilot(tidegate_rule(terms, buyers_per_s) if name == "tidegate" else hpa_rule(terms))
     rate_per_s = terms.most * buyers_per_s
+    match name:
+        case "tidegate" | "tidegate-scheduled":
+            pilot = Pilot(tidegate_rule(terms, buyers_per_s, scheduled=name == "tidegate-scheduled"))
+        case "prepared":
+            pilot = Pilot(prepared_hpa_rule(terms, terms.least), prepared_hpa_rule(terms, terms.most))
+            rate_per_s *= MARGIN
+        case _:
+            pilot = Pilot(hpa_rule(terms))
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder, valkey(Path(folder)) as url:
         room = VirtualRoom(url, _settings(scenario, rate_per_s), OPENS_AT_S + scenario.begins_s)
         try:
-            return run_roomed(scenario, seed, pilot, room, coupled=name == "tidegate")
+            return run_roomed(scenario, seed, pilot, room, coupled=name.startswith("tidegate"))
         finally:
             room.close()
 

@@ -2,7 +2,7 @@
 
 A fluid: buyers are served in order of arrival as soon as there is capacity, each ready replica at the highest rate within the
 objective (`highest_rate`). The most replicas are ordered at the opening, or so that they are ready by then where a pre-queue told
-of the crowd; a replica that dies is missing for a start-up. Nobody needs time to react; what a buyer does inside takes its time.
+of the crowd; replicas that die are missing for a start-up. Nobody needs time to react; what a buyer does inside takes its time.
 The cost is the fewest replicas that do this: as many as the flow needs at each moment, ordered one start-up before and kept
 until those inside are through.
 """
@@ -47,9 +47,13 @@ def optimum(
     *,
     warm: bool,
     lost_at_s: float | None,
+    lost: int = 1,
     begins_s: float,
 ) -> Optimum:
-    """Serve the crowd at best; `rate_per_s` is what a replica takes, in buyers/s. No-shows are not part of the crowd."""
+    """Serve the crowd at best; `rate_per_s` is what a replica takes, in buyers/s. No-shows are not part of the crowd.
+
+    At `lost_at_s`, from the opening, `lost` replicas die.
+    """
     coming = [buyer for buyer in buyers if not buyer.no_show]
     steps_before = round(-begins_s / _STEP_S)
     needed: list[float] = [0.0] * steps_before
@@ -58,7 +62,7 @@ def optimum(
         now_s = begins_s + step * _STEP_S
         ready = terms.most if warm or now_s >= terms.startup_s else terms.least
         if lost_at_s is not None and lost_at_s <= now_s < lost_at_s + terms.startup_s:
-            ready -= 1
+            ready -= lost
         allowed = served + ready * rate_per_s * _STEP_S
         before = index
         while index < len(coming) and index + 1 <= allowed and coming[index].arrives_s <= now_s + _STEP_S:

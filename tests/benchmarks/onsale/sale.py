@@ -32,13 +32,14 @@ _SEED = b"an onsale in virtual time"
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What happens: the crowd, the shop as it is, and when one of its replicas dies."""
+    """What happens: the crowd, the shop as it is, and when so many (`lost`) of its replicas die."""
 
     name: str
     buyers: Sequence[Buyer]
     terms: ShopTerms
     prequeue: bool = False
     lost_at_s: float | None = None
+    lost: int = 1
 
     @property
     def begins_s(self) -> float:
@@ -83,7 +84,8 @@ class _Sale:
         self.left = sum(1 for buyer in scenario.buyers if not buyer.no_show)
         self.on_leave: Callable[[int], None] = lambda _: None
         if scenario.lost_at_s is not None:
-            self.shop.at(scenario.lost_at_s, self.shop.kill)
+            for _ in range(scenario.lost):
+                self.shop.at(scenario.lost_at_s, self.shop.kill)
 
     def enter(self, index: int, now_s: float) -> None:
         """A buyer comes in and sends the first request."""

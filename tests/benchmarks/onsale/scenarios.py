@@ -28,6 +28,10 @@ def _replica_loss(buyers: int, seed: int) -> Scenario:
     return Scenario("replica-loss", rush(buyers, seed), TERMS, lost_at_s=120.0)
 
 
+def _zone_loss(buyers: int, seed: int) -> Scenario:
+    return Scenario("zone-loss", rush(buyers, seed), TERMS, lost_at_s=120.0, lost=TERMS.most // 2)
+
+
 def _slow_shop(buyers: int, seed: int) -> Scenario:
     return Scenario("slow-shop", rush(buyers, seed), replace(TERMS, slowdown=2.0))
 
@@ -36,6 +40,7 @@ SCENARIOS: Mapping[str, Callable[[int, int], Scenario]] = {
     "rush": _rush,
     "prequeue": _prequeue,
     "replica-loss": _replica_loss,
+    "zone-loss": _zone_loss,
     "slow-shop": _slow_shop,
 }
 """By name: a function of how many buyers, and the seed. `slow-shop` takes twice the time for each request that ops believe."""

@@ -6,6 +6,7 @@ if not load_room() then
 end
 if ARGV[3] ~= '' then
   put_back(cjson.decode(ARGV[3]))
+  apply_overrides()
 end
 if NOW - number('lost_us') < RECOVERY_LONGEST then
   redis.call('HSET', key('restored'), ARGV[1], ARGV[2])

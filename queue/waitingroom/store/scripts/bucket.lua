@@ -1,7 +1,6 @@
 -- The bucket and everything which takes from it or gives back: refill, no-shows, late claims, releases.
 
 local LARGEST_TURN = 10000 -- of one call, which must not hold up the store; the next one takes the rest
-local RECOVERY_SHORTEST = 3 * SECOND
 local RULE_MISSED = 60 * SECOND
 
 -- Targets of the scaler, in the order written.
@@ -197,16 +196,14 @@ local function recovering()
   return false
 end
 
--- Tells whether processes may still know of higher counters than the store, which has just begun this epoch: their next calls put
--- them back, and until then nobody shall be told to wait whose turn, or the turn of somebody behind, has been called elsewhere.
-local function settling()
-  local since = NOW - number('entered_us')
-  return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
+local function has_closed()
+  local closes = number('closes_us')
+  return closes > 0 and NOW >= closes
 end
 
 local function is_open()
-  local opens, closes = number('opens_us'), number('closes_us')
-  if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or (closes > 0 and NOW >= closes) then
+  local opens = number('opens_us')
+  if (room.hold or '') ~= '' or (opens > 0 and NOW < opens) or has_closed() then
     return false
   end
   if recovering() then

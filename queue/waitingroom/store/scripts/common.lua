@@ -3,7 +3,7 @@
 --
 -- room      hash    settings of the onsale, the bucket, and per epoch tail, released, settled, shift
 --                   and what operators have set: hold, ops_rate, ops_capacity, ops_{prequeue,opens,closes}_us, soldout, message,
---                   beacon (the value of the source in beacon_source, which the document announces)
+--                   beacon (the value of the source in beacon_source, which the document announces); operated_us: when, the last time
 -- audit     list    the last changes by operators, JSON, oldest first
 -- revocations stream sessions ended before their time, for as long as their passes could still hold
 -- batches   list    releases whose claim window is open, oldest first: 'epoch:first:last:at_us:kind', kind r(egular), l(ate) or
@@ -16,6 +16,7 @@
 -- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
 -- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
 -- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
+-- ended     zset    sessions which somebody has ended, by the time (us) until which their passes could still hold: not to be put back
 -- restored  hash    after a loss: process -> the epoch to which it has told its live sessions
 -- accounts  hash    where entry is by token: tag of an account -> who holds its place (see holders.lua)
 -- moved     hash    'epoch:number' of a place that was moved to another device -> its generation
@@ -27,6 +28,7 @@
 local PREFIX = string.sub(KEYS[1], 1, -5)
 local SECOND = 1000000
 local RECOVERY_LONGEST = 60 * SECOND
+local RECOVERY_SHORTEST = 3 * SECOND
 
 local clock = redis.call('TIME')
 local NOW = tonumber(clock[1]) * SECOND + tonumber(clock[2])
@@ -143,23 +145,70 @@ local function drop_session(session)
   redis.call('ZREM', key('hardends'), session)
 end
 
--- Tells every gate, for as long as a pass could still hold (ms), that a session is over.
+-- Remembers, for as long as its pass could still hold (ms), that somebody has ended a session: a renewal is not to put it back.
+local function note_ended(session, keep)
+  redis.call('ZADD', key('ended'), text(NOW + keep * 1000), session)
+  redis.call('ZREMRANGEBYSCORE', key('ended'), '-inf', NOW)
+  redis.call('PEXPIRE', key('ended'), keep)
+end
+
+-- Tells every gate, for as long, that a session is over.
 local function tell_ended(session, kind, keep)
   local oldest = string.format('%.0f', math.max(0, math.floor(NOW / 1000) - keep))
   redis.call('XADD', key('revocations'), 'MINID', '=', oldest, '*', 'session', session, 'kind', kind)
   redis.call('PEXPIRE', key('revocations'), keep)
+  note_ended(session, keep)
+end
+
+-- Puts settings in force: field and value of each, from ARGV[first] on. Once somebody has joined, the order of the line stays what
+-- it was, and so does what was announced of its draw.
+local function put_in_force(first)
+  local joined = false
+  for _, epoch in ipairs(epochs()) do
+    joined = joined or number('tail:' .. epoch) > 0
+  end
+  for i = first, #ARGV, 2 do
+    local field = ARGV[i]
+    if not joined or room[field] == nil or (field ~= 'order' and field ~= 'beacon_source') then
+      set(field, ARGV[i + 1])
+    end
+  end
+end
+
+-- Tells whether processes may still know of higher counters than the store, which has just begun this epoch: their next calls put
+-- them back, and until then nobody shall be told to wait whose turn, or the turn of somebody behind, has been called elsewhere.
+local function settling()
+  local since = NOW - number('entered_us')
+  return since < SECOND or (number('lost_us') >= number('entered_us') and since < RECOVERY_SHORTEST)
 end
 
 -- Numbers joined before the opening take part in the draw; the first call past it freezes how many they are. All of them, of
 -- whichever epoch, stand in the line of the epoch then current: 'pool' is 'epoch:count,...', oldest first, that one last.
+-- While processes may still put back who joined before the store was lost, only this epoch's part is frozen, as 'early:E'.
 local function freeze_draw()
   local opens = number('opens_us')
-  if room.order ~= 'draw' or opens == 0 or NOW < opens or (room.pool or '') ~= '' then
+  if room.order ~= 'draw' or opens == 0 or (room.pool or '') ~= '' then
+    return
+  end
+  local early = 'early:' .. (room.epoch or '')
+  if NOW < opens then
+    if (room[early] or '') ~= '' then
+      set(early, '') -- the opening was put off
+    end
+    return
+  end
+  if settling() then
+    if (room[early] or '') == '' then
+      set(early, number('tail:' .. room.epoch))
+    end
     return
   end
   local pool, others = {}, 0
   for _, epoch in ipairs(epochs()) do
     local joined = number('tail:' .. epoch)
+    if epoch == room.epoch then
+      joined = tonumber(room[early] or '') or joined
+    end
     pool[#pool + 1] = string.format('%s:%.0f', epoch, joined)
     if epoch ~= room.epoch then
       others = others + joined

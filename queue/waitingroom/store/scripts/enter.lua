@@ -4,12 +4,17 @@
 local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local offered = cjson.decode(ARGV[1])
 local known = load_room()
-local lost = is_behind(offered)
+
+local function wanted_config()
+  for i = 2, #ARGV, 2 do
+    if ARGV[i] == 'config' then
+      return ARGV[i + 1]
+    end
+  end
+end
 
 if not known then
-  for i = 2, #ARGV, 2 do
-    set(ARGV[i], ARGV[i + 1])
-  end
+  put_in_force(2)
 end
 local newest = tonumber(room.epoch or '0') or 0
 local ours = newest
@@ -18,6 +23,10 @@ for _, line in ipairs(offered.known) do
 end
 -- A former master that comes back is the recorded one, but a later epoch has begun elsewhere.
 if not known or room.run_id ~= server or newest > ours then
+  if known and offered.config == wanted_config() then
+    -- This process saw its document in force last: a store that was rolled back may know an older one.
+    put_in_force(2)
+  end
   local epoch = string.format('%.0f', math.max(math.floor(NOW / 1000), newest + 1))
   local list = epochs()
   list[#list + 1] = epoch
@@ -27,10 +36,6 @@ if not known or room.run_id ~= server or newest > ours then
   set('tokens', 0)
   set('refilled_us', NOW)
   set('entered_us', NOW)
-  if lost then
-    set('lost_us', NOW)
-    redis.call('DEL', key('restored'))
-  end
 end
 put_back(offered)
 save_room()

@@ -1,9 +1,48 @@
 -- Epochs: what a process knows of lines which the store may have lost, put back.
 
--- A process offers the counters it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool, operated}. Counters only
--- grow, so whatever is higher than ours was lost here. Released places get a claim window anew; whether they were claimed may be
+-- Tells whether a process knows of more than we do. Later than a minute after the epoch began, a place alone tells of no loss: who
+-- comes back one by one would hold up the line again and again.
+local function is_behind(offered)
+  local names = { 'released:', 'settled:' }
+  if NOW - number('entered_us') < RECOVERY_LONGEST then
+    names[#names + 1] = 'tail:'
+  end
+  local columns = { ['tail:'] = 2, ['released:'] = 3, ['settled:'] = 4 }
+  for _, line in ipairs(offered.known) do
+    for _, name in ipairs(names) do
+      if number(name .. tostring(line[1])) < tonumber(line[columns[name]]) then
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- Data was lost. Whoever is the first to tell begins the time in which live sessions are told, be it the one who entered or not.
+local function note_loss()
+  local since = NOW - number('lost_us')
+  if number('lost_us') < number('entered_us') or since >= RECOVERY_LONGEST then
+    set('lost_us', NOW)
+    redis.call('DEL', key('restored'))
+  end
+end
+
+-- The order of the line that was lost, from a process which saw it in an epoch before this one: {epoch, order, beacon_source}.
+local function put_back_order(seen)
+  if seen and seen[2] ~= '' and tonumber(seen[1]) < tonumber(room.epoch) and (room.pool or '') == '' then
+    set('order', seen[2])
+    set('beacon_source', seen[3])
+  end
+end
+
+-- A process offers what it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool, operated, order, config}.
+-- Counters only grow, so whatever is higher than ours was lost here. Released places get a claim window anew; whether they were claimed may be
 -- lost as well, so none of them is refunded.
 local function put_back(offered)
+  if is_behind(offered) then
+    note_loss()
+    put_back_order(offered.order)
+  end
   for _, line in ipairs(offered.known) do
     local epoch = tostring(line[1])
     local list, found = epochs(), false
@@ -24,9 +63,11 @@ local function put_back(offered)
       set('outstanding', number('outstanding') + last - first + 1)
     end
   end
-  -- What an operator has set since, or taken back, stays: only what was never set here was lost.
-  for field, value in pairs(offered.operated or {}) do
-    if room[field] == nil then
+  -- The later change by an operator counts, whoever entered. Without a time, only what was never set here was lost.
+  local operated = offered.operated or {}
+  local later = (tonumber(operated.operated_us or '') or 0) > number('operated_us')
+  for field, value in pairs(operated) do
+    if later or room[field] == nil then
       set(field, value)
     end
   end
@@ -35,16 +76,7 @@ local function put_back(offered)
   if offered.pool ~= '' and empty then
     set('pool', offered.pool)
     set('draw', offered.draw)
+  elseif offered.pool ~= '' and offered.pool == room.pool and (room.draw or '') == '' then
+    set('draw', offered.draw)
   end
-end
-
-local function is_behind(offered)
-  for _, line in ipairs(offered.known) do
-    for index, name in ipairs({ 'tail:', 'released:', 'settled:' }) do
-      if number(name .. tostring(line[1])) < tonumber(line[index + 1]) then
-        return true
-      end
-    end
-  end
-  return false
 end

@@ -22,6 +22,10 @@ local function change(field, value)
   before[field] = room[field] or ''
   set(field, value)
   after[field] = room[field]
+  if room[field] ~= before[field] then
+    -- Grows with each change, also where the clock was set back: processes tell by it which is the latest.
+    set('operated_us', math.max(NOW, number('operated_us') + 1))
+  end
 end
 
 local function documented(field)
@@ -103,6 +107,8 @@ local function end_session()
   if live == 1 or verb == 'revoke' then
     tell_ended(session, verb, keep)
     before.session, after.session = live == 1 and 'live' or 'unknown', verb
+  else
+    note_ended(session, keep)
   end
 end
 

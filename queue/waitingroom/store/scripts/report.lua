@@ -3,9 +3,9 @@ local PUBLISH_EVERY = SECOND / 2
 local SAMPLES = 11 -- of five seconds
 -- What operators set: known to every process, to be put back if the store loses it.
 local OPERATED = { 'hold', 'message', 'soldout', 'ops_rate', 'ops_capacity', 'ops_prequeue_us', 'ops_opens_us', 'ops_closes_us',
-  'beacon' }
+  'beacon', 'operated_us' }
 local TEXTS = { hold = true, message = true, soldout = true, draw = true, pool = true, beacon_source = true,
-  beacon = true }
+  beacon = true, config = true, order = true }
 
 local function total_issued()
   local sum = 0
@@ -51,8 +51,10 @@ local function publish()
   set('arrivals_per_s', per_second(tail, tail_then))
   set('released_per_s', per_second(released, released_then))
   set('claimed_per_s', per_second(claimed, claimed_then))
+  -- Whoever stands in line when the onsale ends is no work for the shop any more: nobody will be released.
+  local ended = has_closed()
   redis.call('HSET', key('figures'),
-    'at_us', text(NOW), 'waiting', text(waiting), 'late', late_waiting(), 'tail', text(tail),
+    'at_us', text(NOW), 'waiting', ended and '0' or text(waiting), 'late', ended and '0' or late_waiting(), 'tail', text(tail),
     'released', text(released), 'claimed', text(claimed), 'sessions', live_sessions(),
     'arrivals_per_s', room.arrivals_per_s, 'released_per_s', room.released_per_s, 'claimed_per_s', room.claimed_per_s,
     'opens_us', room.opens_us)
@@ -67,7 +69,7 @@ local function snapshot()
   }
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
     'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config',
-    'beacon_source', 'beacon' }) do
+    'beacon_source', 'beacon', 'order' }) do
     reply[#reply + 1] = field
     reply[#reply + 1] = room[field] or (TEXTS[field] and '' or '0')
   end
