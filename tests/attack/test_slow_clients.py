@@ -92,7 +92,7 @@ async def read_to_the_end(reader: asyncio.StreamReader) -> bytes:
 async def until_known(patience: Patience, count: int, now_s: float) -> None:
     """Have the patience look until it knows so many connections, none of which is overdue yet."""
     async with asyncio.timeout(WITHIN_S):
-        while len(patience._resting_since_s) < count:
+        while len(patience._resting._since_s) < count:
             assert patience.look(now_s) == 0
             await asyncio.sleep(0.01)
 
@@ -104,7 +104,7 @@ async def until_it_stands_still(patience: Patience) -> None:
         while True:
             connections = patience._server.connections if patience._server else []
             transport = connections[0].transport if connections else None
-            left = transport.get_write_buffer_size() if transport and not patience._busy else 0
+            left = transport.get_write_buffer_size() if transport and not patience._resting._busy else 0
             if left and left == before:
                 return
             before = left
@@ -205,7 +205,7 @@ async def test_what_is_gone_is_forgotten() -> None:
         await until_known(patience, 1, 100.0)
         writer.close()
         async with asyncio.timeout(WITHIN_S):
-            while patience._resting_since_s or patience._asked or patience._busy:
+            while patience._resting._since_s or patience._transports or patience._busy:
                 patience.look(100.0)
                 await asyncio.sleep(0.01)
 
