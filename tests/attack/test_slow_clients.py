@@ -205,7 +205,7 @@ async def test_what_is_gone_is_forgotten() -> None:
         await until_known(patience, 1, 100.0)
         writer.close()
         async with asyncio.timeout(WITHIN_S):
-            while patience._resting._since_s or patience._transports or patience._busy:
+            while patience._resting._since_s or patience._transports or patience._resting._busy:
                 patience.look(100.0)
                 await asyncio.sleep(0.01)
 
