@@ -70,7 +70,7 @@ async def test_whatever_is_not_one_finite_number_is_missing_with_advice(
 
 
 async def test_a_query_with_a_mistake_is_missing_in_the_servers_own_words(queries: SharedQueries) -> None:
-    why = reason(await ask(queries, "sum(rate("))
+    why = reason(await ask(queries, "sum(rate(up))"))
     assert why.startswith("prometheus: HTTP 400, bad_data: ")
     assert "parse error" in why
 
