@@ -151,8 +151,9 @@ AIMS: tuple[Aim, ...] = (
         "crowd_room_cpu",
         1.3,
         ratio=True,
-        missed="two single windows some minutes apart are compared, and what else runs on the machine makes the same answers "
-        "dearer; see the questions a second beside it",
+        missed="the questions are as many, but each costs more when it is another buyer's every time: nothing of theirs is in "
+        "the processor's caches, and beyond 200,000 buyers a place has to be verified anew. Two single windows some minutes apart "
+        "are compared, so what else runs on the machine counts as well",
     ),
     Aim("answers", "questions of a crowd that were refused, or not answered: none", "crowd_failed", 0.0),
     Aim(
