@@ -152,8 +152,8 @@ AIMS: tuple[Aim, ...] = (
         1.3,
         ratio=True,
         missed="the questions are as many, but each costs more when it is another buyer's every time: nothing of theirs is in "
-        "the processor's caches, and beyond 200,000 buyers a place has to be verified anew. Two single windows some minutes apart "
-        "are compared, so what else runs on the machine counts as well",
+        "the processor's caches, and beyond 200,000 buyers a place has to be verified anew. Two single windows some minutes "
+        "apart are compared, so what else runs on the machine counts as well",
     ),
     Aim("answers", "questions of a crowd that were refused, or not answered: none", "crowd_failed", 0.0),
     Aim(
