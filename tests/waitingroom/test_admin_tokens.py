@@ -5,7 +5,9 @@ import base64
 import hashlib
 import json
 import os
+import threading
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,7 +18,7 @@ from tests.waitingroom.backoffice import TOKENS, Office, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.web.admin_access import FAILURES_BURST
-from waitingroom.web.admin_tokens import TokenFile
+from waitingroom.web.admin_tokens import MOST_WAITING, TokenFile
 
 SALT = b"salt of tests"
 SCRYPT = ":".join(
@@ -116,6 +118,34 @@ async def test_many_guesses_at_once_are_counted_before_they_are_compared(
         statuses = [status for status, _ in await asyncio.gather(*asked)]
         assert statuses.count(401) <= FAILURES_BURST + 1
         assert statuses.count(429) >= 2 * FAILURES_BURST - 1
+
+
+async def test_few_slow_comparisons_wait_whoever_asks(
+    tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = threading.Event()
+    monkeypatch.setattr("waitingroom.web.admin_tokens.matches_slowly", lambda *_: compared.wait(20) and False)
+    tokens = token_file(tmp_path, entries=[{"name": "ann", "role": "viewer", "scrypt": SCRYPT}])
+    crowd = MOST_WAITING + 4
+    async with living(
+        tmp_path, store_url, onsale(), admin_tokens=tokens, trusted_proxies=("127.0.0.0/8",)
+    ) as here:
+
+        async def guess(number: int) -> tuple[int, Any]:
+            from_elsewhere = Office(
+                here, Authorization="Bearer guess", **{"X-Forwarded-For": f"192.0.2.{number}"}
+            )
+            status, answer = await from_elsewhere.get("/admin/v1/onsales")
+            if status == 503:
+                refused.append(number)
+                if len(refused) == crowd - MOST_WAITING:
+                    compared.set()
+            return status, answer
+
+        refused: list[int] = []
+        statuses = [status for status, _ in await asyncio.gather(*map(guess, range(crowd)))]
+        assert statuses.count(401) == MOST_WAITING
+        assert statuses.count(503) == crowd - MOST_WAITING
 
 
 async def test_a_right_token_costs_no_try(tmp_path: Path, store_url: str, client: Redis) -> None:

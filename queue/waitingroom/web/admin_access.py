@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from rulebook.admintokens import Role, TokenEntry
-from waitingroom.errors import WaitingRoomError
+from waitingroom.errors import TooManyComparisons, WaitingRoomError
 from waitingroom.gate.requestids import REQUEST_ID
 from waitingroom.store.operations import ChangeRefused
 from waitingroom.web.admin_documents import FORMS
@@ -29,6 +29,7 @@ OPERATORS = frozenset({Role.OPERATOR})
 SHOPS = frozenset({Role.SHOP, Role.OPERATOR})
 FAILURES_BURST = 10
 FAILURES_PER_S = 1 / 6
+_COMPARED_WITHIN_S = 5.0
 _CHALLENGE = 'Bearer realm="tidegate"'
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,17 @@ class Access:
                 "Too many wrong tokens came from your address.",
                 retry_after_s=wait_s,
             )
-        entry = await self._tokens.find(token)
+        try:
+            entry = await self._tokens.find(token)
+        except TooManyComparisons as busy:
+            # Nothing was compared, so nothing was tried.
+            self._failures.give_back(client, time.monotonic())
+            raise Refusal(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many tokens to compare",
+                "Others are being compared; a token made by `tidegate onsale token` never has to wait.",
+                retry_after_s=_COMPARED_WITHIN_S,
+            ) from busy
         if entry is None:
             log.warning(
                 "admin_token_refused", client=client, path=request.path, request_id=request[REQUEST_ID]

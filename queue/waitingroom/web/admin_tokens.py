@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -17,10 +18,12 @@ from rulebook.admintokens import (
     matches_slowly,
 )
 from rulebook.tokenfile import FollowedTokens
-from waitingroom.errors import ConfigurationError
+from waitingroom.errors import ConfigurationError, TooManyComparisons
 from waitingroom.memo import Memo
 
 _PROVEN_REMEMBERED = 64
+MOST_WAITING = 16
+"""Slow comparisons under way or waiting, each of about a second: more than one client alone may try at once."""
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +43,7 @@ class TokenFile:
         self._proven: Memo[TokenEntry] = Memo(_PROVEN_REMEMBERED)
         # One at a time: each takes up to 128 MiB.
         self._computing = asyncio.Semaphore(1)
+        self._comparisons = 0
 
     def find_made(self, token: str) -> TokenEntry | None:
         """Return the entry of a token that we made, which nobody can guess."""
@@ -47,7 +51,11 @@ class TokenFile:
         return find_by_digest(self._followed.entries, digest_of(token)) if could_be_made(token) else None
 
     async def find(self, token: str) -> TokenEntry | None:
-        """Return the entry whose token this is; whoever asks bounds how often, as people choose tokens that can be guessed."""
+        """Return the entry whose token this is; whoever asks bounds how often, as people choose tokens that can be guessed.
+
+        Raises:
+            TooManyComparisons: there is no room for one more.
+        """
         self._refresh()
         if not could_be_token(token):
             return None
@@ -56,9 +64,17 @@ class TokenFile:
         return found or await self._find_slowly(token, digest)
 
     async def _find_slowly(self, token: str, digest: str) -> TokenEntry | None:
-        for entry in self._followed.entries:
-            if entry.scrypt is None:
-                continue
+        slow = [entry for entry in self._followed.entries if entry.scrypt is not None]
+        if slow and self._comparisons >= MOST_WAITING:
+            raise TooManyComparisons(f"{self._comparisons} tokens are being compared already")
+        self._comparisons += 1
+        try:
+            return await self._compare(slow, token, digest)
+        finally:
+            self._comparisons -= 1
+
+    async def _compare(self, slow: Sequence[TokenEntry], token: str, digest: str) -> TokenEntry | None:
+        for entry in slow:
             async with self._computing:
                 matches = await asyncio.to_thread(matches_slowly, entry, token)
             if matches:
