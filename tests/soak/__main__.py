@@ -52,6 +52,7 @@ from tests.soak.drift import (
     ended,
 )
 from tests.soak.report import failures, page
+from tests.soak.sockets import inbound
 from tidegate.demo.errors import DemoError
 from tidegate.demo.sampling import EVERY_S, Sampler
 from tidegate.demo.shapes import Arrivals
@@ -62,6 +63,7 @@ _ARRIVALS_PER_S = FULL_RATE_PER_S + 1.0
 _LOOKS = 240
 """At the processes, over the whole run."""
 _SMALL = ("-P", small.__file__)
+_SOCKET_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _JUDGED = (STORE, ROOM, GATE, *SCALERS)
 
@@ -148,8 +150,9 @@ async def _watch(
 
 
 def _look(site: Site) -> Iterator[Sample]:
-    """Look at each process; one that ends meanwhile is left out."""
+    """Look at each process; one that ends meanwhile is left out. Connections which others hold open to it are not its files."""
     now_s = time.time()
+    of_others = {f"socket:[{inode}]" for inode in inbound(_socket_tables())}
     for name in _JUDGED:
         pids = [(name, site.pid(name))]
         if name in (ROOM, GATE):
@@ -157,10 +160,21 @@ def _look(site: Site) -> Iterator[Sample]:
         for process, pid in pids:
             try:
                 pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-                files = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+                files = sum(_target(file) not in of_others for file in Path(f"/proc/{pid}/fd").iterdir())
             except OSError:
                 continue
             yield Sample(now_s, process, pid, pages * _PAGE_BYTES, files)
+
+
+def _socket_tables() -> list[str]:
+    return [table.read_text(encoding="ascii") for table in map(Path, _SOCKET_TABLES) if table.exists()]
+
+
+def _target(file: Path) -> str:
+    try:
+        return str(file.readlink())
+    except FileNotFoundError:  # closed since
+        return ""
 
 
 def figures(soaked: Soaked) -> list[Figure]:

@@ -127,7 +127,8 @@ One limit holds for all processes: {memory_limit} KiB a minute. A worker meets {
 which this run was sure to show, in the process whose memory went up and down most ({restless}), is {smallest} KiB a minute, \
 {smallest_bytes} bytes for each buyer of a worker: the limit and twice the standard error of the slope (of the means of {pieces} \
 stretches, as neighbouring looks resemble each other). As to files, none may have {files_limit} more a minute: one that stays \
-open for every {files_buyers} buyers of a worker, {files_per_hour} an hour, would pass.
+open for every {files_buyers} buyers of a worker, {files_per_hour} an hour, would pass. A connection that a buyer or another \
+process holds open to it does not count until they have closed it: how many those are is theirs to say.
 
 | process | MiB at the opening | at half-time | at the end | KiB/min | files | files/min |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
