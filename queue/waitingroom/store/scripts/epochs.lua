@@ -35,9 +35,9 @@ local function put_back_order(seen)
   end
 end
 
--- A process offers what it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool, operated, order, config}.
--- Counters only grow, so whatever is higher than ours was lost here. Released places get a claim window anew; whether they were claimed may be
--- lost as well, so none of them is refunded.
+-- A process offers what it has seen, as {known = {{epoch, tail, released, settled, shift}, ...}, draw, pool, operated, order,
+-- config}. Counters only grow, so whatever is higher than ours was lost here. Released places get a claim window anew; whether they
+-- were claimed may be lost as well, so none of them is refunded.
 local function put_back(offered)
   if is_behind(offered) then
     note_loss()
