@@ -5,8 +5,9 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ class Valkey:
                     inner.unlink()
             elif path.suffix in {".rdb", ".aof"}:
                 path.unlink()
+
+
+@contextlib.contextmanager
+def own_valkey(**options: str) -> Iterator[Valkey]:
+    """Have a server for one test alone, which may kill it and start it again."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
+        server = Valkey(Path(folder), **options)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,10 +1,11 @@
-"""Programs which some tests need beside Python."""
+"""Programs and optional packages which some tests need."""
 
 import os
 import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -12,9 +13,19 @@ import pytest
 def need(binary: str) -> str:
     """Return the path of a program; without it the test is skipped, or fails where CI promises to have it installed."""
     path = shutil.which(binary, path=_where())
-    if path is not None:
-        return path
-    reason = f"{binary} is not installed"
+    if path is None:
+        _miss(binary)
+    return path
+
+
+def need_package(name: str) -> None:
+    """Go on only where an optional package is there; as `need` otherwise."""
+    if find_spec(name) is None:
+        _miss(name)
+
+
+def _miss(what: str) -> NoReturn:
+    reason = f"{what} is not installed"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

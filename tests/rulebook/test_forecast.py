@@ -15,6 +15,7 @@ from rulebook import Expected, Forecast, Memory, Missing, Observation, Value, de
 from rulebook.forecast import ForecastError, make_forecast
 from rulebook.history import SEASONS, History, HistoryTextError, begin_history
 from tests.rulebook.documents import NOW_S, rule
+from tests.tools import need_package
 
 DAY_S = 86400.0
 MIDNIGHT_S = NOW_S - NOW_S % DAY_S
@@ -69,7 +70,7 @@ def test_a_day_that_was_not_seen_gives_way_to_the_one_before() -> None:
 
 
 def test_holt_winters_expects_the_rush_too() -> None:
-    pytest.importorskip("statsmodels")
+    need_package("statsmodels")
     spec = asked(method="holtWinters")
     hour_before = MIDNIGHT_S + 3 * DAY_S + 9.6 * 3600
     expected = make_forecast(spec, lived(3 + 9.6 / 24), hour_before)

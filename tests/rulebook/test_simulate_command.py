@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.tools import need_package
 from tidegate.rules_simulate import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ def test_machines_get_json(trace: str) -> None:
 
 
 def test_the_plot_is_written(trace: str, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
+    need_package("matplotlib")
     file = tmp_path / "plot.svg"
     status, _, _ = run(
         RULE, "--trace", trace, "--service-rate", "50", "--against", "hpa", "--plot", str(file)

@@ -16,7 +16,6 @@ from waitingroom.store.connect import connect
 OTHERS = {
     # by client address, of which the crowd has one
     ("waitingroom.web.limits", "_CLIENTS_REMEMBERED"),
-    ("waitingroom.web.limits", "_ADDRESSES_REMEMBERED"),
     ("waitingroom.gate.trust", "_REMEMBERED"),
     # in the shop's process, of which there is none of ours
     ("waitingroom.middleware.renewals", "_REMEMBERED"),

@@ -1,25 +1,18 @@
 """A real Valkey for the room's tests: one server a session, emptied before each test."""
 
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from tests.stores import Valkey
+from tests.stores import own_valkey
 from waitingroom.store.connect import connect
 
 
 @pytest.fixture(scope="session")
 def store_url() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        try:
-            yield server.url
-        finally:
-            server.stop()
+    with own_valkey() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """P8: the draw's record outlives the store and every process: on disk, and with every buyer."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from rulebook import Onsale
-from tests.stores import Valkey
+from tests.stores import Valkey, own_valkey
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import KEYRING, device, onsale
 from waitingroom.drawfiles import DrawFiles
@@ -28,13 +27,8 @@ SHOP = {"rate": "0.01/s", "burst": 1, "claimWithin": "30s", "fallbackRate": "0.0
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        server = Valkey(Path(folder))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with own_valkey() as server:
+        yield server
 
 
 @asynccontextmanager

@@ -1,12 +1,10 @@
 """P8: the first process at a store that has lost its data knows nothing: the others tell it what was lost, and it counts."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.stores import Valkey
+from tests.stores import Valkey, own_valkey
 from tests.waitingroom.samples import device, onsale
 from tests.waitingroom.test_draw_kept import lose, process
 from waitingroom.room import Room
@@ -20,13 +18,8 @@ SHOP = {"rate": "0.01/s", "burst": 5, "claimWithin": "30s", "capacity": 5, "fall
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        server = Valkey(Path(folder), dbfilename="old.rdb")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with own_valkey(dbfilename="old.rdb") as server:
+        yield server
 
 
 async def set_fields(valkey: Valkey, **fields: str) -> None:

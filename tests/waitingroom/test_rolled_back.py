@@ -1,14 +1,12 @@
 """P8: a store that comes back with older data: the document, what operators set last and the order of the line stay in force."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.stores import Valkey
+from tests.stores import Valkey, own_valkey
 from tests.waitingroom.samples import device, onsale
 from tests.waitingroom.test_draw_kept import lose, process
 from waitingroom import room as rooms
@@ -25,13 +23,8 @@ SHOP = {"rate": "50/s", "burst": 5, "claimWithin": "30s"}
 
 @pytest.fixture
 def valkey() -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        server = Valkey(Path(folder), dbfilename="old.rdb")
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with own_valkey(dbfilename="old.rdb") as server:
+        yield server
 
 
 async def save(valkey: Valkey) -> None:

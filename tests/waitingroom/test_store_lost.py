@@ -1,15 +1,13 @@
 """P8: `kill -9` of the store, with or without its data: no place lost, no number issued twice, order kept."""
 
 import itertools
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from rulebook import Onsale
-from tests.stores import Valkey
+from tests.stores import Valkey, own_valkey
 from tests.waitingroom.samples import KEYRING, device, onsale
 from waitingroom.errors import StoreUnavailable
 from waitingroom.places import Place
@@ -30,17 +28,12 @@ def loss(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def valkey(loss: str) -> Iterator[Valkey]:
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        options = {
-            "all data kept": {"appendonly": "yes", "appendfsync": "always"},
-            "rolled back": {"dbfilename": "old.rdb"},
-        }
-        server = Valkey(Path(folder), **options.get(loss, {}))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    options = {
+        "all data kept": {"appendonly": "yes", "appendfsync": "always"},
+        "rolled back": {"dbfilename": "old.rdb"},
+    }
+    with own_valkey(**options.get(loss, {})) as server:
+        yield server
 
 
 class Hall:

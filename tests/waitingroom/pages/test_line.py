@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.waitingroom.pages.browsing import device
+from tests.waitingroom.samples import quiet_snapshot
 from waitingroom.eta import NO_ETA, TIMES_S, Eta
 from waitingroom.frames import Frames
 from waitingroom.pages.assets import FOLDER
@@ -58,26 +59,14 @@ def some_eta(rng: random.Random) -> Eta:
 def some_snapshot(rng: random.Random) -> Snapshot:
     """Return counters of one to three epochs, at any time of a sale."""
     epochs = sorted(rng.sample(range(1, 9), rng.randint(1, 3)))
-    return Snapshot(
+    return quiet_snapshot(
         at_s=NOW_S,
         lines=tuple(some_line(rng, epoch) for epoch in epochs),
         rate_per_s=rng.choice([0.0, 0.5, 20.0]),
-        rate_reason="ceiling",
-        burst=5,
-        capacity=None,
-        tokens=0.0,
-        sessions=0,
-        outstanding=0,
-        claimed=0,
-        no_shows=0,
-        late=0,
-        arrivals_per_s=0.0,
         released_per_s=rng.choice([0.0, 4.2]),
-        claimed_per_s=0.0,
         opens_at_s=rng.choice([None, NOW_S - 60, NOW_S, NOW_S + 60]),
         closes_at_s=rng.choice([None, None, NOW_S, NOW_S + 3600]),
         hold=rng.choice(["", "", 'a "reason"']),
-        draw_record="",
     )
 
 
