@@ -5,9 +5,10 @@ import json
 import pytest
 from redis.asyncio import Redis
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.store.connection import open_client
-from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
+from autoscaler.store.target_writer import TargetWriter
 from rulebook.coupling import US_PER_S, TargetSegment, targets_key
 
 KEY = targets_key("cactus")

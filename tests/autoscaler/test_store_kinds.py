@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.keeping.keeper import MemoryKey
 from autoscaler.store.connection import StoreClient, open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.memories import StoreMemories
-from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
+from autoscaler.store.target_writer import TargetWriter
 from rulebook.coupling import TargetSegment, targets_key
 from tests.certificates import make_certificate
 from tests.relays import listening, relay_to

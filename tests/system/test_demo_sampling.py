@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.instrumentation.events import AdmissionWritten
 from autoscaler.status import RuleStatus, status_json
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from tidegate.demo.records import TargetSample
 from tidegate.demo.sampling import target_of
 

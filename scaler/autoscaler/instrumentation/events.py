@@ -8,9 +8,9 @@ from typing import Protocol, TypeAlias
 
 import structlog
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.conditions import Condition
 from autoscaler.sources.base import Answer
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
