@@ -6,7 +6,8 @@ import pytest
 
 from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable, TargetError
-from autoscaler.instrumentation.events import Event, Instruments, RoundEnded, RuleScaled, StepFailed
+from autoscaler.instrumentation.events import Event, RoundEnded, RuleScaled, StepFailed
+from autoscaler.instrumentation.instruments import Instruments
 from rulebook.decision import Decision
 from rulebook.memory import Memory
 from rulebook.observation import Crowd, Missing, Observation, Value
