@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoscaler.console.audit import Audit
 from autoscaler.console.history import Chronicle
-from autoscaler.console.leaders import LeaderAddress
+from autoscaler.console.leaders import LeaderAddress, standing
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.seen import mark_of
@@ -23,7 +23,7 @@ from autoscaler.console.seldom import Seldom
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import TokenFile, may_act
-from autoscaler.console.views import ago, standing
+from autoscaler.console.views import ago
 from autoscaler.loop import RuleLoop
 from autoscaler.scaler import Scaler
 from rulebook.addresses import Networks, client_of, is_within
