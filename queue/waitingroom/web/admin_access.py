@@ -16,9 +16,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from rulebook.admintokens import Role, TokenEntry
-from waitingroom.errors import TooManyComparisons, WaitingRoomError
+from waitingroom.errors import ChangeRefused, TooManyComparisons, WaitingRoomError
 from waitingroom.gate.requestids import REQUEST_ID
-from waitingroom.store.operations import ChangeRefused
 from waitingroom.web.admin_documents import FORMS
 from waitingroom.web.admin_tokens import TokenFile
 from waitingroom.web.limits import ClientBuckets, Clients
