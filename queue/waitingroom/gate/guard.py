@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulebook import Onsale
+from rulebook.memo import Memo
 from waitingroom.errors import ConfigurationError
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.gate.readings import UnclearPath, canonical_path, readings
 from waitingroom.gate.reserved import ENTER_PATH
-from waitingroom.memo import Memo
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REMEMBERED = 4096

@@ -17,9 +17,9 @@ from rulebook.admintokens import (
     find_by_digest,
     matches_slowly,
 )
+from rulebook.memo import Memo
 from rulebook.tokenfile import FollowedTokens
 from waitingroom.errors import ConfigurationError, TooManyComparisons
-from waitingroom.memo import Memo
 
 _PROVEN_REMEMBERED = 64
 MOST_WAITING = 16
