@@ -79,7 +79,3 @@ class MoveRefused(WaitingRoomError):
 
 
 MOVE_REASONS = ("held", "moved", "entered", "exhausted", "code", "busy")
-
-
-class TooManyComparisons(WaitingRoomError):
-    """A token that somebody chose cannot be compared now: too many others are being compared."""
