@@ -111,17 +111,6 @@ class Guard:
         """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
         return self._hours(onsale).are_over(now_s)
 
-    def find(self, method: str, host: str, path: str) -> Onsale | None:
-        """Return the onsale whose pass this request needs, None where the way is free.
-
-        Raises:
-            UnclearPath: no pass can let this request through.
-        """
-        judgement = self.judge(method, host, path)
-        if judgement.refused:
-            raise UnclearPath(judgement.refused)
-        return judgement.onsale
-
     def _judge(self, method: str, host: str, path: str) -> Judgement:
         name = host_name(host)
         if name is None:
