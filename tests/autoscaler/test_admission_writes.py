@@ -9,7 +9,8 @@ from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.store.connection import open_client
 from autoscaler.store.target_writer import TargetWriter
-from rulebook.coupling import US_PER_S, TargetSegment, targets_key
+from rulebook.coupling import US_PER_S, targets_key
+from tests.segments import TargetSegment
 
 KEY = targets_key("cactus")
 

@@ -17,9 +17,10 @@ from autoscaler.store.connection import StoreClient, open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.memories import StoreMemories
 from autoscaler.store.target_writer import TargetWriter
-from rulebook.coupling import TargetSegment, targets_key
+from rulebook.coupling import targets_key
 from tests.certificates import make_certificate
 from tests.relays import listening, relay_to
+from tests.segments import TargetSegment
 from tests.stores import Cluster, SentinelServer, TcpValkey, eventually, free_ports
 from tests.waitingroom.test_store_users import IN_CLUSTER, RIGHTS, USER
 

@@ -29,7 +29,7 @@ class TargetWriter:
         arguments = (
             target.rule,
             target.term,
-            # `repr` is how the segment's own encoding writes a rate, so that equal rates are equal texts.
+            # Equal rates are equal texts, by which the script knows a target that is in force already.
             repr(float(target.rate_per_s)),
             "" if target.capacity is None else target.capacity,
             target.reason,
