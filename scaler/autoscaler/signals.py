@@ -97,6 +97,11 @@ class SignalReader:
         """Return the latest forecast, or why there is none; None where the rule asks for none."""
         return None if self._forecaster is None else await self._forecaster.foresee(deadline_s)
 
+    def follow_clock(self, by_s: float) -> None:
+        """Take note that the system clock was corrected by so many seconds."""
+        if self._forecaster is not None:
+            self._forecaster.follow_clock(by_s)
+
     def remember(self, observation: Observation, decision: Decision, now_s: float) -> None:
         """Add what the signal that is forecast was compared by in this round, if it could be read."""
         if self._forecaster is None:
