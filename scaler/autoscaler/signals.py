@@ -58,6 +58,8 @@ class SignalReader:
         forecaster: Forecaster | None = None,
     ) -> None:
         signals = rule.spec.signals
+        self.exposition = exposition
+        """Holds the windows of counters and histograms; a reader of the rule's next form goes on with it."""
         self._spec = rule.spec
         self._forecaster = forecaster
         self._prometheus: _Batch[PrometheusQuery] | None = None

@@ -38,6 +38,9 @@ class ExpositionSource:
         metrics = {_metric(query) for query in queries}
         fetched = await fetch_pages(self._http, distinct, metrics, deadline_s, self._clock)
         pages = {page.url: page for page in fetched}
+        # The rule may have been written anew: a query that is no longer asked has no window to go on with.
+        for gone in self._histories.keys() - {_identity(query) for query in queries}:
+            del self._histories[gone]
         return [
             self._answer(query, [pages[url] for url in some])
             for query, some in zip(queries, urls, strict=True)
