@@ -68,5 +68,5 @@ def _reading(told: Mapping[str, Any]) -> Reading:
         )
     value = told.get("value")
     if value is None:
-        return Missing(str(told.get("missing", "no reading")))
+        return Missing(str(told.get("missing", "no reading")), told.get("answered") is True)
     return Value(float(value), 0.0)

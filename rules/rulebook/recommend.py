@@ -38,7 +38,7 @@ class Recommendations:
     """One recommendation a signal, in the document's order; `missing` says why for those that could not be read."""
 
     each: tuple[Recommendation, ...]
-    missing: tuple[tuple[str, str], ...]
+    missing: tuple[tuple[str, Missing], ...]
     deadlines: tuple[CrowdDeadline, ...]
 
 
@@ -56,7 +56,7 @@ def recommend(
         reading = read(signal, observation, now_s)
         deadline_s = memory.deadline(signal.name)
         if isinstance(reading, Missing):
-            missing.append((signal.name, reading.reason))
+            missing.append((signal.name, reading))
             each.append(_without_data(signal, reading))
         elif isinstance(reading, Crowd):
             recommendation, deadline_s = _of_crowd(

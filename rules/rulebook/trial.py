@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from rulebook.decision import Decision, decide
 from rulebook.errors import RulebookError, UnitError, shorten
@@ -17,6 +18,9 @@ from rulebook.observation import Crowd, Missing, Observation, OnsaleTimes, Readi
 from rulebook.rule import ScalingRule
 from rulebook.units import parse_amount
 from rulebook.validation import closest
+
+_GAPS: Final = ("missing", "failed")
+"""No number, as the source has none, or as it does not answer."""
 
 
 class TrialError(RulebookError, ValueError):
@@ -54,9 +58,13 @@ def try_rule(documents: Documents, name: str | None, given: TrialInput, now_s: f
     kinds = {signal.name: signal.onsale for signal in rule.spec.signals}
     readings: dict[str, Reading] = {}
     for signal, text in _pairs(given.values, rule):
-        if kinds[signal] is not None and text != "missing":
+        gap = text in _GAPS
+        if kinds[signal] is not None and not gap:
             raise TrialError(f"{signal} reads a crowd: write --crowd {signal}=BACKLOG,ARRIVALS/s")
-        readings[signal] = Missing("as written") if text == "missing" else Value(_amount(signal, text), now_s)
+        if gap:
+            readings[signal] = Missing("as written", answered=text == "missing")
+        else:
+            readings[signal] = Value(_amount(signal, text), now_s)
     for signal, text in _pairs(given.crowds, rule):
         onsale = kinds[signal]
         if onsale is None:

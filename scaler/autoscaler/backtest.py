@@ -17,7 +17,7 @@ from rulebook.signals import ExpositionQuery, OnsaleSignal, SignalSpec
 from rulebook.simulation import Recorded
 from rulebook.units import format_duration
 
-NOT_RECORDED = Missing("nothing was recorded")
+NOT_RECORDED = Missing("nothing was recorded", answered=True)
 ARRIVALS_OVER = "1m"
 
 _KUBE_STATE = {"Deployment": "deployment", "StatefulSet": "statefulset", "ReplicaSet": "replicaset"}

@@ -132,7 +132,7 @@ def _answer_json(answer: Answer) -> Json:
             "at": reading.at_s,
         }
     else:
-        found = {"missing": reading.reason}
+        found = {"missing": reading.reason, "answered": reading.answered}
     return {**found, "note": answer.note}
 
 

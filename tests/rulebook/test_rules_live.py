@@ -110,6 +110,17 @@ def test_a_crowd_is_decided_on_as_by_the_loop(
     assert said in " ".join([live.reason, *(step.detail for step in live.steps)])
 
 
+@pytest.mark.parametrize(("answered", "said"), [(True, "4 -> "), (False, "stays at 4 (hold)")])
+def test_a_source_that_fails_is_told_from_one_that_has_nothing(
+    scaler: str, monkeypatch: pytest.MonkeyPatch, answered: bool, said: str
+) -> None:
+    latency = {"missing": "HTTP 503", "answered": answered}
+    signals = {"requests": {"value": 20.0, "at": 1.0}, "latency": latency}
+    monkeypatch.setitem(STATUS["rules"]["web"], "signals", signals)
+    _, output, _ = explain("web", "--live", scaler)
+    assert output.startswith(said)
+
+
 @pytest.mark.parametrize(
     ("example", "path", "message"),
     [
