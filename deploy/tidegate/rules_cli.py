@@ -111,7 +111,7 @@ def rules_explain(
         list[str] | None,
         typer.Option(
             "--value",
-            help="What a signal reads: requests=400, latency=450ms, jobs=missing, jobs=failed (its source is).",
+            help="What a signal reads: requests=400, latency=450ms, jobs=missing, jobs=failed.",
         ),
     ] = None,
     crowds: Annotated[
