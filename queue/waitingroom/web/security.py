@@ -94,7 +94,7 @@ class Shield:
         wait_s = self._joins.take(request)
         if wait_s == 0.0:
             return None
-        self._report_limit("joins_limited", request)
+        self._report_limit(request, joins=True)
         return problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many joins",
@@ -107,7 +107,7 @@ class Shield:
         wait_s = self._claims.take(request)
         if wait_s == 0.0:
             return None
-        self._report_limit("claims_limited", request)
+        self._report_limit(request, joins=False)
         return problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many tries",
@@ -164,13 +164,14 @@ class Shield:
         except Exception:
             return self.defect(request)
 
-    def _report_limit(self, event: str, request: web.BaseRequest) -> None:
+    def _report_limit(self, request: web.BaseRequest, *, joins: bool) -> None:
         """Say so once a minute: many buyers of one address may mean a proxy that is missing among the trusted ones."""
         now_s = time.monotonic()
         if now_s >= self._report_after_s:
             self._report_after_s = now_s + _REPORT_EVERY_S
             client = self._clients.client(request.remote, request.headers)
-            log.warning(event, client=client, advice="is this a proxy? then name it a trusted one")
+            advice = "is this a proxy? then name it a trusted one"
+            log.warning("joins_limited" if joins else "claims_limited", client=client, advice=advice)
 
     async def _read_body(self, request: web.Request) -> web.Response | None:
         """Read the whole body (the application bounds its size), so that no handler waits for a slow client."""
