@@ -7,7 +7,6 @@ are float64, as in Go, so that every ceiling falls where the HPA's falls: 20001 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -42,14 +41,6 @@ def ceil_count(replicas: float) -> int:
     if replicas >= MAX_REPLICAS:
         return MAX_REPLICAS
     return math.ceil(max(replicas, -float(MAX_REPLICAS)))
-
-
-def add_up(amounts: Iterable[int]) -> int:
-    """Add amounts; the sum stops at 2^63 - 1."""
-    total = 0
-    for amount in amounts:
-        total = min(total + amount, MAX_AMOUNT)
-    return total
 
 
 def of_total(usage: int, target: int, current: int, ready: int, tolerance: Tolerance) -> Usage:

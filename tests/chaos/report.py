@@ -11,11 +11,21 @@ from datetime import UTC, datetime
 
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.sale import REPLICAS, site_ceiling
-from tests.chaos.verdict import RECOVERED_SHARE, SETTLED_AFTER_S, WINDOW_S, Verdict, Violation
+from tests.chaos.verdict import (
+    RECOVERED_SHARE,
+    SETTLED_AFTER_S,
+    WINDOW_S,
+    Verdict,
+    Violation,
+    hidden_standstill_s,
+)
+from tidegate.demo.sampling import EVERY_S
 
 _EVIDENCE_INDENT = "\n      "
 _COUNTED = ("lost_places", "double_claims", "order_violations", "over_admitted")
-_MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s")
+_MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s", "first_turn_s")
+_ADDED_LATER = {"first_turn_s": None}
+"""What lines written by earlier versions lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +100,8 @@ def read_line(line: str) -> Played:
             Violation(each["promise"], each["count"], tuple(each["evidence"]))
             for each in fields["violations"]
         )
-        verdict = Verdict(violations, **{name: fields[name] for name in _MEASURED})
+        measured = _ADDED_LATER | fields
+        verdict = Verdict(violations, **{name: measured[name] for name in _MEASURED})
     return Played(
         FAULTS[fields["fault"]],
         fields["seed"],
@@ -112,7 +123,7 @@ def told(one: Played) -> str:
         return f"{head}BROKEN OFF: {one.broken_off}"
     text = (
         f"{head}{'held' if verdict.held else 'BROKEN'}; released meanwhile {_share(verdict.share_during)}, "
-        f"back after {_seconds(verdict.recovery_s)}"
+        f"first turn after {_turn(verdict.first_turn_s)}, back after {_seconds(verdict.recovery_s)}"
     )
     for each in verdict.violations:
         evidence = "".join(_EVIDENCE_INDENT + line for line in each.evidence)
@@ -129,12 +140,16 @@ def page(played: Sequence[Played], origin: str) -> str:
     for one in played:
         if not one.replaced:
             by_fault.setdefault(one.fault.name, []).append(one)
+    ceiling = site_ceiling()
     return _PAGE.format(
         origin=f"{origin} {_settings(played)}",
         rows="\n".join(_row(sales) for sales in by_fault.values()),
         failures=_failures(played),
         replicas=REPLICAS,
-        ceiling=site_ceiling().rate_per_s,
+        ceiling=ceiling.rate_per_s,
+        hidden=f"{hidden_standstill_s(ceiling):.2f}",
+        looks=f"{1 / EVERY_S:g}",
+        two_looks=f"{2 * EVERY_S:g}",
         share=f"{RECOVERED_SHARE:.0%}",
         window=f"{WINDOW_S:g}",
         settled=f"{SETTLED_AFTER_S:g}",
@@ -180,8 +195,9 @@ def _row(sales: Sequence[Played]) -> str:
     seeds = ", ".join(str(one.seed) for one in sales)
     head = f"| `{fault.name}` | {fault.title}"
     if not verdicts:
-        return f"{head} | {seeds} | {sales[0].skipped or 'broken off'} | | | | | |"
+        return f"{head} | {seeds} | {sales[0].skipped or 'broken off'} | | | | | | |"
     recovery = _worst((verdict.recovery_s for verdict in verdicts), max)
+    turn = _worst((verdict.first_turn_s for verdict in verdicts), max)
     share = _worst((verdict.share_during for verdict in verdicts), min)
     counts = [max(getattr(verdict, name) for verdict in verdicts) for name in _COUNTED]
     others = sorted({each.promise for verdict in verdicts for each in verdict.violations})
@@ -189,7 +205,8 @@ def _row(sales: Sequence[Played]) -> str:
     if len(verdicts) < len(sales):
         note += f" **{len(sales) - len(verdicts)} of {len(sales)} were broken off.**"
     return (
-        f"{head}{note} | {seeds} | {_share(share)} | {_seconds(recovery)} | {' | '.join(map(str, counts))} |"
+        f"{head}{note} | {seeds} | {_share(share)} | {_turn(turn)} | {_seconds(recovery)} "
+        f"| {' | '.join(map(str, counts))} |"
     )
 
 
@@ -206,6 +223,10 @@ def _rounded(value: float | None) -> float | None:
 
 def _seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f} s"
+
+
+def _turn(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.1f} s"
 
 
 def _share(value: float | None) -> str:
@@ -231,13 +252,21 @@ tells, as it falls with each fault, but never counts for more than the {replicas
 Besides, everybody who stays has to be served, nobody inside may be turned away by the gate, no session may have two \
 users, and no process may log a traceback.
 
-*Meanwhile* is how much of the rate was released while the fault lasted. *Recovery* is the time by the store's clock \
-from the end of the fault until at least {share} of the rate is released again, measured over {window} s, and stays so: \
-a dip within {settled} s after the fault belongs to it. The end is when all that others than Tidegate have to do was \
-done (the process started again or thawed, the network mended, the disk emptied). Of several seeds the worst counts.
+*Meanwhile* is how much of the rate was released while the fault lasted. The times are by the store's clock, from the \
+end of the fault, which is when all that others than Tidegate have to do was done (the process started again or thawed, \
+the network mended, the disk emptied):
 
-| fault | what happens | seeds | meanwhile | recovery | lost | twice | order | too many |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+- *first turn*: how long the line stood still, until a turn was told again. The room's count is looked at {looks} times a \
+second, so that this reads up to two looks longer than it was ({two_looks} s where the room answers at once) and never \
+shorter, also where the line did not stand still at all;
+- *recovery*: until at least {share} of the rate is released again, measured over {window} s, and stays so: a dip within \
+{settled} s after the fault belongs to it. A bucket that was full makes up for a standstill of up to {hidden} s, which \
+shows only as a late first turn, and not at all where it begins later.
+
+Of several seeds the worst counts.
+
+| fault | what happens | seeds | meanwhile | first turn | recovery | lost | twice | order | too many |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
 {origin} A seed decides who comes when, when the fault falls, and \

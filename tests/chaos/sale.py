@@ -43,10 +43,10 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
         crowd = await send_crowd(site, buyers=_buyers(fault), seconds=fault.sale_s * 0.75, seed=seed)
         striking: asyncio.Task[Struck] | None = None
         deadline_s = site.stack.opens_s + fault.sale_s + _OVER_WITHIN_S
-        async with crowd.going():
+        async with sampler.watching(), crowd.going():
             try:
                 while not (crowd.child.ended and _is_over(striking)) and time.time() < deadline_s:
-                    await asyncio.gather(sampler.sample(), asyncio.sleep(EVERY_S))
+                    await asyncio.sleep(EVERY_S)
                     site.stack.check()
                     served = crowd.progress.served if crowd.progress is not None else 0
                     if striking is None and served >= strikes_at:

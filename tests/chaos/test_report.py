@@ -13,7 +13,7 @@ from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.report import Played, Setting, line_of, page, read_line, setting_now, told
 from tests.chaos.verdict import Verdict, Violation
 
-GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25)
+GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25, 0.75)
 BROKEN = replace(
     GOOD,
     violations=(Violation("no place is lost", 2, ("buyer 3", "buyer 7")),),
@@ -30,14 +30,14 @@ def test_of_several_seeds_the_worst_counts() -> None:
         [Played(FROZEN, 1, GOOD), Played(FROZEN, 2, replace(GOOD, recovery_s=3.0, share_during=0.25))], "it"
     )
     (row,) = [line for line in text.splitlines() if line.startswith("| `")]
-    assert row.endswith("| 25% | 3.0 s | 0 | 0 | 0 | 0 |")
+    assert row.endswith("| 25% | 0.8 s | 3.0 s | 0 | 0 | 0 | 0 |")
     assert "| 1, 2 | 25% |" in row
     assert "it 2 sales; " in text
 
 
 def test_a_recovery_that_could_not_be_measured_is_the_worst() -> None:
     text = page([Played(FROZEN, 1, GOOD), Played(FROZEN, 2, replace(GOOD, recovery_s=None))], "it")
-    assert "| 50% | - | 0 |" in text
+    assert "| 50% | 0.8 s | - | 0 |" in text
 
 
 def test_a_broken_promise_stands_in_the_page_and_in_the_line() -> None:
@@ -68,6 +68,29 @@ def test_what_was_written_down_is_read_as_it_was(one: Played) -> None:
     assert read_line(line_of(one)) == one
 
 
+def test_the_longest_standstill_of_several_seeds_counts() -> None:
+    sales = [Played(FROZEN, 1, replace(GOOD, first_turn_s=1.5)), Played(FROZEN, 2, GOOD)]
+    assert "| 1, 2 | 50% | 1.5 s | 1.2 s |" in page(sales, "it")
+    assert "first turn after 1.5 s, back after 1.2 s" in told(sales[0])
+
+
+def test_of_a_sale_whose_line_is_older_the_first_turn_was_not_measured() -> None:
+    fields = json.loads(line_of(Played(FROZEN, 1, GOOD)))
+    del fields["first_turn_s"]
+    older = read_line(json.dumps(fields))
+    assert older == Played(FROZEN, 1, replace(GOOD, first_turn_s=None))
+    assert "| 1, 2 | 50% | not measured | 1.2 s |" in page([older, Played(FROZEN, 2, GOOD)], "it")
+
+
+def test_the_page_says_what_a_recovery_does_not_show_and_how_closely_was_looked() -> None:
+    text = page([Played(FROZEN, 1, GOOD)], "it")
+    assert "A bucket that was full makes up for a standstill of up to 1.55 s, which shows" in text
+    assert (
+        "looked at 5 times a second, so that this reads up to two looks longer than it was (0.4 s where"
+        in text
+    )
+
+
 def test_a_page_of_several_runs_names_no_command_that_made_it(tmp_path: Path) -> None:
     files = [tmp_path / "one.json", tmp_path / "two.json"]
     for file, seed in zip(files, (1, 2), strict=True):
@@ -94,7 +117,7 @@ def test_the_page_tells_how_busy_the_machine_was_in_each_sale() -> None:
 def test_a_sale_that_was_replaced_is_told_of_and_does_not_count(tmp_path: Path) -> None:
     sales = [Played(FROZEN, 1, BROKEN, replaced="the crowd was too small"), Played(FROZEN, 1, GOOD)]
     text = page(sales, "it")
-    assert "| 1 | 50% | 1.2 s | 0 | 0 | 0 | 0 |" in text
+    assert "| 1 | 50% | 0.8 s | 1.2 s | 0 | 0 | 0 | 0 |" in text
     assert (
         "- `store-frozen`, seed 1: no place is lost: 2 times (buyer 3). Not counted above: the crowd was too small."
         in text

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.verdict import STRETCH, Run, Struck, Verdict, fastest_stretch, judge, recovery_s
+from tests.chaos.verdict import (
+    STRETCH,
+    Run,
+    Struck,
+    Verdict,
+    fastest_stretch,
+    first_turn_s,
+    hidden_standstill_s,
+    judge,
+    recovery_s,
+)
 from tests.system.demo_builders import OPENS, a_buyer, a_checkout, seen
 from tidegate.demo.figures import Evidence
 from tidegate.demo.overadmission import Ceiling
@@ -86,6 +96,7 @@ def test_a_whole_log_breaks_no_promise() -> None:
     assert counts == (0, 0, 0, 0)
     assert (verdict.target_per_s, verdict.share_during) == (RATE_PER_S, 0.0)
     assert verdict.recovery_s == pytest.approx(0.0, abs=0.25)
+    assert verdict.first_turn_s == pytest.approx(0.2)
 
 
 BROKEN_BUYERS = {
@@ -235,3 +246,44 @@ def test_what_was_lost_and_put_back_is_not_released_twice() -> None:
     middle = next(index for index, sample in enumerate(rates) if sample.as_of_s > OPENS + 10)
     rates[middle] = replace(rates[middle], released=0)
     assert look(rates=rates).held
+
+
+def after_a_standstill(gap_s: float, burst: int) -> list[RateSample]:
+    """A fault that ends at 8 s, after which nobody is released for a while, and then a full bucket at once."""
+    again_s = 8 + gap_s
+    bucketful = (again_s, again_s + 0.2, burst * 5.0)
+    return samples((0, 5, RATE_PER_S), (5, again_s, 0), bucketful, (again_s + 0.2, END_S, RATE_PER_S))
+
+
+@pytest.mark.parametrize("gap_s", [0.4, 1.0, 1.2])
+def test_a_standstill_that_a_full_bucket_makes_up_for_shows_as_a_late_first_turn(gap_s: float) -> None:
+    burst = 12
+    assert gap_s < hidden_standstill_s(Ceiling(RATE_PER_S, burst))
+    verdict = look(rates=after_a_standstill(gap_s, burst))
+    assert verdict.recovery_s == 0.0
+    assert verdict.first_turn_s == pytest.approx(gap_s + 0.2)
+
+
+def test_a_standstill_longer_than_a_full_bucket_makes_up_for_is_a_recovery_too() -> None:
+    burst = 12
+    gap_s = hidden_standstill_s(Ceiling(RATE_PER_S, burst)) + 0.5
+    recovery = look(rates=after_a_standstill(gap_s, burst)).recovery_s
+    assert recovery is not None
+    assert recovery > 0.0
+
+
+def test_a_turn_before_the_end_of_the_fault_is_not_taken_for_the_first_one_after_it() -> None:
+    going_on = samples((0, 8, RATE_PER_S), (8, 9.4, 0), (9.4, END_S, RATE_PER_S))
+    # The sample at 8.0 s tells of turns since the one at 7.8 s, and the fault has ended in between.
+    assert first_turn_s(going_on, OPENS + 7.9) == pytest.approx(1.7)
+
+
+def test_what_is_lost_and_put_back_after_the_fault_is_no_turn() -> None:
+    lost = samples((0, 5, RATE_PER_S), (5, 10, 0), (10, END_S, RATE_PER_S))
+    empty = [replace(s, released=0) if 8 <= s.as_of_s - OPENS < 9 else s for s in lost]
+    assert first_turn_s(empty, OPENS + 8) == pytest.approx(2.2)
+
+
+def test_where_nobody_is_called_any_more_there_is_no_first_turn() -> None:
+    assert first_turn_s(samples((0, 5, RATE_PER_S), (5, END_S, 0)), OPENS + 8) is None
+    assert first_turn_s(HEALTHY, OPENS + END_S) is None

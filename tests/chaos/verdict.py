@@ -1,4 +1,5 @@
-"""What came of one sale: which promises were broken and what the buyers concerned saw, and how long the recovery took.
+"""What came of one sale: which promises were broken and what the buyers concerned saw, and how long the line stood still
+and the recovery took.
 
 Counted by the demo's own checks from what buyers saw, what the shop logged and what the room told in public. The rate which it
 told counts no further than what is known from outside that the shop can take. Pure.
@@ -7,11 +8,12 @@ told counts no further than what is known from outside that the shop can take. P
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from operator import itemgetter
 
 from tidegate.demo.figures import Evidence, double_claims, lost_places, shared_sessions
 from tidegate.demo.ordering import called_too_early
@@ -78,7 +80,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of it. Times in seconds; None where there was nothing to measure."""
+    """What came of it. Times in seconds; None where there was nothing to measure, or nobody measured it."""
 
     violations: tuple[Violation, ...]
     lost_places: int
@@ -88,6 +90,7 @@ class Verdict:
     target_per_s: float | None
     share_during: float | None
     recovery_s: float | None
+    first_turn_s: float | None = None
 
     @property
     def held(self) -> bool:
@@ -122,6 +125,7 @@ def judge(run: Run) -> Verdict:
         target_per_s=target,
         share_during=_share_during(rates, struck, target),
         recovery_s=back_s,
+        first_turn_s=None if struck is None else first_turn_s(rates, struck.until_s),
     )
 
 
@@ -154,7 +158,8 @@ def wrongs_of(run: Run) -> list[Violation]:
 def recovery_s(rates: Sequence[RateSample], until_s: float, target_per_s: float) -> float | None:
     """Return after how long the rate of release was back for good, from the end of the fault on; None if it never was.
 
-    Some faults show later than they end, as a target holds for a while: the last dip within `SETTLED_AFTER_S` counts.
+    Some faults show later than they end, as a target holds for a while: the last dip within `SETTLED_AFTER_S` counts. A short
+    standstill does not show where the bucket was full (`hidden_standstill_s`).
     """
     spells = _spells(rates, until_s)
     good = [released >= RECOVERED_SHARE * target_per_s * length_s for _, length_s, released in spells]
@@ -165,6 +170,22 @@ def recovery_s(rates: Sequence[RateSample], until_s: float, target_per_s: float)
         return 0.0
     back = next((i for i in range(dips[-1], len(spells)) if good[i]), None)
     return None if back is None else spells[back][0] - until_s
+
+
+def first_turn_s(rates: Sequence[RateSample], until_s: float) -> float | None:
+    """Return how long after the end of the fault the next turn was told at the latest; None if there was none.
+
+    The first sample from then on may tell of turns that came before the end, so only what is beyond it counts: the line stood
+    still for no longer than this, and for at the most two samples less.
+    """
+    steps = _steps(rates)
+    after = steps[bisect_left(steps, until_s, key=itemgetter(0)) :]
+    return next((at_s - until_s for at_s, released in after if released > after[0][1]), None)
+
+
+def hidden_standstill_s(ceiling: Ceiling) -> float:
+    """Return how long the line can stand still in a window of `recovery_s` without showing: a full bucket makes up for it."""
+    return (1.0 - RECOVERED_SHARE) * WINDOW_S + ceiling.burst / ceiling.rate_per_s
 
 
 def _spells(rates: Sequence[RateSample], until_s: float) -> list[tuple[float, float, int]]:

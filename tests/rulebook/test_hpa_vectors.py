@@ -1,4 +1,8 @@
-"""P9: every HPA vector gives the expected result, by the very functions that decide() uses."""
+"""P9: every HPA vector gives the expected result, by the very functions that decide() uses.
+
+But for metrics of single pods, which no rule has: `resource_utilization`, and of `usage_ratio` the metric kind `pods_average`.
+Those run `hpa_pods`, which stands beside this test and takes its arithmetic from `rulebook.ratio`.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +23,9 @@ from rulebook.behavior import (
 )
 from rulebook.events import ScaleEvent, change_within, store_event
 from rulebook.memory import TimedRecommendation
-from rulebook.pods import NoUsageError, Pod, count_ready, of_average, of_utilization
-from rulebook.ratio import Tolerance, add_up, of_share, of_total
+from rulebook.ratio import Tolerance, of_share, of_total
 from rulebook.stabilisation import stabilise_default, stabilise_windows
+from tests.rulebook.hpa_pods import NoUsageError, Pod, add_up, count_ready, of_average, of_utilization
 
 NOW_S = 1_800_000_000.0
 OWN = Path(__file__).parent / "data" / "hpa-vectors"

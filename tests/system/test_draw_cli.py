@@ -1,4 +1,4 @@
-"""`tidegate draw verify` against a saved answer, and a verifier written from the documentation alone."""
+"""P6: `tidegate draw verify` against a saved answer, and a verifier written from the documentation alone."""
 
 import hashlib
 import hmac
@@ -10,10 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from typer.testing import CliRunner
 
+from tests.waitingroom.any_draw import Sought, sought
 from tests.waitingroom.samples import KEYRING
+from tidegate.cli import app
+from tidegate.draw_cli import DrawUnreadable
 from waitingroom.draw import make_draw, mix_beacon
-from waitingroom.drawrecord import Beacon, DrawRecord, sign_record
+from waitingroom.drawrecord import Beacon, DrawnPool, DrawRecord, sign_record, verify_record
 from waitingroom.passes import public_keys
 
 SEED = "11" * 32
@@ -93,6 +98,56 @@ def test_the_documented_vector_of_a_beacon_is_the_real_one() -> None:
     assert key.hex() in text
     draw = make_draw(key, "cactus", 10)
     assert " ".join(str(draw.position(n)) for n in range(1, 11)) in text
+
+
+def documented(one: Sought) -> int | None:
+    """Follow docs/draw.md: where a place stands, None if it took no part."""
+    record, key = one.record, bytes.fromhex(one.record.seed)
+    if record.beacon is not None:
+        key = documented_key(key, record.onsale, record.beacon.source, record.beacon.value)
+    if one.number > dict(record.pool)[one.epoch]:
+        return None
+    before = sum(size for epoch, size in record.pool if epoch < one.epoch)
+    whole = sum(size for _, size in record.pool)
+    return documented_position(key, record.onsale, whole, before + one.number)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("draw")
+    (folder / "keys.json").write_text(json.dumps(public_keys(KEYRING).as_dict(private=False)))
+    return folder
+
+
+@given(one=sought())
+def test_of_any_draw_room_command_and_documentation_say_the_same(folder: Path, one: Sought) -> None:
+    record = one.record
+    text = sign_record(record, KEYRING)
+    assert verify_record(text, KEYRING.pass_keys) == record
+    assert one.position == documented(one)
+
+    told = {"source": record.beacon.source, "value": record.beacon.value} if record.beacon else None
+    answer = {"onsale": record.onsale, "commitment": record.commitment, "beacon": told, "record": text}
+    (folder / "draw.json").write_text(json.dumps(answer))
+    place = ["--epoch", str(one.epoch), "--number", str(one.number)]
+    looked_up = [f"--beacon={record.beacon.value}"] if record.beacon else []
+    command = ["draw", "verify", str(folder / "draw.json"), "--keys", str(folder / "keys.json")]
+    if one.position is None:
+        assert isinstance(CliRunner().invoke(app, [*command, *place]).exception, DrawUnreadable)
+        return
+    for shown, status in ((one.position, 0), (one.position + 1, 1)):
+        compared = ["--position", str(shown), *looked_up, "--json"]
+        done = CliRunner().invoke(app, [*command, *place, *compared])
+        assert (done.exit_code, json.loads(done.stdout)["position"]) == (status, one.position)
+
+
+@given(one=sought())
+def test_in_any_draw_each_who_took_part_stands_alone(one: Sought) -> None:
+    pool = DrawnPool(one.record)
+    positions = [
+        pool.position(epoch, number) for epoch, size in one.record.pool for number in range(1, size + 1)
+    ]
+    assert sorted(position or 0 for position in positions) == list(range(1, one.record.size + 1))
 
 
 def test_a_position_drawn_with_a_beacon_is_confirmed(tmp_path: Path) -> None:

@@ -12,14 +12,22 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from redis.asyncio import Redis
 
 from rulebook import Onsale
+from waitingroom.audit import Action
 from waitingroom.room import Room
 from waitingroom.serve import serving
 from waitingroom.settings import ListenAddress, QueueSettings
+from waitingroom.store.operations import OnsaleOperations
 
 JSON = {"Accept": "application/json"}
 HTML = {"Accept": "text/html"}
+
+
+async def open_doors(client: Redis, name: str = "cactus") -> None:
+    """Open an onsale now, as an operator does: who has to see it before has all the time that this machine takes."""
+    await OnsaleOperations(client, name).change(Action("ann", "test", "request-1"), "open")
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ import aiohttp
 from redis.asyncio import Redis
 from yarl import URL
 
-from tests.waitingroom.living import HTML, Living, living
+from tests.waitingroom.living import HTML, Living, living, open_doors
 from tests.waitingroom.samples import onsale
 
 SHOP = "http://127.0.0.1:3000/cactus"  # on the host of room and gate: cookies of one are cookies of all
@@ -245,7 +245,7 @@ async def test_a_copied_pass_admits_no_second_device(tmp_path: Path, store_url: 
 async def test_the_opening_draws_the_prequeue_and_publishes_the_record(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
-    sale = onsale(opens_in_s=1.5, order="draw", admission=FAST)
+    sale = onsale(opens_in_s=3_600, order="draw", admission=FAST)
     async with living(tmp_path, store_url, sale) as here:
         buyers = [here.buyer() for _ in range(8)]
         try:
@@ -255,6 +255,7 @@ async def test_the_opening_draws_the_prequeue_and_publishes_the_record(
             async with buyers[0].get(f"{here.room}/cactus/draw") as answer:
                 before = await answer.json()
             assert before["record"] is None
+            await open_doors(client)
             statuses = [await wait_for_turn(buyer, here) for buyer in buyers]
             assert sorted(status["position"] for status in statuses) == list(range(1, 9))
             async with buyers[0].get(f"{here.room}/cactus/draw") as answer:

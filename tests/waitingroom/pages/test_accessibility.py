@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 from redis.asyncio import Redis
 
-from tests.waitingroom.living import living
+from tests.waitingroom.living import living, open_doors
 from tests.waitingroom.pages.browsing import (
     DESK,
     PATIENCE_MS,
@@ -155,9 +155,11 @@ async def test_the_keyboard_alone_operates_everything(
 async def test_the_keyboard_alone_checks_the_draw(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:
-    async with living(tmp_path, store_url, onsale(opens_in_s=3, order="draw", admission=SHUT)) as here:
+    async with living(tmp_path, store_url, onsale(opens_in_s=3_600, order="draw", admission=SHUT)) as here:
         await crowd(client, here, 5)
         page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        await open_doors(client)
         await state_is(page, "waiting")
         await tab_to(page, "Check how your place was drawn")
         await page.keyboard.press("Enter")

@@ -2,15 +2,20 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import Phase, given, settings
 from playwright.async_api import Browser, Page, expect
 from redis.asyncio import Redis
 
-from tests.waitingroom.living import Living, living
+from tests.waitingroom.any_draw import Sought, sought
+from tests.waitingroom.living import Living, living, open_doors
 from tests.waitingroom.pages.browsing import PATIENCE_MS, SHUT, crowd, open_page, state_is
-from tests.waitingroom.samples import onsale
+from tests.waitingroom.samples import KEYRING, onsale
 from waitingroom.draw import make_draw, mix_beacon
+from waitingroom.drawrecord import sign_record
+from waitingroom.passes import public_keys
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 COMPUTE = """async ([address, record, sizes]) => {
@@ -18,6 +23,13 @@ COMPUTE = """async ([address, record, sizes]) => {
     const key = await drawKey(record);
     const found = [];
     for (const [size, entry] of sizes) found.push(await position(key, record.onsale, size, entry));
+    return found;
+}"""
+
+CHECK = """async ([address, keys, cases]) => {
+    const { check } = await import(address);
+    const found = [];
+    for (const [token, place, fingerprint] of cases) found.push(await check(token, keys, place, fingerprint));
     return found;
 }"""
 
@@ -98,6 +110,42 @@ async def test_browser_and_room_draw_alike(
             assert all(1 <= position <= size for position, (size, _) in zip(found, sizes, strict=True))
 
 
+async def test_of_any_draw_browser_and_room_say_the_same(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    cases = some_sought()
+    asked, expected = [], []
+    for case in cases:
+        size, position = case.record.size, case.position
+        token, place = sign_record(case.record, KEYRING), {"epoch": case.epoch, "number": case.number}
+        right: list[Any] = ["behind", {"size": size}]
+        if position is not None:
+            right = ["correct", {"size": size, "position": position}]
+            asked.append([token, {**place, "position": position + 1}, case.record.commitment])
+            expected.append([["wrong_position", {"computed": position, "position": position + 1}]])
+        asked.append([token, {**place, "position": position}, case.record.commitment])
+        expected.append([right, ["signed", {}]])
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        page = await open_page(browser, f"{here.room}/cactus/")
+        keys = public_keys(KEYRING).as_dict(private=False)["keys"]
+        found = await page.evaluate(CHECK, [await module(page), keys, asked])
+    for case, told, wanted in zip(asked, found, expected, strict=True):
+        assert told == wanted, case
+
+
+def some_sought() -> list[Sought]:
+    """Have hypothesis think of draws: the browser looks at all of them in one call."""
+    found: list[Sought] = []
+
+    @settings(max_examples=200, database=None, phases=[Phase.generate])
+    @given(sought())
+    def keep(one: Sought) -> None:
+        found.append(one)
+
+    keep()
+    return found
+
+
 async def drawn(browser: Browser, here: Living, client: Redis) -> Page:
     """Wait before the opening, and see the draw."""
     await crowd(client, here, 20)
@@ -108,6 +156,7 @@ async def drawn(browser: Browser, here: Living, client: Redis) -> Page:
     await page.locator("#draw summary").click()
     await page.get_by_role("button", name="Check it on this device").click()
     await expect(page.locator("#checked")).to_contain_text("has not been made yet", timeout=PATIENCE_MS)
+    await open_doors(client)
     await state_is(page, "waiting")
     await position_of(page)
     return page
@@ -122,7 +171,7 @@ async def position_of(page: Page) -> None:
 async def test_a_buyer_checks_the_own_place(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:
-    sale = onsale(opens_in_s=6, order="draw", admission=SHUT)
+    sale = onsale(opens_in_s=3_600, order="draw", admission=SHUT)
     async with living(tmp_path, store_url, sale) as here:
         page = await drawn(browser, here, client)
         position = await page.locator("#position").inner_text()
@@ -149,7 +198,7 @@ async def test_a_buyer_checks_the_own_place(
 async def test_a_false_record_is_found_out(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:
-    sale = onsale(opens_in_s=6, order="draw", admission=SHUT)
+    sale = onsale(opens_in_s=3_600, order="draw", admission=SHUT)
     async with living(tmp_path, store_url, sale) as here:
         page = await drawn(browser, here, client)
         found = here.rooms["cactus"].snapshot

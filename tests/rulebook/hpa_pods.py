@@ -1,4 +1,7 @@
-"""Replica counts from what each pod uses: averages and utilisation, with pods that are unready, missing or leaving.
+"""What the HPA makes of metrics of single pods: averages and utilisation, with pods that are unready, missing or leaving.
+
+No rule has such a metric: a signal is one number for the workload, so that nothing of this ships. It stands here because the
+vectors hold it beside the rest, and as an independent user of what it shares with the rest (`rulebook.ratio`).
 
 The HPA's own caution: whoever has no sample is assumed to use much when scaling down and nothing when scaling up, so
 that a gap in the data never makes the change larger.
@@ -6,19 +9,18 @@ that a gap in the data never makes the change larger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rulebook.errors import RulebookError
-from rulebook.ratio import MAX_AMOUNT, Tolerance, Usage, add_up, ceil_count
+from rulebook.ratio import MAX_AMOUNT, Tolerance, Usage, ceil_count
 
 PodError: TypeAlias = Literal["no_metrics_returned", "no_metrics_for_known_pods", "missing_request"]
 Fill: TypeAlias = Callable[[dict[int, int]], float]
 """Adds assumed amounts for pods without a sample, and gives the ratio over all."""
 
 
-class NoUsageError(RulebookError):
+class NoUsageError(Exception):
     """There is no usage to calculate with; the count stays as it is."""
 
     def __init__(self, cause: PodError) -> None:
@@ -55,6 +57,14 @@ class _Groups:
     ready: tuple[int, ...]
     unready: tuple[int, ...]
     missing: tuple[int, ...]
+
+
+def add_up(amounts: Iterable[int]) -> int:
+    """Add amounts; the sum stops at 2^63 - 1."""
+    total = 0
+    for amount in amounts:
+        total = min(total + amount, MAX_AMOUNT)
+    return total
 
 
 def count_ready(pods: Sequence[Pod]) -> int:
