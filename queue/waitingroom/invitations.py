@@ -58,7 +58,10 @@ class KeyFile:
         self._looked_at = time.monotonic()
 
     async def keys(self, lacking: str | None = None) -> Mapping[str, EntryKey]:
-        """Return the keys, as they stand in the file; it is looked at every `LOOK_EVERY_S` at the most."""
+        """Return the keys, as they stand in the file; it is looked at every `LOOK_EVERY_S` at the most.
+
+        Never without keys: those of a file that went bad stay in force.
+        """
         now = time.monotonic()
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
@@ -82,7 +85,11 @@ class KeyAddress:
         self._fetching: asyncio.Task[None] | None = None
 
     async def keys(self, lacking: str | None = None) -> Mapping[str, EntryKey]:
-        """Return the keys fetched last; waits for a fetch only where there is nothing to go by."""
+        """Return the keys fetched last; waits for a fetch only where there is nothing to go by.
+
+        Raises:
+            KeysUnavailable: none could be fetched yet.
+        """
         now = time.monotonic()
         needed = not self._keys or (lacking is not None and lacking not in self._keys)
         if (needed or now - self._fetched_at >= MAX_AGE_S) and now - self._tried_at >= RETRY_S:
