@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 
 from rulebook import Onsale
+from rulebook.filestamp import file_stamp
 from rulebook.onsale import EntryToken as EntryRules
 from waitingroom.entrytoken import EntryKey, EntryTerms, EntryToken, read_entry_keys, verify_entry
 from waitingroom.errors import ConfigurationError, EntryRefused, KeysUnavailable
@@ -52,7 +53,7 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self._keys = _read_file(path)
         self._looked_at = time.monotonic()
 
@@ -64,7 +65,7 @@ class KeyFile:
         now = time.monotonic()
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
-            stamp = await asyncio.to_thread(_stamp, self._path)
+            stamp = await asyncio.to_thread(file_stamp, self._path)
             if stamp != self._stamp:
                 self._stamp = stamp
                 try:
@@ -192,11 +193,3 @@ def _read_file(path: Path) -> dict[str, EntryKey]:
         raise ConfigurationError(f"entry keys {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"entry keys {path}: {error}") from error
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size

@@ -19,10 +19,10 @@ from waitingroom.gate.checkpoint import Allowed, Checkpoint
 from waitingroom.gate.counts import Counts
 from waitingroom.gate.forwarding import Forwarding
 from waitingroom.gate.guard import Guard
-from waitingroom.gate.headers import Peer, forwarded_host, request_headers
+from waitingroom.gate.headers import REQUEST_ID_HEADER, Peer, forwarded_host, request_headers
 from waitingroom.gate.incoming import RequestRefused, check_request
 from waitingroom.gate.limits import ProxyLimits
-from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, keep_request_id
+from waitingroom.gate.requestids import REQUEST_ID, keep_request_id
 from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.trust import TrustedProxies
