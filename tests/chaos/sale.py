@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.crowd import Crowd, send_crowd
@@ -43,10 +44,10 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
         crowd = await send_crowd(site, buyers=_buyers(fault), seconds=fault.sale_s * 0.75, seed=seed)
         striking: asyncio.Task[Struck] | None = None
         deadline_s = site.stack.opens_s + fault.sale_s + _OVER_WITHIN_S
-        async with crowd.going():
+        async with sampler.watching(), crowd.going():
             try:
                 while not (crowd.child.ended and _is_over(striking)) and time.time() < deadline_s:
-                    await asyncio.gather(sampler.sample(), asyncio.sleep(EVERY_S))
+                    await asyncio.sleep(EVERY_S)
                     site.stack.check()
                     served = crowd.progress.served if crowd.progress is not None else 0
                     if striking is None and served >= strikes_at:
@@ -69,7 +70,15 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
 
 def site_documents() -> DemoDocuments:
     """Return the demo's documents with a shop that stays as large as it is."""
-    return load_demo_documents(find_examples("demo")).with_replicas(REPLICAS)
+    documents = load_demo_documents(find_examples("demo"))
+    spec, admission = documents.rule.spec, documents.rule.spec.admission
+    update = {
+        "replicas": spec.replicas.model_copy(update={"min": REPLICAS, "max": REPLICAS}),
+        # The rate is to follow how many are ready, not how fast they answer.
+        "admission": admission and admission.model_copy(update={"slow": None}),
+    }
+    rule = documents.rule.model_copy(update={"spec": spec.model_copy(update=update)})
+    return replace(documents, rule=rule)
 
 
 def site_ceiling() -> Ceiling:

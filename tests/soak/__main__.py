@@ -117,8 +117,8 @@ async def soak(minutes: float, folder: Path) -> Soaked:
         crowd = await send_crowd(
             site, buyers=round(_ARRIVALS_PER_S * seconds), seconds=seconds, seed=1, arrivals=Arrivals.RUSH
         )
-        async with crowd.going():
-            await _watch(site, sampler, crowd, site.stack.opens_s + seconds, seconds / _LOOKS, samples, loads)
+        async with sampler.watching(), crowd.going():
+            await _watch(site, crowd, site.stack.opens_s + seconds, seconds / _LOOKS, samples, loads)
     run = Run(
         evidence=evidence_of(site, sampler, crowd),
         opens_s=site.stack.opens_s,
@@ -131,7 +131,6 @@ async def soak(minutes: float, folder: Path) -> Soaked:
 
 async def _watch(
     site: Site,
-    sampler: Sampler,
     crowd: Crowd,
     until_s: float,
     every_s: float,
@@ -140,7 +139,7 @@ async def _watch(
 ) -> None:
     look_at_s = site.stack.opens_s
     while time.time() < until_s and not crowd.child.ended:
-        await asyncio.gather(sampler.sample(), asyncio.sleep(EVERY_S))
+        await asyncio.sleep(EVERY_S)
         site.stack.check()
         if time.time() >= look_at_s:
             look_at_s += every_s

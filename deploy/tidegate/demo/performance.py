@@ -74,6 +74,10 @@ class Performance:
         Raises:
             DemoError: a process of the stack, or the crowd, ended early; or what was to befall the sale could not.
         """
+        async with self._sampler.watching():
+            await self._play()
+
+    async def _play(self) -> None:
         crowd = await start_child("crowd", self._crowd_command(), self._stack.folder, piped=True)
         reader = asyncio.create_task(self._follow(crowd))
         try:
@@ -121,14 +125,13 @@ class Performance:
         return without_rate(rates, struck.at_s, struck.until_s, "the store is down")
 
     async def _watch(self, is_done: Callable[[], bool], within_s: float, phase: str = "") -> bool:
-        """Sample and show until it is done; False if that took longer than `within_s`."""
+        """Show until it is done; False if that took longer than `within_s`."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + within_s
         while not is_done():
             begun = clock()
             if begun > deadline:
                 return False
-            await self._sampler.sample()
             self._stack.check()
             self._strike_if_due()
             self._screen.show(self._snapshot(phase))

@@ -1,9 +1,16 @@
-"""Looks at the room's public state and the scaler's status five times a second, and keeps what it saw."""
+"""Looks at the room's public state and the scaler's status five times a second, and keeps what it saw.
+
+Each look begins in time, whether or not those before it have an answer: of several workers one may stand still, and what the
+others do meanwhile has to be seen.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from tidegate.demo.records import RateSample, ReplicaSample, TargetSample
@@ -23,14 +30,49 @@ class Sampler:
         self.rates: list[RateSample] = []
         self.replicas: list[ReplicaSample] = []
         self.targets: list[TargetSample] = []
+        self._scaler_asked = -math.inf
 
-    async def sample(self) -> None:
-        """Take one sample of each; a part that does not answer gives none."""
-        state, status = await asyncio.gather(
-            self._stack.get_json(self._state_url), self._stack.get_json(self._status_url)
-        )
-        if state is not None and (not self.rates or state["as_of"] != self.rates[-1].as_of_s):
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Look on and on. In the end it waits for the answers that are still to come, unless an error ends it."""
+        looks: set[asyncio.Task[None]] = set()
+        starting = asyncio.create_task(self._start_looks(looks))
+        try:
+            yield
+            starting.cancel()
+            await asyncio.gather(*looks)
+        finally:
+            for task in (starting, *looks):
+                task.cancel()
+            await asyncio.gather(starting, *looks, return_exceptions=True)
+
+    async def _start_looks(self, looks: set[asyncio.Task[None]]) -> None:
+        def start(look: Coroutine[Any, Any, None]) -> None:
+            task = asyncio.create_task(look)
+            looks.add(task)
+            task.add_done_callback(ended)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if task.cancelled() or task.exception() is None:
+                looks.discard(task)  # one that failed is kept, to be told in the end
+
+        while True:
+            start(self._look_at_room())
+            start(self._look_at_scaler())
+            await asyncio.sleep(EVERY_S)
+
+    async def _look_at_room(self) -> None:
+        state = await self._stack.get_json(self._state_url)
+        # Workers read the store at different times: what is older than a sample tells nothing new.
+        if state is not None and (not self.rates or state["as_of"] > self.rates[-1].as_of_s):
             self.rates.append(_rate_sample(state))
+
+    async def _look_at_scaler(self) -> None:
+        asked = time.monotonic()
+        status = await self._stack.get_json(self._status_url)
+        if asked < self._scaler_asked:
+            return
+        self._scaler_asked = asked
         counts = replica_counts(status)
         if counts is not None:
             self.replicas.append(ReplicaSample(time.time(), *counts))

@@ -6,6 +6,7 @@ forgotten, and start with a full bucket again.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from rulebook.addresses import ForwardedHeaders, client_of, hops_of
+from rulebook.memo import Memo
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.memo import Memo
 from waitingroom.web.negotiation import problem
 
 _CLIENTS_REMEMBERED = 50_000
@@ -63,6 +64,31 @@ class Clients:
     def speaks_for_itself(self, peer: str | None, headers: ForwardedHeaders) -> bool:
         """Tell whether the request comes from a trusted proxy which names no client: it may stand for all of them."""
         return self._holds(peer) and not hops_of(headers)
+
+
+class Limit:
+    """How often each client may do one thing: `burst` times at once, then `rate_per_s`; a rate of 0 for no limit.
+
+    A trusted proxy which names no client is not limited: it may stand for all of them.
+    """
+
+    def __init__(self, clients: Clients, rate_per_s: float, burst: int) -> None:
+        self._clients = clients
+        self._buckets = ClientBuckets(rate_per_s, burst) if rate_per_s else None
+
+    def take(self, request: web.BaseRequest) -> float:
+        """Take the request into account; returns how many seconds its client has to wait, 0 where it may go on."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return 0.0
+        client = self._clients.client(request.remote, request.headers)
+        return self._buckets.take(client, time.monotonic())
+
+    def give_back(self, request: web.BaseRequest) -> None:
+        """Give back what was taken ahead of an outcome that counts for nothing."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return
+        client = self._clients.client(request.remote, request.headers)
+        self._buckets.give_back(client, time.monotonic())
 
 
 class Streams:
