@@ -6,11 +6,13 @@ It never enters a server (see `server`): a store without our scripts is about to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from rulebook.coupling import TargetSegment, targets_key
 from waitingroom.audit import Action, AuditEntry, read_entry
 from waitingroom.errors import StoreUnavailable, WaitingRoomError
 from waitingroom.store.connect import StoreClient, server_of
@@ -123,6 +125,18 @@ class OnsaleOperations:
             StoreUnavailable: the store did not answer.
         """
         return dict(await self._read(self._client.hgetall(self._key("room"))))
+
+    async def targets(self) -> list[TargetSegment]:
+        """Return the scaler's admission targets, oldest first. What is none is left out, as the bucket does.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        found = []
+        for text in await self._read(self._client.lrange(targets_key(self._onsale), 0, -1)):
+            with suppress(ValueError):
+                found.append(TargetSegment.from_json(text))
+        return found
 
     async def server(self) -> Mapping[str, Any]:
         """Return what the server tells of itself (`INFO`), with its clock as `time_s`.
