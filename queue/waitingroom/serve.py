@@ -25,6 +25,7 @@ from waitingroom.gate.guard import Guard
 from waitingroom.gate.metrics import GateCollector, GateFigures
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.shopclient import shop_client
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
@@ -184,12 +185,7 @@ async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstrea
     """Return the shop's replicas, followed from now on, and the client by which the gate asks them."""
     upstreams = Upstreams(settings.upstreams, settings.upstream_file)
     _in_background(stack, upstreams.watch())
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-    return upstreams, await stack.enter_async_context(session)
+    return upstreams, await stack.enter_async_context(shop_client(settings.gate_limits))
 
 
 async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:

@@ -64,7 +64,8 @@ class NothingTaken(WaitingRoomError):
 class ProxyGate:
     """Handles every request that comes to the gate's own address.
 
-    `arrival` serves the reserved path there; without it, as for a room on the shop's own host, the path is like any other.
+    `session` is a `shop_client` of the same limits. `arrival` serves the reserved path there; without it, as for a room on the
+    shop's own host, the path is like any other.
     """
 
     def __init__(
@@ -96,9 +97,6 @@ class ProxyGate:
         self._room_url = room_url
         self._secure = secure_cookies
         self._limits = limits
-        self._timeout = aiohttp.ClientTimeout(
-            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.read_s
-        )
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
@@ -196,7 +194,6 @@ class ProxyGate:
                 data=body.chunks() if request.body_exists else None,
                 allow_redirects=False,
                 skip_auto_headers=_SKIP,
-                timeout=self._timeout,
             ) as answer:
                 self.exchanges.answered(time.perf_counter() - began)
                 if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
