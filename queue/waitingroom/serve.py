@@ -52,7 +52,9 @@ log = structlog.get_logger(__name__)
 
 
 async def run_queue(settings: QueueSettings, slot: Slot | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way. `slot` is this worker's, where it is one of several.
+    """Serve until SIGTERM or SIGINT, then finish what is under way; SIGHUP has documents and keys read again.
+
+    `slot` is this worker's, where it is one of several.
 
     Raises:
         ConfigurationError: documents, keys, addresses or the store's URL cannot be used.
@@ -61,10 +63,11 @@ async def run_queue(settings: QueueSettings, slot: Slot | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Before the start, which takes a while: unheeded, the signal ends the process.
+    again = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     async with serving(settings, slot) as hall:
         tune_collector()
-        again = asyncio.Event()
-        loop.add_signal_handler(signal.SIGHUP, again.set)
         reloading = asyncio.create_task(_reload_when_told(hall, again))
         await stop.wait()
         reloading.cancel()
