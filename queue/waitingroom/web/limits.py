@@ -1,5 +1,7 @@
 """How often a client may ask: a token bucket for each client, in this process alone.
 
+Workers on one address share out what one client may do (`join_buckets`); further instances know nothing of it.
+
 What of an address stands for one client is the rulebook's (`addresses`). Memory is bounded: the clients not seen for longest are
 forgotten, and start with a full bucket again.
 """
@@ -25,9 +27,9 @@ _STREAM_RETRY_S = 30.0
 class ClientBuckets:
     """A bucket of `burst` tokens for each client, refilled by `rate_per_s`."""
 
-    def __init__(self, rate_per_s: float, burst: int, remembered: int = _CLIENTS_REMEMBERED) -> None:
+    def __init__(self, rate_per_s: float, burst: float, remembered: int = _CLIENTS_REMEMBERED) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = float(burst)
+        self._burst = burst
         self._buckets: Memo[tuple[float, float]] = Memo(remembered)
 
     def take(self, client: str, now_s: float) -> float:
@@ -48,6 +50,16 @@ class ClientBuckets:
             return self._burst
         tokens, at_s = bucket
         return min(self._burst, tokens + max(0.0, now_s - at_s) * self._rate_per_s)
+
+
+def join_buckets(rate_per_s: float, burst: int, workers: int) -> ClientBuckets | None:
+    """Return one worker's part of what a client may join, `rate_per_s` and `burst` at all `workers` together; None for no limit.
+
+    The kernel spreads connections, so a client who keeps to one has a worker's part alone, a join at once at the least.
+    """
+    if not rate_per_s:
+        return None
+    return ClientBuckets(rate_per_s / workers, max(1.0, burst / workers))
 
 
 class Clients:
