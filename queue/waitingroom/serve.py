@@ -38,7 +38,7 @@ from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
 from waitingroom.web.gate_api import GateApi
-from waitingroom.web.limits import Clients
+from waitingroom.web.limits import Clients, Limit
 from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.pagedesk import explain_problems
 from waitingroom.web.patience import Patience
@@ -102,10 +102,11 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         )
 
         handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
-        arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
+        clients = Clients(trusted)
+        codes = Limit(clients, settings.join_rate_per_s, settings.join_burst, workers=settings.workers)
+        arrival = Arrival(handovers, trusted, codes, secure_cookies=settings.secure_cookies)
         registry = room_registry(rooms, hall.store_calls)
         shown = registry if slot is None else _shared(stack, registry, slot)
-        clients = Clients(trusted)
         moving = MovingHandlers(rooms, clients, secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from rulebook.coupling import US_PER_S, TargetSegment, targets_key
+from rulebook.coupling import US_PER_S, targets_key
+from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import device, onsale, settings
 from tests.waitingroom.test_store_release import fill, shift_time
 from waitingroom.audit import Action
-from waitingroom.errors import JoinRefused
+from waitingroom.errors import ChangeRefused, JoinRefused
+from waitingroom.ruletargets import RuleTarget
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import OnsaleStore
-from waitingroom.store.operations import ChangeRefused, OnsaleOperations
+from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_preflight import check_operators, check_rules
 
 ANN = Action("ann", "test", "request-1")
@@ -302,10 +304,9 @@ def test_preflight_finds_what_operators_have_left_behind(
 NOW_S = 1_000.0
 
 
-def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | None = None) -> TargetSegment:
+def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | None = None) -> RuleTarget:
     """Return what a rule wrote a minute before its target ends, `left_s` from now."""
-    until_us = round((NOW_S + left_s) * US_PER_S)
-    return TargetSegment(rule, until_us - 60 * US_PER_S, until_us, rate_per_s, capacity, "4 ready", 1)
+    return RuleTarget(rule, NOW_S + left_s - 60, NOW_S + left_s, rate_per_s, capacity)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +346,7 @@ def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | N
         pytest.param([target("web", 40, 0.0)], "warn", "web: 0/s, for another 40 s", id="nothing is ready"),
     ],
 )
-def test_preflight_tells_which_rules_speak(targets: list[TargetSegment], result: str, detail: str) -> None:
+def test_preflight_tells_which_rules_speak(targets: list[RuleTarget], result: str, detail: str) -> None:
     found = check_rules(targets, {"rate": "50.0", "fallback": "5.0"}, NOW_S)
     assert (found.name, found.result, found.detail) == ("rules", result, detail)
 

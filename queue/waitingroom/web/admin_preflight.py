@@ -8,10 +8,11 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from rulebook.coupling import US_PER_S, TargetSegment
+from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
+from waitingroom.ruletargets import RuleTarget
 from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_documents import Check, Preflight
 
@@ -120,17 +121,17 @@ def check_operators(onsale: str, stored: Mapping[str, str], now_s: float) -> Che
     return _check("operators", "fail" if shut else "warn", "; ".join(shut + bound))
 
 
-def check_rules(targets: Iterable[TargetSegment], stored: Mapping[str, str], now_s: float) -> Check:
+def check_rules(targets: Iterable[RuleTarget], stored: Mapping[str, str], now_s: float) -> Check:
     """Find rules that have fallen silent: at the opening the room would be at the fallback rate.
 
     `targets` are the scaler's, oldest first, `stored` is the room hash, `now_s` the store's time in Unix seconds.
     """
-    newest = {target.rule: target for target in targets if target.from_us <= now_s * US_PER_S}
+    newest = {target.rule: target for target in targets if target.from_s <= now_s}
     if not newest:
         rate = f"the document's rate ({_per_s(float(stored.get('rate') or 0))}) applies, whatever the shop can take"
         detail = f"no rule has told how much the shop can take, so {rate}: is a rule meant to? tidegate scaler status"
         return _check("rules", "warn", detail)
-    left_s = {rule: target.until_us / US_PER_S - now_s for rule, target in newest.items()}
+    left_s = {rule: target.until_s - now_s for rule, target in newest.items()}
     one_speaks = any(left > 0 for left in left_s.values())
     result: Result = "pass"
     details = []

@@ -1,6 +1,6 @@
 """How often a client may ask: a token bucket for each client, in this process alone.
 
-Workers on one address share out what one client may do (`join_buckets`); further instances know nothing of it.
+Workers on one address share out what one client may do (`Limit`); further instances know nothing of it.
 
 What of an address stands for one client is the rulebook's (`addresses`). Memory is bounded: the clients not seen for longest are
 forgotten, and start with a full bucket again.
@@ -8,6 +8,7 @@ forgotten, and start with a full bucket again.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +17,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from rulebook.addresses import ForwardedHeaders, client_of, hops_of
+from rulebook.memo import Memo
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.memo import Memo
 from waitingroom.web.negotiation import problem
 
 _CLIENTS_REMEMBERED = 50_000
@@ -52,16 +53,6 @@ class ClientBuckets:
         return min(self._burst, tokens + max(0.0, now_s - at_s) * self._rate_per_s)
 
 
-def join_buckets(rate_per_s: float, burst: int, workers: int) -> ClientBuckets | None:
-    """Return one worker's part of what a client may join, `rate_per_s` and `burst` at all `workers` together; None for no limit.
-
-    The kernel spreads connections, so a client who keeps to one has a worker's part alone, a join at once at the least.
-    """
-    if not rate_per_s:
-        return None
-    return ClientBuckets(rate_per_s / workers, max(1.0, burst / workers))
-
-
 class Clients:
     """Tells whose request it is."""
 
@@ -75,6 +66,32 @@ class Clients:
     def speaks_for_itself(self, peer: str | None, headers: ForwardedHeaders) -> bool:
         """Tell whether the request comes from a trusted proxy which names no client: it may stand for all of them."""
         return self._holds(peer) and not hops_of(headers)
+
+
+class Limit:
+    """How often each client may do one thing: `burst` times at once, then `rate_per_s`; a rate of 0 for no limit.
+
+    A trusted proxy which names no client is not limited: it may stand for all of them. Of several `workers` each allows its part.
+    The kernel spreads connections over them, so a client who keeps to one connection has one part alone: once at the least.
+    """
+
+    def __init__(self, clients: Clients, rate_per_s: float, burst: int, *, workers: int = 1) -> None:
+        self._clients = clients
+        self._buckets = ClientBuckets(rate_per_s / workers, max(1.0, burst / workers)) if rate_per_s else None
+
+    def take(self, request: web.BaseRequest) -> float:
+        """Take the request into account; returns how many seconds its client has to wait, 0 where it may go on."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return 0.0
+        client = self._clients.client(request.remote, request.headers)
+        return self._buckets.take(client, time.monotonic())
+
+    def give_back(self, request: web.BaseRequest) -> None:
+        """Give back what was taken ahead of an outcome that counts for nothing."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return
+        client = self._clients.client(request.remote, request.headers)
+        self._buckets.give_back(client, time.monotonic())
 
 
 class Streams:
