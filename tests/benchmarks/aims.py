@@ -299,7 +299,7 @@ AIMS: tuple[Aim, ...] = (
     *(
         Aim(
             "cost",
-            f"{what}, beside a million who joined within three minutes, to the shortest line: at most 1.5",
+            f"{what}, beside a million who joined within two minutes, to the shortest line: at most 1.5",
             name,
             1.5,
             ratio=True,
@@ -311,7 +311,7 @@ AIMS: tuple[Aim, ...] = (
     *(
         Aim(
             "cost",
-            f"{what}, with a million in line, three minutes after the last join, the same: at most 1.15",
+            f"{what}, with a million in line, two minutes after the last join, the same: at most 1.15",
             name,
             1.15,
             ratio=True,

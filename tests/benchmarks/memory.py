@@ -16,7 +16,7 @@ from waitingroom.joiner import MAX_BATCH
 from waitingroom.store.client import OnsaleStore
 
 _NAME = "cactusfestival"
-_LONGEST_MEMORY_S = 180
+_LONGEST_MEMORY_S = 120
 SETTINGS = {
     "rate": "20.0",
     "burst": "40",
