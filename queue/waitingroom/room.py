@@ -31,7 +31,7 @@ from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
-from waitingroom.polling import interval_s
+from waitingroom.polling import interval_s, mean_interval_s
 from waitingroom.roomsettings import beacon_source_of, room_settings
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, locate, stand
@@ -43,6 +43,8 @@ from waitingroom.turns import Turns
 STALE_AFTER_S = 2.0
 _DIFFERS_FOR_S = 120.0
 """Processes read a changed document one after another; on Kubernetes that takes a minute or two."""
+_RETURN_S = 4.0
+_LONGEST_RETURN_S = 30.0
 _OVERTAKEN_S = 5.0  # no answer of the store is waited for as long as that
 
 log = structlog.get_logger(__name__)
@@ -66,7 +68,7 @@ class Room:
         self.snapshot: Snapshot | None = None
         self.hours = hours_of(onsale)
         self.eta: Eta = NO_ETA
-        self.frames = Frames()
+        self.frames = Frames(poll_budget_per_s)
         self.requests = Requests()
         self.listeners = 0
         """How many follow the frames here."""
@@ -106,6 +108,15 @@ class Room:
         """How long the last in line is told to wait before asking again; None while there is no copy yet."""
         waiting = self.snapshot.waiting if self.snapshot is not None else None
         return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
+
+    @property
+    def return_within_s(self) -> float:
+        """Over how long listeners whose streams end together come back, so that their number is spread as questions are.
+
+        Half a minute at the most: until then they ask, each as rarely as the budget wants it.
+        """
+        waiting = self.snapshot.waiting if self.snapshot is not None else 0
+        return min(max(mean_interval_s(waiting, self._poll_budget_per_s), _RETURN_S), _LONGEST_RETURN_S)
 
     @property
     def newcomers_wait_s(self) -> Range | None:
