@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from tests.waitingroom.living import living
 from tests.waitingroom.pages.browsing import (
+    HIDE,
     PATIENCE_MS,
     SHUT,
     cable,
@@ -37,10 +38,6 @@ window.Date = class extends RightDate {
     constructor(...given) { given.length ? super(...given) : super(RightDate.now() + skew_ms); }
     static now() { return RightDate.now() + skew_ms; }
 };"""
-HIDE = """hidden => {
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 async def open_with_clock(browser: Browser, address: str, skew_s: int) -> Page:
