@@ -148,7 +148,8 @@ function showTurn({ state, claimBy, entering }) {
 
 // Shows the seconds until the opening, and those left to enter; null for whichever isn't counted.
 export function showClocks(opens_s, left_s) {
-  find("countdown").closest(".scripted").hidden = opens_s === null;
+  // A brand's own page may have it stand alone.
+  (find("countdown").closest(".scripted") ?? find("countdown")).hidden = opens_s === null;
   if (opens_s !== null) setText("countdown", words.countdown(opens_s));
   setShown("left-line", left_s !== null);
   if (left_s !== null) setText("left", words.countdown(left_s));
