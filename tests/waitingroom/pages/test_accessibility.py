@@ -150,6 +150,37 @@ async def test_the_keyboard_alone_operates_everything(
         await page.wait_for_url(shop)
 
 
+async def test_the_keyboard_alone_moves_the_place_and_changes_the_language(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await shows(page, "number", "6")
+        await tab_to(page, "Use another device")
+        await page.keyboard.press("Enter")
+        await tab_to(page, "Get a code to move my place")
+        await page.keyboard.press("Enter")
+        code = await page.locator("#code").inner_text(timeout=PATIENCE_MS)
+        await tab_to(page, "Back to the line")
+        await page.keyboard.press("Enter")
+        await shows(page, "number", "6")
+
+        other = await open_page(browser, f"{here.room}/cactus/")
+        await shows(other, "number", "7")
+        await tab_to(other, "Use another device")
+        await other.keyboard.press("Space")
+        await tab_to(other, "typed")
+        await other.keyboard.type(code)
+        await tab_to(other, "Bring my place here")
+        await other.keyboard.press("Enter")
+        await shows(other, "number", "6")
+        await tab_to(other, "Nederlands")
+        await other.keyboard.press("Enter")
+        await shows(other, "headline", "Je staat in de rij")
+        await expect(other.locator("html")).to_have_attribute("lang", "nl", timeout=PATIENCE_MS)
+
+
 async def test_the_keyboard_alone_checks_the_draw(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:
