@@ -1,14 +1,14 @@
 """The rules: documents, their loading, and the decision they lead to. Imports no sibling; time comes in as an argument."""
 
 from rulebook.admission import SHOP_SLOW, AdmissionDecision, read_ready
-from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key, terms_key
+from rulebook.coupling import RoomFigures, figures_key, targets_key, terms_key
 from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
 from rulebook.errors import DocumentErrors, FormulaError, Problem, RulebookError, UnitError
 from rulebook.explain import explain, explain_json
 from rulebook.finding import Finding
 from rulebook.forecast import ForecastError, make_forecast
-from rulebook.history import History, HistoryTextError, begin_history
+from rulebook.history import History, begin_history
 from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.lint import lint
 from rulebook.loading import (
@@ -68,7 +68,6 @@ __all__ = [
     "ForecastError",
     "FormulaError",
     "History",
-    "HistoryTextError",
     "Kept",
     "KeptTextError",
     "Loaded",
@@ -107,7 +106,6 @@ __all__ = [
     "Step",
     "Survey",
     "TargetReference",
-    "TargetSegment",
     "TestResult",
     "UnitError",
     "Value",

@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,26 @@ DAY_S = 86400.0
 QUERY = {"name": "busy", "prometheus": {"query": "sum(busy_then)"}, "perReplica": 10.0}
 
 
+class WatchedBackground(Background):
+    """Tells whether some of the work that was begun is still under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: list[asyncio.Task[Any]] = []
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = super().begin(work)
+        self._begun.append(task)
+        return task
+
+    @property
+    def busy(self) -> bool:
+        return not all(task.done() for task in self._begun)
+
+
 @pytest.fixture
-async def background() -> AsyncIterator[Background]:
-    background = Background()
+async def background() -> AsyncIterator[WatchedBackground]:
+    background = WatchedBackground()
     yield background
     await background.close()
 
@@ -128,7 +145,7 @@ async def test_a_scaler_that_is_started_right_before_the_rush_is_ready_for_it(tm
 
 
 async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
-    clock: ManualClock, recorder: Recorder, background: Background
+    clock: ManualClock, recorder: Recorder, background: WatchedBackground
 ) -> None:
     at_once = {
         "scaleUp": {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 15}]},
@@ -146,7 +163,7 @@ async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
     for turn in range(12):
         source.reading = Value(90.0 if turn == 3 else 20.0, clock.now_s())
         await loop.evaluate()
-        await until(lambda: not forecaster.working)
+        await until(lambda: not background.busy)
         counts.append(target.state.replicas)
         clock.advance(15)
     # The rush of the fourth round is expected eight rounds later, and prepared for from one round before on.
@@ -180,7 +197,7 @@ async def test_what_cannot_be_read_is_not_remembered_as_anything(
 
 
 async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_shown(
-    clock: ManualClock, background: Background
+    clock: ManualClock, background: WatchedBackground
 ) -> None:
     answers: list[Series | Missing] = [
         Missing("HTTP 503"),
@@ -199,7 +216,7 @@ async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_show
     assert await forecaster.foresee(60.0) == refused
     clock.advance(ASK_AGAIN_S)
     await forecaster.foresee(60.0)
-    await until(lambda: not forecaster.working)
+    await until(lambda: not background.busy)
     expected = await forecaster.foresee(60.0)
     assert isinstance(expected, Expected)
     assert expected.value == 70.0
@@ -208,20 +225,82 @@ async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_show
     assert asked[0][2] == 60.0
 
 
-async def test_a_forecast_is_made_anew_within_its_horizon(clock: ManualClock, background: Background) -> None:
+async def test_a_forecast_is_made_anew_within_its_horizon(
+    clock: ManualClock, background: WatchedBackground
+) -> None:
     week = forecaster_of(forecasting(season=7 * DAY_S), clock, background)
     week.see(5.0, clock.now_s() - 7 * DAY_S + 60)
     week.see(7.0, clock.now_s() - 7 * DAY_S + 600)
     first = await week.foresee(60.0)
     clock.advance(299)
     assert await week.foresee(60.0) is first
-    assert not week.working
+    assert not background.busy
     clock.advance(1)
     await week.foresee(60.0)
-    await until(lambda: not week.working)
+    await until(lambda: not background.busy)
     renewed = await week.foresee(60.0)
     assert isinstance(renewed, Expected)
     assert renewed.made_at_s == clock.now_s()
+
+
+@pytest.mark.parametrize("remembered", [False, True], ids=["seen here only", "remembered elsewhere"])
+async def test_a_clock_that_jumps_and_comes_back_costs_no_history(
+    clock: ManualClock, recorder: Recorder, background: WatchedBackground, remembered: bool
+) -> None:
+    asked: list[float] = []
+
+    async def past(start_s: float, end_s: float, step_s: float, deadline_s: float) -> Series | Missing:
+        asked.append(end_s)
+        begun_s = START_S - 240.0
+        points = tuple((at_s, 90.0) for at_s in (begun_s, begun_s + 120.0) if start_s <= at_s <= end_s)
+        return Series(points) if points else Missing("empty: no finite number in this range")
+
+    rule = make_rule(signals=[QUERY], forecast={"signal": "busy", "horizon": 30.0, "season": 120.0})
+    source = FakeSource[Any](Value(20.0, START_S))
+    forecaster = forecaster_of(rule, clock, background, past if remembered else None)
+    loop = make_loop(
+        rule, target=FakeTarget(), clock=clock, recorder=recorder, prometheus=source, forecaster=forecaster
+    )
+
+    async def rounds(count: int) -> None:
+        for _ in range(count):
+            source.reading = Value(20.0, clock.now_s())
+            await loop.evaluate()
+            await until(lambda: not background.busy)
+            clock.advance(15)
+
+    await rounds(16)
+    before = forecaster.history
+    assert len(before.values) == (32 if remembered else 16)
+    clock.correct(10 * DAY_S)
+    await rounds(1)
+    clock.correct(-10 * DAY_S)
+    await rounds(1)
+    slots = range(before.last - 15, before.last + 1)
+    assert [forecaster.history.at(slot) for slot in slots] == [20.0] * 16
+    assert forecaster.history.last == before.last + 2
+    if remembered:
+        assert asked == [START_S, START_S + 240.0 + 10 * DAY_S, START_S + 255.0]
+
+
+async def test_what_was_recalled_by_a_wrong_clock_gives_way_to_the_past_itself(
+    clock: ManualClock, background: WatchedBackground
+) -> None:
+    rush_s = clock.now_s() - DAY_S
+
+    async def past(start_s: float, end_s: float, step_s: float, deadline_s: float) -> Series | Missing:
+        hours = (rush_s - 6 * 3600 + 300 * slot for slot in range(24 * 12))
+        return Series(tuple((at_s, 400.0 if at_s == rush_s else 50.0) for at_s in hours))
+
+    clock.correct(3 * 3600)
+    forecaster = forecaster_of(forecasting(), clock, background, past)
+    await forecaster.foresee(60.0)
+    clock.correct(-3 * 3600)
+    forecaster.follow_clock(-3 * 3600)
+    await forecaster.foresee(60.0)
+    history = forecaster.history
+    assert history.at(int(rush_s // history.slot_s)) == 400.0
+    assert history.at(int((rush_s - 3 * 3600) // history.slot_s)) == 50.0
 
 
 async def test_a_rule_that_is_read_anew_keeps_its_history(clock: ManualClock, background: Background) -> None:
