@@ -29,7 +29,7 @@ from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
-from waitingroom.polling import interval_s, mean_interval_s
+from waitingroom.polling import interval_s, return_within_s
 from waitingroom.reach import furthest_released
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Line, Snapshot
@@ -40,8 +40,6 @@ from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
-_RETURN_S = 4.0
-_LONGEST_RETURN_S = 30.0
 _OVERTAKEN_S = 5.0  # no answer of the store is waited for as long as that
 _FRESH_S = 1.0
 """A copy which was asked for so lately tells whose turn cannot have come."""
@@ -108,12 +106,8 @@ class Room:
 
     @property
     def return_within_s(self) -> float:
-        """Over how long listeners whose streams end together come back, so that their number is spread as questions are.
-
-        Half a minute at the most: until then they ask, each as rarely as the budget wants it.
-        """
-        waiting = self.snapshot.waiting if self.snapshot is not None else 0
-        return min(max(mean_interval_s(waiting, self._poll_budget_per_s), _RETURN_S), _LONGEST_RETURN_S)
+        """Over how long listeners whose streams end together spread their coming back."""
+        return return_within_s(self.snapshot.waiting if self.snapshot else 0, self._poll_budget_per_s)
 
     @property
     def newcomers_wait_s(self) -> Range | None:
