@@ -181,7 +181,8 @@ def queue_serve(
         typer.Option(
             "--join-rate",
             min=0,
-            help="Joins/s of one client address, and as many vain tries to enter; 0 for no limit.",
+            help="Joins/s of one client address at this instance, its workers together, and as many vain tries to enter; "
+            "0 for no limit.",
         ),
     ] = 20.0,
     join_burst: Annotated[int, typer.Option("--join-burst", min=1, help="The same at once.")] = 200,

@@ -109,7 +109,10 @@ def rules_explain(
     ] = None,
     values: Annotated[
         list[str] | None,
-        typer.Option("--value", help="What a signal reads: requests=400, latency=450ms, jobs=missing."),
+        typer.Option(
+            "--value",
+            help="What a signal reads: requests=400, latency=450ms, jobs=missing, jobs=failed.",
+        ),
     ] = None,
     crowds: Annotated[
         list[str] | None,

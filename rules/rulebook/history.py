@@ -41,6 +41,10 @@ class History:
         values[place] = value if math.isnan(values[place]) else max(values[place], value)
         return replace(self, last=max(self.last, slot), values=tuple(values[-most:]))
 
+    def moved(self, by_s: float) -> History:
+        """Move all of it, in whole slots: the clock was corrected by so much, and what was seen is as long ago as before."""
+        return replace(self, last=self.last + round(by_s / self.slot_s))
+
     def at(self, slot: int) -> float | None:
         """The value of a slot; None where nothing was seen, or it is not kept any longer."""
         place = len(self.values) - 1 - (self.last - slot)

@@ -48,7 +48,10 @@ class NothingTaken(WaitingRoomError):
 
 
 class Forwarding:
-    """The way to the shop. `counts` is the gate's, for requests which turn out too large or broken on their way there."""
+    """The way to the shop, by `session`, a `shop_client` of the same limits.
+
+    `counts` is the gate's, for requests which turn out too large or broken on their way there.
+    """
 
     def __init__(
         self,
@@ -67,9 +70,6 @@ class Forwarding:
         self.exchanges = Exchanges()
         self._secure = secure_cookies
         self._limits = limits
-        self._timeout = aiohttp.ClientTimeout(
-            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.read_s
-        )
 
     async def forward(
         self, request: web.Request, headers: CIMultiDict[str], onsale: Onsale | None, allowed: Allowed | None
@@ -118,7 +118,6 @@ class Forwarding:
                 data=body.chunks() if request.body_exists else None,
                 allow_redirects=False,
                 skip_auto_headers=_SKIP,
-                timeout=self._timeout,
             ) as answer:
                 self.exchanges.answered(time.perf_counter() - began)
                 if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:

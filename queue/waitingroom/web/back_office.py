@@ -57,7 +57,10 @@ def install_back_office(
         await revocations.close()
 
     app.on_shutdown.append(let_listeners_go)
-    joins, claims = (Limit(clients, settings.join_rate_per_s, settings.join_burst) for _ in range(2))
+    joins, claims = (
+        Limit(clients, settings.join_rate_per_s, settings.join_burst, workers=settings.workers)
+        for _ in range(2)
+    )
     shield = Shield(rooms, trusted, joins, claims, https=settings.secure_cookies)
     shield.install(app)
     return BackOffice(revocations, shield)

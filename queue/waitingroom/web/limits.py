@@ -1,5 +1,7 @@
 """How often a client may ask: a token bucket for each client, in this process alone.
 
+Workers on one address share out what one client may do (`Limit`); further instances know nothing of it.
+
 What of an address stands for one client is the rulebook's (`addresses`). Memory is bounded: the clients not seen for longest are
 forgotten, and start with a full bucket again.
 """
@@ -26,9 +28,9 @@ _STREAM_RETRY_S = 30.0
 class ClientBuckets:
     """A bucket of `burst` tokens for each client, refilled by `rate_per_s`."""
 
-    def __init__(self, rate_per_s: float, burst: int, remembered: int = _CLIENTS_REMEMBERED) -> None:
+    def __init__(self, rate_per_s: float, burst: float, remembered: int = _CLIENTS_REMEMBERED) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = float(burst)
+        self._burst = burst
         self._buckets: Memo[tuple[float, float]] = Memo(remembered)
 
     def take(self, client: str, now_s: float) -> float:
@@ -69,12 +71,13 @@ class Clients:
 class Limit:
     """How often each client may do one thing: `burst` times at once, then `rate_per_s`; a rate of 0 for no limit.
 
-    A trusted proxy which names no client is not limited: it may stand for all of them.
+    A trusted proxy which names no client is not limited: it may stand for all of them. Of several `workers` each allows its part.
+    The kernel spreads connections over them, so a client who keeps to one connection has one part alone: once at the least.
     """
 
-    def __init__(self, clients: Clients, rate_per_s: float, burst: int) -> None:
+    def __init__(self, clients: Clients, rate_per_s: float, burst: int, *, workers: int = 1) -> None:
         self._clients = clients
-        self._buckets = ClientBuckets(rate_per_s, burst) if rate_per_s else None
+        self._buckets = ClientBuckets(rate_per_s / workers, max(1.0, burst / workers)) if rate_per_s else None
 
     def take(self, request: web.BaseRequest) -> float:
         """Take the request into account; returns how many seconds its client has to wait, 0 where it may go on."""
