@@ -20,6 +20,7 @@ from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.cluster import Cluster
 from autoscaler.kubernetes.fencing import mark_term
 from autoscaler.kubernetes.pods import (
+    UNMARKED,
     Pod,
     Port,
     Workload,
@@ -56,6 +57,7 @@ class _Scale:
     version: str
     selector: str
     set_by: str
+    term: int = UNMARKED
 
 
 class KubernetesTarget:
@@ -81,6 +83,7 @@ class KubernetesTarget:
         self._obstacle = ""
         self._object: Reflector[Workload] | None = None
         self._pods: Reflector[Pod] | None = None
+        self._marked: Workload | None = None
         self._at_least = ""
         self._must_ask = False
         self._behind: tuple[str, float] | None = None
@@ -177,12 +180,24 @@ class KubernetesTarget:
     async def fence(self, term: int) -> None:
         """Mark the object with the term of a leader that has just taken over.
 
+        That is one request where the copy is up to date, and none where the mark is seen to stand.
+
         Raises:
             LaterTerm: a leader of a later term has been there.
             KubernetesError: it cannot be written.
         """
         resource = await self._cluster.resources.find(self.reference)
-        await mark_term(self._cluster.client, resource, self.reference, term, self._check)
+        reflector = self._follow_object(resource)
+        await reflector.first()
+        seen = self._up_to_date(reflector)
+        if seen is not None and seen.term == term:
+            return
+        async with self._cluster.marking:
+            seen = self._up_to_date(reflector)
+            client = self._cluster.client
+            self._marked = await mark_term(client, resource, self.reference, term, self._check, seen)
+        if is_at_least(self._marked.version, self._at_least):
+            self._at_least = self._marked.version
 
     async def watch(self) -> AsyncIterator[TargetState]:
         """Yield the state at each change of it, from the first reading on."""
@@ -208,7 +223,8 @@ class KubernetesTarget:
         set_by = scale.set_by or ("" if workload is None else workload.set_by)
         pods = () if self._pods is None or self._wanted is None else self._pods.objects.values()
         endpoints = () if self._wanted is None else endpoints_of(pods, self._wanted.port)
-        return TargetState(replicas, ready, endpoints, scale.version, set_by, self._obstacle)
+        term = max(scale.term, UNMARKED if workload is None else workload.term)
+        return TargetState(replicas, ready, endpoints, scale.version, set_by, self._obstacle, term)
 
     def _ready(self) -> int | None:
         """How many replicas are ready; None while nobody has told."""
@@ -222,12 +238,19 @@ class KubernetesTarget:
 
     def _copied(self, reflector: Reflector[Workload]) -> _Scale | None:
         """The scale as the copy has it, if that can be relied on."""
+        workload = self._up_to_date(reflector)
+        if not self._counts_itself or workload is None or workload.replicas is None:
+            return None
+        return _Scale(workload.replicas, workload.version, workload.selector, workload.set_by, workload.term)
+
+    def _up_to_date(self, reflector: Reflector[Workload]) -> Workload | None:
+        """The object as the copy has it, or as we have marked it since, if that can be relied on."""
         workload = self._workload()
-        if not self._counts_itself or self._must_ask or workload is None or workload.replicas is None:
+        if workload is None or self._must_ask or not reflector.is_live(SILENCE_S):
             return None
-        if not reflector.is_live(SILENCE_S) or not is_at_least(workload.version, self._at_least):
-            return None
-        return _Scale(workload.replicas, workload.version, workload.selector, workload.set_by)
+        if self._marked is not None and is_at_least(self._marked.version, workload.version):
+            workload = self._marked
+        return workload if is_at_least(workload.version, self._at_least) else None
 
     async def _asked(self, resource: Resource) -> _Scale:
         """The scale as the server has it."""
