@@ -38,6 +38,8 @@ FIELD_MANAGER = "tidegate-scaler"
 """Under which the API server books what we write."""
 SILENCE_S = 75.0
 """A watch of which nothing was heard for longer is not relied on: servers send bookmarks about once a minute."""
+LOST_S = 2 * SILENCE_S
+"""A copy of which nothing was heard for longer, by a new list either, tells nothing about now: what is ready is not known."""
 STALE_S = 5.0
 """What the server tells and a watch has not for so long: its connection is dead, or stuck."""
 
@@ -141,6 +143,7 @@ class KubernetesTarget:
         scale = self._copied(reflector) or await self._asked(resource)
         self._see_that_it_moves(reflector)
         await self._follow_pods(scale)
+        self._see_that_they_are_heard()
         self._scale = scale
         rival = await self._cluster.rivals.rival_of(self.reference)
         self._obstacle = (
@@ -150,7 +153,10 @@ class KubernetesTarget:
         )
         ready = self._ready()
         if ready is None:
-            raise TargetError(f"{self.name}: it cannot be told yet how many of its pods are ready")
+            since = "yet"
+            if reflector.silent_s > LOST_S:
+                since = f"(no list or watch was answered for {reflector.silent_s:.0f} s)"
+            raise TargetError(f"{self.name}: it cannot be told {since} how many of its pods are ready")
         self._announce()
         return self._state(scale, scale.replicas, ready)
 
@@ -228,10 +234,10 @@ class KubernetesTarget:
 
     def _ready(self) -> int | None:
         """How many replicas are ready; None while nobody has told."""
-        if self._pods is not None and self._pods.synced:
+        if self._pods is not None and self._pods.synced and self._pods.silent_s <= LOST_S:
             return sum(pod.ready for pod in self._pods.objects.values())
         workload = self._workload()
-        if workload is None:
+        if workload is None or self._object is None or self._object.silent_s > LOST_S:
             return None
         # A Deployment leaves the field out when it is 0; of other kinds we do not know what it means that it is not there.
         return workload.ready or 0 if self._counts_itself else workload.ready
@@ -274,6 +280,12 @@ class KubernetesTarget:
         elif now_s - self._behind[1] >= STALE_S:
             self._behind = None
             reflector.restart()
+
+    def _see_that_they_are_heard(self) -> None:
+        """Have each copy made anew of which nothing is heard: the connection of its watch is dead, or it is refused one."""
+        for copy in (self._object, self._pods):
+            if copy is not None and copy.synced and copy.silent_s > SILENCE_S:
+                copy.restart()
 
     def _follow_object(self, resource: Resource) -> Reflector[Workload]:
         """See that the object is followed, with all of its kind in its namespace: one watch for all rules there."""
