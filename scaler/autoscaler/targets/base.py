@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+OURS = "tidegate-scaler"
+"""The name under which a target books what scalers write, this one or an earlier one."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetState:

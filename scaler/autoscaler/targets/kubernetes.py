@@ -32,10 +32,8 @@ from autoscaler.kubernetes.pods import (
 )
 from autoscaler.kubernetes.reflector import Reflector, Scope
 from autoscaler.kubernetes.resources import KNOWN, PODS, Reference, Resource
-from autoscaler.targets.base import TargetState
+from autoscaler.targets.base import OURS, TargetState
 
-FIELD_MANAGER = "tidegate-scaler"
-"""Under which the API server books what we write."""
 SILENCE_S = 75.0
 """A watch of which nothing was heard for longer is not relied on: servers send bookmarks about once a minute."""
 LOST_S = 2 * SILENCE_S
@@ -177,7 +175,7 @@ class KubernetesTarget:
         written = await self._cluster.client.request(
             "PUT",
             resource.scale(namespace, name),
-            query=[("fieldManager", FIELD_MANAGER)],
+            query=[("fieldManager", OURS)],
             body=body,
             before_sending=self._check,
         )
