@@ -82,7 +82,7 @@ class Rounds:
     async def _make(self, rule: ScalingRule, signals: SignalReader) -> bool:
         journal = self._journal
         unfenced = await self._fence(rule)
-        state, manual = await self._read_target()
+        state, manual = await self._read_target(signals)
         answers, onsales, forecast = await asyncio.gather(
             signals.read(state.endpoints, journal.deadline_s),
             signals.read_onsales(journal.deadline_s),
@@ -106,7 +106,7 @@ class Rounds:
             if scaled is not None or not tries_left:
                 break
             # Never the same number again: what others have just written is a fact to decide on.
-            state, manual = await self._read_target()
+            state, manual = await self._read_target(signals)
             # Looked at after the reading: what is marked after that makes the version which was read an old one.
             self._fences.doubt()
             unfenced = await self._fence(rule)
@@ -127,7 +127,7 @@ class Rounds:
             return self._journal.last_failure
         return ""
 
-    async def _read_target(self) -> tuple[TargetState, bool]:
+    async def _read_target(self, signals: SignalReader) -> tuple[TargetState, bool]:
         """Read the target and take note of what others did to it; returns whether they changed its count just now."""
         journal = self._journal
         try:
@@ -138,6 +138,7 @@ class Rounds:
         journal.note(state=seen.state)
         step = self._memory.begin_round(seen.state.replicas)
         if step is not None:
+            signals.follow_clock(step.by_s)
             journal.tell(ClockCorrected(journal.status.rule, step.by_s))
         if seen.change is None:
             return seen.state, False
