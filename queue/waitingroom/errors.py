@@ -19,6 +19,10 @@ class StoreUnavailable(WaitingRoomError):
     """The store did not answer, or refused; raised from the client's error. Nothing was admitted."""
 
 
+class ChangeRefused(WaitingRoomError):
+    """The change makes no sense in the onsale's present state; nothing was changed."""
+
+
 class JoinRefused(WaitingRoomError):
     """No place is given out now: the onsale is not open for joining yet, or it is over. No number was used."""
 
@@ -75,7 +79,3 @@ class MoveRefused(WaitingRoomError):
 
 
 MOVE_REASONS = ("held", "moved", "entered", "exhausted", "code", "busy")
-
-
-class TooManyComparisons(WaitingRoomError):
-    """A token that somebody chose cannot be compared now: too many others are being compared."""

@@ -5,8 +5,8 @@ It knows nothing of where a place stands.
 
 from __future__ import annotations
 
+from rulebook.memo import Memo
 from waitingroom.keyring import Keyring
-from waitingroom.memo import Memo
 from waitingroom.moves import Holder
 from waitingroom.places import Place, session_id, sign_place, verify_place
 from waitingroom.store.client import OnsaleStore

@@ -1,7 +1,7 @@
 """The rules: documents, their loading, and the decision they lead to. Imports no sibling; time comes in as an argument."""
 
 from rulebook.admission import SHOP_SLOW, AdmissionDecision, read_ready
-from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key, terms_key
+from rulebook.coupling import RoomFigures, figures_key, targets_key, terms_key
 from rulebook.decision import Decision, decide
 from rulebook.document import Metadata
 from rulebook.errors import DocumentErrors, FormulaError, Problem, RulebookError, UnitError
@@ -107,7 +107,6 @@ __all__ = [
     "Step",
     "Survey",
     "TargetReference",
-    "TargetSegment",
     "TestResult",
     "UnitError",
     "Value",

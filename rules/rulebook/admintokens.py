@@ -3,7 +3,7 @@
 A file is a list (YAML or JSON) of `{name, role, sha256}` or `{name, role, scrypt}`, the latter for tokens that people chose;
 `onsales: [...]` keeps a token to some onsales. Tokens that we made are too long to be guessed, and are found at once; others are
 what limits on guessing are for. Comparisons take the same time whatever differs. It knows no files and no
-requests: `tokenfile` follows a file, room and console each decide what an entry opens.
+requests: `tokenfile` follows a file, `tokencheck` checks what is presented, room and console each decide what an entry opens.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Numbers travel as decimal strings, times as whole microseconds of the *store's* 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,7 +18,13 @@ def figures_key(onsale: str) -> str:
 
 
 def targets_key(onsale: str) -> str:
-    """Name the list of admission-target segments (JSON, oldest first), appended to by the scaler."""
+    """Name the list of admission-target segments, JSON objects, oldest first, which the scaler appends to.
+
+    A segment is in force from `from_us` until `until_us`, unless a later one of the same `rule` begins. `rate` is in buyers/s;
+    `capacity` bounds live sessions + released-unclaimed ("": no bound by this rule); `reason` is for people; `term` is the
+    writer's lease transitions: a segment of a lower term than one already there is refused. Numbers are strings, because a Lua
+    `cjson` keeps only 14 digits of a number.
+    """
     return f"{{{onsale}}}:targets"
 
 
@@ -72,56 +77,3 @@ class RoomFigures:
             claimed_per_s=float(fields["claimed_per_s"]),
             opens_at_s=opens_us / US_PER_S if opens_us else None,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSegment:
-    """An admission target in force from `from_us` until `until_us`, unless a later segment of the same rule begins.
-
-    `rate_per_s` is in buyers/s; `capacity` bounds live sessions + released-unclaimed (None: no bound by this rule);
-    `term` is the writer's lease transitions: a segment of a lower term than one already there is refused.
-    """
-
-    rule: str
-    from_us: int
-    until_us: int
-    rate_per_s: float
-    capacity: int | None
-    reason: str
-    term: int
-
-    def to_json(self) -> str:
-        """Encode for the store; numbers as strings, because a Lua `cjson` keeps only 14 digits of a number."""
-        return json.dumps(
-            {
-                "rule": self.rule,
-                "from_us": str(self.from_us),
-                "until_us": str(self.until_us),
-                "rate": repr(self.rate_per_s),
-                "capacity": "" if self.capacity is None else str(self.capacity),
-                "reason": self.reason,
-                "term": str(self.term),
-            },
-            separators=(",", ":"),
-        )
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> TargetSegment:
-        """Decode what `to_json` or the writer's script encoded.
-
-        Raises:
-            ValueError: not such a document.
-        """
-        try:
-            fields = json.loads(text)
-            return cls(
-                rule=fields["rule"],
-                from_us=int(fields["from_us"]),
-                until_us=int(fields["until_us"]),
-                rate_per_s=float(fields["rate"]),
-                capacity=int(fields["capacity"]) if fields["capacity"] else None,
-                reason=fields["reason"],
-                term=int(fields["term"]),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not a target segment: {str(text)[:80]!r}") from error

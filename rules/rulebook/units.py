@@ -152,11 +152,6 @@ def format_percent(fraction: float) -> str:
     return f"{format_number(float(rounded))}%"
 
 
-def format_quantity(value: float) -> str:
-    """Write a quantity as a plain number."""
-    return format_number(value)
-
-
 def _match(pattern: re.Pattern[str], text: str, meant: str) -> re.Match[str]:
     match = pattern.fullmatch(text.strip()) if len(text) <= MAX_LENGTH else None
     if match is None:
@@ -232,14 +227,6 @@ Percent = Annotated[
     _schema("percent", _PERCENT_SCHEMA, "20%"),
 ]
 """A fraction: 20 % is 0.2."""
-
-Quantity = Annotated[
-    float,
-    BeforeValidator(_reader(parse_quantity, "a quantity such as 500m, 2k or 1Ki", plain=True)),
-    PlainSerializer(format_quantity, return_type=str, when_used="json"),
-    _schema("number", _QUANTITY_SCHEMA, "500m", "2k", "1Ki", plain=True),
-]
-"""A Kubernetes quantity."""
 
 Fraction = Annotated[
     float,

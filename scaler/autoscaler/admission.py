@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from autoscaler.store.target_writer import AdmissionTarget
+from dataclasses import dataclass
+
 from rulebook.decision import Decision
 from rulebook.rule import ScalingRule
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionTarget:
+    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing."""
+
+    onsale: str
+    rule: str
+    rate_per_s: float
+    capacity: int | None
+    reason: str
+    validity_s: float
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a target, in seconds of the store's clock.
+
+    Not `accepted`: a writer of the higher `term` has been there; its target, with these times, stands.
+    """
+
+    accepted: bool
+    store_now_s: float
+    from_s: float
+    until_s: float
+    term: int
 
 
 def admission_target(

@@ -9,13 +9,12 @@ import asyncio
 from contextlib import suppress
 from typing import Protocol
 
-from autoscaler.admission import admission_target
+from autoscaler.admission import AdmissionTarget, Written, admission_target
 from autoscaler.clock import Clock
 from autoscaler.instrumentation.events import AdmissionWritten
 from autoscaler.journal import Journal, StepGivenUp
 from autoscaler.leadership.standing import Leadership
 from autoscaler.settings import ScalerSettings
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.rule import ScalingRule
 
 

@@ -28,10 +28,6 @@ class StoreUnavailable(AutoscalerError):
     """The store did not answer, or answered nonsense; raised from the client's error. Nothing is known to be written."""
 
 
-class TooManyComparisons(AutoscalerError):
-    """So many tokens wait to be compared that another one was not; raised where people sign in. It is good or bad as before."""
-
-
 class TargetError(AutoscalerError):
     """A target could not be read or scaled; raised by targets. Its replica count is as it was."""
 

@@ -68,11 +68,6 @@ class Forecaster:
         """What is known of the signal."""
         return self._history
 
-    @property
-    def working(self) -> bool:
-        """Whether a forecast is being made."""
-        return self._work is not None
-
     async def foresee(self, deadline_s: float) -> Expected | Missing:
         """Return the latest forecast, and see to the next where one is due."""
         first = self._worked_at_s is None

@@ -12,7 +12,8 @@ import aiohttp
 from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
-from autoscaler.instrumentation.events import Instrument, Instruments
+from autoscaler.instrumentation.events import Instrument
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.keeping.keeping import Keeping
 from autoscaler.keeping.opening import open_keeper
 from autoscaler.leadership.duty import serve

@@ -11,8 +11,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from autoscaler.leadership.standing import Leadership
+from autoscaler.plan import Plan
 from autoscaler.scaler import Scaler
-from autoscaler.status import RuleStatus, documents_json, leadership_json, onsales_json, status_json
+from autoscaler.status import Json, RuleStatus, onsales_json, status_json
 
 READY_ROUNDS = 3
 """A rule without a round for so many intervals is stuck."""
@@ -70,11 +72,11 @@ async def show_status(request: web.Request) -> web.Response:
         name: {**status_json(loop.status), "outdated": name in outdated}
         for name, loop in scaler.loops.items()
     }
-    documents = documents_json(scaler.crew.plan, scaler.crew.loaded_at_s)
+    documents = _documents_json(scaler.crew.plan, scaler.crew.loaded_at_s)
     return web.json_response(
         {
             "now": scaler.clock.now_s(),
-            "leadership": leadership_json(scaler.leadership),
+            "leadership": _leadership_json(scaler.leadership),
             "documents": documents,
             "onsales": onsales_json(loop.status for loop in scaler.loops.values()),
             "rules": rules,
@@ -85,3 +87,22 @@ async def show_status(request: web.Request) -> web.Response:
 def _is_stuck(status: RuleStatus, now_s: float) -> bool:
     last_s = status.last_round_monotonic_s
     return last_s is None or now_s - last_s > READY_ROUNDS * status.interval_s
+
+
+def _documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
+    """Encode what of the documents is not in force, and why."""
+    return {
+        "loaded_at": loaded_at_s,
+        "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
+    }
+
+
+def _leadership_json(leadership: Leadership) -> Json:
+    """Encode who leads, as far as this process knows; `elected` is false for one that is alone."""
+    return {
+        "leading": leadership.is_leading(),
+        "elected": leadership.elected,
+        "identity": leadership.identity,
+        "holder": leadership.holder,
+        "term": leadership.term,
+    }

@@ -20,7 +20,7 @@ from autoscaler.clock import SystemClock
 from autoscaler.console.app import add_console
 from autoscaler.console.history import Chronicle
 from autoscaler.errors import ConfigurationError
-from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
 from autoscaler.patience import Patience

@@ -9,9 +9,7 @@ from typing import Any, TypeAlias
 
 from autoscaler.conditions import Condition
 from autoscaler.instrumentation.events import AdmissionWritten, StepFailed
-from autoscaler.keeping.rulememory import NOT_KEPT, MemoryState
-from autoscaler.leadership.standing import Leadership
-from autoscaler.plan import Plan
+from autoscaler.keeping.memorystate import NOT_KEPT, MemoryState
 from autoscaler.sources.base import Answer
 from autoscaler.targets.base import TargetState
 from rulebook.decision import Decision
@@ -89,14 +87,6 @@ def status_json(status: RuleStatus) -> Json:
     }
 
 
-def documents_json(plan: Plan, loaded_at_s: float | None) -> Json:
-    """Encode what of the documents is not in force, and why."""
-    return {
-        "loaded_at": loaded_at_s,
-        "problems": [{"rule": refusal.rule, "message": refusal.message} for refusal in plan.refusals],
-    }
-
-
 def onsales_json(statuses: Iterable[RuleStatus]) -> Json:
     """Encode for each onsale which of our rules allows it least: that is the one whose rate counts in the room.
 
@@ -126,17 +116,6 @@ def onsales_json(statuses: Iterable[RuleStatus]) -> Json:
 
 def _rate_per_s(status: RuleStatus) -> float:
     return math.inf if status.admission is None else status.admission.target.rate_per_s
-
-
-def leadership_json(leadership: Leadership) -> Json:
-    """Encode who leads, as far as this process knows; `elected` is false for one that is alone."""
-    return {
-        "leading": leadership.is_leading(),
-        "elected": leadership.elected,
-        "identity": leadership.identity,
-        "holder": leadership.holder,
-        "term": leadership.term,
-    }
 
 
 def _answer_json(answer: Answer) -> Json:

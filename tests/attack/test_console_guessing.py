@@ -13,9 +13,9 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from autoscaler.console import tokens
 from autoscaler.errors import ConfigurationError
 from rulebook.admintokens import TokenEntry
+from rulebook.tokencheck import MOST_WAITING
 from tests.autoscaler.console_stage import Operator, running_stage, stage_settings
 
 ORIGIN = "https://ops.example.org"
@@ -86,12 +86,11 @@ async def test_comparisons_that_wait_are_bounded_and_who_is_turned_away_has_lost
         going_on.wait(60)
         return False
 
-    monkeypatch.setattr(tokens, "matches_slowly", match)
+    monkeypatch.setattr("rulebook.tokencheck.matches_slowly", match)
     async with guessing(tmp_path, store_url) as stranger:
         (tmp_path / "tokens.yaml").write_text(CHOSEN)
         crowd = [
-            asyncio.create_task(guess(stranger, f"198.51.100.{number}"))
-            for number in range(tokens.MOST_WAITING + 4)
+            asyncio.create_task(guess(stranger, f"198.51.100.{number}")) for number in range(MOST_WAITING + 4)
         ]
         try:
             async with asyncio.timeout(20):
@@ -102,7 +101,7 @@ async def test_comparisons_that_wait_are_bounded_and_who_is_turned_away_has_lost
             assert [line for line in logged if line["event"].startswith("console_")] == []
         finally:
             going_on.set()
-        assert Counter(await asyncio.gather(*crowd)) == {401: tokens.MOST_WAITING, 503: 4}
+        assert Counter(await asyncio.gather(*crowd)) == {401: MOST_WAITING, 503: 4}
         answers = [await guess(stranger, "203.0.113.9") for _ in range(11)]
     assert answers == [401] * 10 + [429]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoscaler.clock import SystemClock
-from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.instrumentation.kubernetes_events import KubernetesEvents, Subject
 from autoscaler.kubernetes.cluster import Cluster as ScalerCluster
 from autoscaler.kubernetes.cluster import make_cluster

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.clock import Clock
 from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
@@ -19,7 +20,6 @@ from autoscaler.rounds import Decide
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.sources.base import Answer, Source
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from autoscaler.targets.base import Target, TargetState
 from rulebook.decision import decide
 from rulebook.observation import Missing, Reading, Value

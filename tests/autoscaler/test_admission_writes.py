@@ -5,10 +5,12 @@ import json
 import pytest
 from redis.asyncio import Redis
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.store.connection import open_client
-from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
-from rulebook.coupling import US_PER_S, TargetSegment, targets_key
+from autoscaler.store.target_writer import TargetWriter
+from rulebook.coupling import US_PER_S, targets_key
+from tests.segments import TargetSegment
 
 KEY = targets_key("cactus")
 

@@ -9,9 +9,10 @@ import pytest
 from redis.asyncio import Redis
 
 from autoscaler.console.happenings import Happening
-from autoscaler.console.history import ROUNDS_KEPT, Chronicle
+from autoscaler.console.history import Chronicle
 from autoscaler.console.onsale_history import OnsaleHistory, Sample
 from autoscaler.console.onsales import onsale_view
+from autoscaler.console.pastrounds import ROUNDS_KEPT
 from autoscaler.console.plot import Series, draw
 from autoscaler.console.remembering import Remembering, Standing
 from autoscaler.console.trail import Trail

@@ -7,9 +7,10 @@ from typing import Any, get_args
 import pytest
 
 from autoscaler.conditions import Condition, ConditionType
-from autoscaler.console.history import EVENTS_OF_RULE_KEPT, ROUNDS_KEPT, Chronicle, Round
+from autoscaler.console.history import EVENTS_OF_RULE_KEPT, Chronicle
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.onsales import onsale_view
+from autoscaler.console.pastrounds import ROUNDS_KEPT, Round
 from autoscaler.console.plot import MOST_POINTS, Series, draw, format_number, nice_ceiling, thinned
 from autoscaler.console.views import ago, describe, health, lately, mode_of
 from autoscaler.instrumentation.events import (

@@ -3,12 +3,13 @@
 import pytest
 from redis.asyncio import Redis
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import LaterTerm, NotLeading, StoreUnavailable
 from autoscaler.instrumentation.events import RuleScaled, StepFailed
 from autoscaler.keeping.keeping import Keeping
 from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.leadership.standing import Leadership
-from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
+from autoscaler.store.target_writer import TargetWriter
 from rulebook.coupling import targets_key
 from rulebook.observation import Value
 from tests.autoscaler.fakes import (

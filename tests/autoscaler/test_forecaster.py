@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,26 @@ DAY_S = 86400.0
 QUERY = {"name": "busy", "prometheus": {"query": "sum(busy_then)"}, "perReplica": 10.0}
 
 
+class WatchedBackground(Background):
+    """Tells whether some of the work that was begun is still under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._begun: list[asyncio.Task[Any]] = []
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = super().begin(work)
+        self._begun.append(task)
+        return task
+
+    @property
+    def busy(self) -> bool:
+        return not all(task.done() for task in self._begun)
+
+
 @pytest.fixture
-async def background() -> AsyncIterator[Background]:
-    background = Background()
+async def background() -> AsyncIterator[WatchedBackground]:
+    background = WatchedBackground()
     yield background
     await background.close()
 
@@ -128,7 +145,7 @@ async def test_a_scaler_that_is_started_right_before_the_rush_is_ready_for_it(tm
 
 
 async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
-    clock: ManualClock, recorder: Recorder, background: Background
+    clock: ManualClock, recorder: Recorder, background: WatchedBackground
 ) -> None:
     at_once = {
         "scaleUp": {"policies": [{"type": "Pods", "value": 100, "periodSeconds": 15}]},
@@ -146,7 +163,7 @@ async def test_a_forecast_raises_the_count_before_the_rush_comes_again(
     for turn in range(12):
         source.reading = Value(90.0 if turn == 3 else 20.0, clock.now_s())
         await loop.evaluate()
-        await until(lambda: not forecaster.working)
+        await until(lambda: not background.busy)
         counts.append(target.state.replicas)
         clock.advance(15)
     # The rush of the fourth round is expected eight rounds later, and prepared for from one round before on.
@@ -180,7 +197,7 @@ async def test_what_cannot_be_read_is_not_remembered_as_anything(
 
 
 async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_shown(
-    clock: ManualClock, background: Background
+    clock: ManualClock, background: WatchedBackground
 ) -> None:
     answers: list[Series | Missing] = [
         Missing("HTTP 503"),
@@ -199,7 +216,7 @@ async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_show
     assert await forecaster.foresee(60.0) == refused
     clock.advance(ASK_AGAIN_S)
     await forecaster.foresee(60.0)
-    await until(lambda: not forecaster.working)
+    await until(lambda: not background.busy)
     expected = await forecaster.foresee(60.0)
     assert isinstance(expected, Expected)
     assert expected.value == 70.0
@@ -208,17 +225,19 @@ async def test_a_past_that_cannot_be_read_is_asked_for_again_and_the_reason_show
     assert asked[0][2] == 60.0
 
 
-async def test_a_forecast_is_made_anew_within_its_horizon(clock: ManualClock, background: Background) -> None:
+async def test_a_forecast_is_made_anew_within_its_horizon(
+    clock: ManualClock, background: WatchedBackground
+) -> None:
     week = forecaster_of(forecasting(season=7 * DAY_S), clock, background)
     week.see(5.0, clock.now_s() - 7 * DAY_S + 60)
     week.see(7.0, clock.now_s() - 7 * DAY_S + 600)
     first = await week.foresee(60.0)
     clock.advance(299)
     assert await week.foresee(60.0) is first
-    assert not week.working
+    assert not background.busy
     clock.advance(1)
     await week.foresee(60.0)
-    await until(lambda: not week.working)
+    await until(lambda: not background.busy)
     renewed = await week.foresee(60.0)
     assert isinstance(renewed, Expected)
     assert renewed.made_at_s == clock.now_s()

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable, TargetError
-from autoscaler.instrumentation.events import Event, Instruments, RoundEnded, RuleScaled, StepFailed
-from autoscaler.store.target_writer import AdmissionTarget
+from autoscaler.instrumentation.events import Event, RoundEnded, RuleScaled, StepFailed
+from autoscaler.instrumentation.instruments import Instruments
 from rulebook.decision import Decision
 from rulebook.memory import Memory
 from rulebook.observation import Crowd, Missing, Observation, Value

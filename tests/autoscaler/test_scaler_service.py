@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
 from autoscaler.service import run_once
-from rulebook.coupling import TargetSegment, targets_key
+from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
 from tests.autoscaler.pools import endpoints, is_free
 from tests.autoscaler.running import RULE, running_scaler, write_documents
+from tests.segments import TargetSegment
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]

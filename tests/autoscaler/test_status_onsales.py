@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.instrumentation.events import AdmissionWritten
 from autoscaler.status import RuleStatus, onsales_json
-from autoscaler.store.target_writer import AdmissionTarget, Written
 
 
 def a_rule(name: str, onsale: str, rate_per_s: float, *, accepted: bool = True) -> RuleStatus:

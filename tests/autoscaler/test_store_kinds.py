@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.keeping.keeper import MemoryKey
 from autoscaler.store.connection import StoreClient, open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.memories import StoreMemories
-from autoscaler.store.target_writer import AdmissionTarget, TargetWriter
-from rulebook.coupling import TargetSegment, targets_key
+from autoscaler.store.target_writer import TargetWriter
+from rulebook.coupling import targets_key
 from tests.certificates import make_certificate
 from tests.relays import listening, relay_to
+from tests.segments import TargetSegment
 from tests.stores import Cluster, SentinelServer, TcpValkey, eventually, free_ports
 from tests.waitingroom.test_store_users import IN_CLUSTER, RIGHTS, USER
 

@@ -11,7 +11,7 @@ from typing import Any
 import uvloop
 
 from autoscaler.clock import SystemClock
-from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.instrumentation.structured import StructlogInstrument
 from autoscaler.plan import make_plan

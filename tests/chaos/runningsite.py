@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +272,7 @@ async def running_site(
         scaler_urls = {name: _url(port) for name, port in zip(SCALERS, scalers, strict=True)}
         stack.endpoints = Endpoints(_url(room), _url(gate), scaler_urls[SCALERS[0]], store_url(store))
         stack.documents = documents.with_folders(stack.served_log, stack.endpoints_file)
-        stack.documents = stack.documents.with_ports(consecutive_ports(_POOL_PORTS), _POOL_PORTS)
+        stack.documents = _with_ports(stack.documents, consecutive_ports(_POOL_PORTS), _POOL_PORTS)
         stack.documents = stack.documents.with_shop(f"{stack.endpoints.gate}/")
         relays = [await closing.enter_async_context(relaying(store)) for _ in range(2)]
         site = Site(stack, keep_data, small_disk, relays[0], relays[1], unused, scaler_urls, program)
@@ -280,6 +280,14 @@ async def running_site(
         await site.start_store()
         await _start_all(site)
         yield site
+
+
+def _with_ports(documents: DemoDocuments, first: int, count: int) -> DemoDocuments:
+    """Have the shop's replicas listen on so many ports from `first` on."""
+    spec = documents.pool.spec
+    ports = spec.ports.model_copy(update={"first": first, "last": first + count - 1})
+    pool = documents.pool.model_copy(update={"spec": spec.model_copy(update={"ports": ports})})
+    return replace(documents, pool=pool)
 
 
 async def _start_all(site: Site) -> None:

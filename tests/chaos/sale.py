@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.chaos.crowd import Crowd, send_crowd
@@ -69,7 +70,15 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
 
 def site_documents() -> DemoDocuments:
     """Return the demo's documents with a shop that stays as large as it is."""
-    return load_demo_documents(find_examples("demo")).with_replicas(REPLICAS)
+    documents = load_demo_documents(find_examples("demo"))
+    spec, admission = documents.rule.spec, documents.rule.spec.admission
+    update = {
+        "replicas": spec.replicas.model_copy(update={"min": REPLICAS, "max": REPLICAS}),
+        # The rate is to follow how many are ready, not how fast they answer.
+        "admission": admission and admission.model_copy(update={"slow": None}),
+    }
+    rule = documents.rule.model_copy(update={"spec": spec.model_copy(update=update)})
+    return replace(documents, rule=rule)
 
 
 def site_ceiling() -> Ceiling:

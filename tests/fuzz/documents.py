@@ -61,8 +61,8 @@ def quantities(data: bytes) -> None:
             assert units.parse_rate(units.format_rate(value)) == value
         if parse is units.parse_duration:
             assert units.parse_duration(units.format_duration(value)) == value
-        if parse is units.parse_quantity:
-            assert units.parse_quantity(units.format_quantity(value)) == value
+        if parse is units.parse_amount:
+            assert units.parse_amount(units.format_number(value)) == value
 
 
 def address(data: bytes) -> None:

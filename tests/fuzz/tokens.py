@@ -9,7 +9,7 @@ import time
 from joserfc.jwk import OKPKey
 
 from autoscaler.console.sessions import Sessions
-from autoscaler.console.tokens import Role, TokenEntry
+from rulebook.admintokens import Role, TokenEntry
 from waitingroom.entrytoken import EntryTerms, read_entry_keys, verify_entry
 from waitingroom.errors import EntryRefused, InvalidToken
 from waitingroom.gate.handover import Code, code_in, handover_address, read_code, read_offer

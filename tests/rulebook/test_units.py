@@ -13,8 +13,8 @@ from rulebook import UnitError
 from rulebook.units import (
     MAX_DURATION_S,
     format_duration,
+    format_number,
     format_percent,
-    format_quantity,
     format_rate,
     parse_amount,
     parse_duration,
@@ -118,8 +118,8 @@ def test_a_duration_survives_writing_and_reading(seconds: float) -> None:
 
 @settings(deadline=None)
 @given(st.floats(min_value=-1e15, max_value=1e15, allow_nan=False))
-def test_a_quantity_survives_writing_and_reading(value: float) -> None:
-    assert parse_quantity(format_quantity(value)) == value
+def test_an_amount_survives_writing_and_reading(value: float) -> None:
+    assert parse_amount(format_number(value)) == value
 
 
 @settings(deadline=None)

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.instrumentation.events import AdmissionWritten
 from autoscaler.status import RuleStatus, status_json
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from tidegate.demo.records import TargetSample
 from tidegate.demo.sampling import EVERY_S, Sampler, target_of
 from tidegate.demo.stack import Stack

@@ -15,12 +15,13 @@ from ruamel.yaml import YAML
 
 from autoscaler.kubernetes.fencing import TERM_ANNOTATION
 from autoscaler.store.connection import open_client
-from rulebook.coupling import TargetSegment, targets_key
+from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
 from tests.autoscaler.kubernetes_api.cluster import EVERYTHING, Cluster
 from tests.autoscaler.kubernetes_api.faults import Fault, Kind
 from tests.autoscaler.kubernetes_api.fixtures import little
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
+from tests.segments import TargetSegment
 from tests.stores import Valkey
 from tests.system.scalers import ROOT, ScalerProcess, holder, identity, leads
 

@@ -11,9 +11,10 @@ import pytest
 from redis.asyncio import Redis
 
 from autoscaler.store.connection import open_client
-from rulebook.coupling import TargetSegment, targets_key
+from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
 from tests.autoscaler.pools import APP, free_ports
+from tests.segments import TargetSegment
 from tests.stores import Valkey
 from tests.system.scalers import ScalerProcess, leads
 

@@ -21,7 +21,7 @@ from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import Living, free_port, living
 from tests.waitingroom.samples import onsale
 from waitingroom.store.connect import connect
-from waitingroom.web.admin_tokens import TokenFile
+from waitingroom.web.admin_tokens import open_tokens
 
 SESSION = "AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -249,7 +249,7 @@ async def test_a_new_token_is_printed_once_beside_its_line_for_the_file(tmp_path
     assert token not in process.stdout
     path = tmp_path / "tokens.yaml"
     path.write_text(process.stdout)
-    found = await TokenFile(path).find(token)
+    found = await open_tokens(path).find(token)
     assert found is not None
     assert (found.name, found.role, found.onsales) == ("ann", Role.OPERATOR, ("cactus",))
 

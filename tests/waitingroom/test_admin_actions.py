@@ -13,10 +13,10 @@ from tests.waitingroom.living import living
 from tests.waitingroom.samples import device, onsale, settings
 from tests.waitingroom.test_store_release import fill, shift_time
 from waitingroom.audit import Action
-from waitingroom.errors import JoinRefused
+from waitingroom.errors import ChangeRefused, JoinRefused
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import OnsaleStore
-from waitingroom.store.operations import ChangeRefused, OnsaleOperations
+from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_preflight import check_operators
 
 ANN = Action("ann", "test", "request-1")

@@ -14,11 +14,12 @@ import pytest
 from redis.asyncio import Redis
 
 from rulebook.admintokens import Role, make_token
+from rulebook.tokencheck import MOST_WAITING
 from tests.waitingroom.backoffice import TOKENS, Office, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.web.admin_access import FAILURES_BURST
-from waitingroom.web.admin_tokens import MOST_WAITING, TokenFile
+from waitingroom.web.admin_tokens import open_tokens
 
 SALT = b"salt of tests"
 SCRYPT = ":".join(
@@ -124,7 +125,7 @@ async def test_few_slow_comparisons_wait_whoever_asks(
     tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared = threading.Event()
-    monkeypatch.setattr("waitingroom.web.admin_tokens.matches_slowly", lambda *_: compared.wait(20) and False)
+    monkeypatch.setattr("rulebook.tokencheck.matches_slowly", lambda *_: compared.wait(20) and False)
     tokens = token_file(tmp_path, entries=[{"name": "ann", "role": "viewer", "scrypt": SCRYPT}])
     crowd = MOST_WAITING + 4
     async with living(
@@ -173,7 +174,7 @@ async def test_no_token_and_no_hash_is_logged(
 async def test_a_chosen_token_is_checked_by_scrypt(tmp_path: Path) -> None:
     path = tmp_path / "tokens.yaml"
     path.write_text(f"- {{name: ann, role: viewer, scrypt: '{SCRYPT}'}}\n")
-    tokens = TokenFile(path)
+    tokens = open_tokens(path)
     for _ in range(2):
         found = await tokens.find("open sesame")
         assert found is not None
@@ -186,7 +187,7 @@ async def test_a_changed_file_counts_at_once_and_a_broken_one_not_at_all(tmp_pat
     path = tmp_path / "tokens.yaml"
     first, second = make_token("ann", Role.VIEWER), make_token("bob", Role.VIEWER)
     path.write_text(json.dumps([first.entry.model_dump(mode="json", exclude_none=True)]))
-    tokens = TokenFile(path)
+    tokens = open_tokens(path)
     for stamp, (text, known, unknown) in enumerate(
         [
             (json.dumps([second.entry.model_dump(mode="json", exclude_none=True)]), second, first),

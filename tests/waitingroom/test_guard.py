@@ -42,12 +42,11 @@ GUARD = Guard([CACTUS, VIP], free_hosts=["other.example.org"])
 def test_a_request_is_guarded_by_its_longest_match(
     method: str, host: str, path: str, expected: str | None
 ) -> None:
-    found = GUARD.find(method, host, path)
-    assert (found.name if found else None) == expected
+    assert needed(GUARD, host, path, method) == expected
 
 
-def needed(guard: Guard, host: str, path: str) -> str | None:
-    judgement = guard.judge("GET", host, path)
+def needed(guard: Guard, host: str, path: str, method: str = "GET") -> str | None:
+    judgement = guard.judge(method, host, path)
     return judgement.refused or (judgement.onsale.name if judgement.onsale else None)
 
 

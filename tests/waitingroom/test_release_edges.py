@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rulebook.coupling import TargetSegment
+from tests.segments import TargetSegment
 from tests.waitingroom.samples import device, settings
 from tests.waitingroom.virtual_store import SECOND, VirtualStore
 

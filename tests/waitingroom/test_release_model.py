@@ -19,8 +19,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from rulebook.coupling import TargetSegment
 from tests.benchmarks.bound import Mark, excess
+from tests.segments import TargetSegment
 from tests.waitingroom import samples
 from tests.waitingroom.release_model import MISSED_US, SECOND, Limits, RoomModel, Target
 from tests.waitingroom.virtual_store import VirtualStore

@@ -5,7 +5,8 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from rulebook.coupling import RoomFigures, TargetSegment, figures_key, targets_key
+from rulebook.coupling import RoomFigures, figures_key, targets_key
+from tests.segments import TargetSegment
 from tests.waitingroom.samples import device, settings
 from waitingroom.errors import JoinRefused
 from waitingroom.store.client import ClaimOutcome, OnsaleStore

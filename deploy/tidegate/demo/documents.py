@@ -26,12 +26,6 @@ class DemoDocuments:
         spec = self.pool.spec.model_copy(update={"command": command, "endpoints": str(endpoints)})
         return replace(self, pool=self.pool.model_copy(update={"spec": spec}))
 
-    def with_ports(self, first: int, count: int) -> DemoDocuments:
-        """Have the shop's replicas listen on so many ports from `first` on."""
-        ports = self.pool.spec.ports.model_copy(update={"first": first, "last": first + count - 1})
-        spec = self.pool.spec.model_copy(update={"ports": ports})
-        return replace(self, pool=self.pool.model_copy(update={"spec": spec}))
-
     def with_slowdown(self, slowdown: float) -> DemoDocuments:
         """Have each checkout take so many times as long; the rule is told nothing of it."""
         if slowdown == 1.0:
@@ -48,15 +42,6 @@ class DemoDocuments:
     def with_shop(self, url: str) -> DemoDocuments:
         """Send buyers to this address."""
         return self._with_onsale({"shop": url})
-
-    def with_replicas(self, count: int) -> DemoDocuments:
-        """Have always so many replicas, and a rate that follows how many of them are ready, not how fast they answer."""
-        spec, admission = self.rule.spec, self.rule.spec.admission
-        update = {
-            "replicas": spec.replicas.model_copy(update={"min": count, "max": count}),
-            "admission": admission and admission.model_copy(update={"slow": None}),
-        }
-        return replace(self, rule=self.rule.model_copy(update={"spec": spec.model_copy(update=update)}))
 
     def _with_onsale(self, update: dict[str, object]) -> DemoDocuments:
         spec = self.onsale.spec.model_copy(update=update)

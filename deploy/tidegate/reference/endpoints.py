@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tidegate.reference.markdown import anchor, code, table
-from waitingroom.gate.headers import END_HEADER
-from waitingroom.gate.requestids import REQUEST_ID_HEADER
+from waitingroom.gate.headers import END_HEADER, REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, ROOM_HEADER, SESSION_HEADER
 from waitingroom.web.cookies import DEVICE_COOKIE, ENTRY_COOKIE, PLACE_COOKIE, device_cookie, pass_cookie
 from waitingroom.web.openapi import openapi_document

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from rulebook import Onsale
+from rulebook.memo import Memo
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
 from waitingroom.gate.counts import Counts
 from waitingroom.gate.guard import Guard
@@ -37,7 +38,6 @@ from waitingroom.gate.turnaway import (
     send_to_line,
 )
 from waitingroom.gate.unnamed import UnnamedHosts
-from waitingroom.memo import Memo
 
 AUTH_PATH = "/gate/auth"
 _NO_STORE = ("Cache-Control", "no-store")

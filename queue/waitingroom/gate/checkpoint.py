@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rulebook import Onsale
+from rulebook.memo import Memo
 from waitingroom.gate.reader import PassReader
 from waitingroom.gate.renewing import is_due, renew_after_s
 from waitingroom.gate.sessions import Sessions
 from waitingroom.keyring import Keyring
-from waitingroom.memo import Memo
 from waitingroom.passes import Pass, sign_pass
 from waitingroom.store.client import SessionTimes
 from waitingroom.web.cookies import expire_cookie, pass_cookie, set_cookie

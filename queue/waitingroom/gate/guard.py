@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulebook import Onsale
+from rulebook.memo import Memo
 from waitingroom.errors import ConfigurationError
 from waitingroom.gate.hours import Hours, hours_of
 from waitingroom.gate.readings import UnclearPath, canonical_path, readings
 from waitingroom.gate.reserved import ENTER_PATH
-from waitingroom.memo import Memo
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REMEMBERED = 4096
@@ -110,17 +110,6 @@ class Guard:
     def is_outside(self, onsale: Onsale, now_s: float) -> bool:
         """Tell whether the onsale leaves the shop open to all at `now_s`: before its pre-queue or after its closing."""
         return self._hours(onsale).are_over(now_s)
-
-    def find(self, method: str, host: str, path: str) -> Onsale | None:
-        """Return the onsale whose pass this request needs, None where the way is free.
-
-        Raises:
-            UnclearPath: no pass can let this request through.
-        """
-        judgement = self.judge(method, host, path)
-        if judgement.refused:
-            raise UnclearPath(judgement.refused)
-        return judgement.onsale
 
     def _judge(self, method: str, host: str, path: str) -> Judgement:
         name = host_name(host)

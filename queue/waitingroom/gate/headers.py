@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from waitingroom.errors import WaitingRoomError
 from waitingroom.gate.guard import host_name
 from waitingroom.gate.incoming import connection_names
-from waitingroom.gate.requestids import REQUEST_ID_HEADER
 from waitingroom.gate.turnaway import ONSALE_HEADER, SESSION_HEADER
 from waitingroom.passes import Pass
 
+REQUEST_ID_HEADER = istr("X-Request-Id")
 END_HEADER = "X-Tidegate-End"
 """A shop's answer with this header (`complete` or `abandon`) ends the buyer's session; it goes no further than the gate."""
 

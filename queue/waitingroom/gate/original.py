@@ -16,9 +16,9 @@ from typing import Protocol
 
 from multidict import istr
 
+from rulebook.memo import Memo
 from waitingroom.errors import WaitingRoomError
 from waitingroom.gate.guard import host_name
-from waitingroom.memo import Memo
 
 MAX_TARGET_CHARS = 8192
 PREFIX = "/gate/forward"

@@ -28,6 +28,7 @@ from waitingroom.gate.counts import Counts, Exchanges
 from waitingroom.gate.guard import Guard
 from waitingroom.gate.headers import (
     END_HEADER,
+    REQUEST_ID_HEADER,
     AnswerRefused,
     Peer,
     answer_headers,
@@ -38,7 +39,7 @@ from waitingroom.gate.headers import (
 from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
 from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.privacy import is_for_shared_caches, private_form
-from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, keep_request_id
+from waitingroom.gate.requestids import REQUEST_ID, keep_request_id
 from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay

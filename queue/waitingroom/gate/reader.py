@@ -6,9 +6,9 @@ been ended since is not known here.
 
 from __future__ import annotations
 
+from rulebook.memo import Memo
 from waitingroom.errors import InvalidToken
 from waitingroom.keyring import Keyring
-from waitingroom.memo import Memo
 from waitingroom.passes import Pass, device_hash, verify_pass
 from waitingroom.web.cookies import find_cookie, is_device, pass_cookie, told_device
 

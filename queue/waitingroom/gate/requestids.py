@@ -10,11 +10,10 @@ import re
 import secrets
 
 from aiohttp import web
-from multidict import istr
 
+from waitingroom.gate.headers import REQUEST_ID_HEADER
 from waitingroom.gate.trust import TrustedProxies
 
-REQUEST_ID_HEADER = istr("X-Request-Id")
 REQUEST_ID = web.RequestKey("request_id", str)
 _FORM = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _PROCESS = secrets.token_hex(6)

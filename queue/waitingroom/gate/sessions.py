@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import structlog
 
+from rulebook.memo import Memo
 from waitingroom.errors import StoreUnavailable
-from waitingroom.memo import Memo
 from waitingroom.room import Room
 from waitingroom.store.client import EndKind, SessionTimes
 

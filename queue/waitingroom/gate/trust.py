@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rulebook.addresses import LOOPBACK, is_within, read_networks
+from rulebook.memo import Memo
 from waitingroom.errors import ConfigurationError
-from waitingroom.memo import Memo
 
 _REMEMBERED = 4096
 

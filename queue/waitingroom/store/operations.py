@@ -12,7 +12,7 @@ from typing import Any
 from redis.exceptions import RedisError, ResponseError
 
 from waitingroom.audit import Action, AuditEntry, read_entry
-from waitingroom.errors import StoreUnavailable, WaitingRoomError
+from waitingroom.errors import ChangeRefused, StoreUnavailable
 from waitingroom.store.connect import StoreClient, server_of
 from waitingroom.store.server import Scripts, UnknownServer
 
@@ -30,10 +30,6 @@ OVERRIDES = (
 """The fields of the room hash which operators set. They outlive a reload of the document."""
 
 _READ_AT_ONCE = 1000
-
-
-class ChangeRefused(WaitingRoomError):
-    """The change makes no sense in the onsale's present state; nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)

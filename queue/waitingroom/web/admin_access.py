@@ -16,11 +16,10 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from rulebook.admintokens import Role, TokenEntry
-from waitingroom.errors import TooManyComparisons, WaitingRoomError
+from rulebook.tokencheck import TokenCheck, TooManyComparisons
+from waitingroom.errors import ChangeRefused, WaitingRoomError
 from waitingroom.gate.requestids import REQUEST_ID
-from waitingroom.store.operations import ChangeRefused
 from waitingroom.web.admin_documents import FORMS
-from waitingroom.web.admin_tokens import TokenFile
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.negotiation import problem
 
@@ -78,7 +77,7 @@ AdminHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 class Access:
     """Lets callers in."""
 
-    def __init__(self, tokens: TokenFile, clients: Clients) -> None:
+    def __init__(self, tokens: TokenCheck, clients: Clients) -> None:
         self._tokens = tokens
         self._clients = clients
         self._failures = ClientBuckets(FAILURES_PER_S, FAILURES_BURST)

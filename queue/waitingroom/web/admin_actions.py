@@ -8,7 +8,7 @@ from typing import Any
 
 from rulebook import Onsale
 from rulebook.units import parse_rate
-from waitingroom.store.operations import ChangeRefused
+from waitingroom.errors import ChangeRefused
 from waitingroom.web import admin_documents as documents
 
 

@@ -16,7 +16,7 @@ from waitingroom.store.connect import StoreClient
 from waitingroom.web.admin import AdminHandlers
 from waitingroom.web.admin_access import Access
 from waitingroom.web.admin_feed import RevocationFeed
-from waitingroom.web.admin_tokens import TokenFile
+from waitingroom.web.admin_tokens import open_tokens
 from waitingroom.web.limits import ClientBuckets, Clients
 from waitingroom.web.openapi import OpenApi
 from waitingroom.web.security import Shield
@@ -47,7 +47,7 @@ def install_back_office(
     """
     clients = Clients(trusted)
     if settings.admin_tokens is not None:
-        access = Access(TokenFile(settings.admin_tokens), clients)
+        access = Access(open_tokens(settings.admin_tokens), clients)
         app.add_routes(AdminHandlers(rooms, client, access).routes())
     revocations = Revocations(rooms, client, sessions.revoked)
     app.add_routes(RevocationFeed(revocations, rooms, clients).routes())

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from rulebook.addresses import ForwardedHeaders, client_of, hops_of
+from rulebook.memo import Memo
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.memo import Memo
 from waitingroom.web.negotiation import problem
 
 _CLIENTS_REMEMBERED = 50_000

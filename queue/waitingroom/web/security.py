@@ -18,7 +18,8 @@ from aiohttp.web_protocol import RequestPayloadError
 from multidict import CIMultiDict
 from yarl import URL
 
-from waitingroom.gate.requestids import REQUEST_ID, REQUEST_ID_HEADER, find_request_id
+from waitingroom.gate.headers import REQUEST_ID_HEADER
+from waitingroom.gate.requestids import REQUEST_ID, find_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import ClientBuckets, Clients

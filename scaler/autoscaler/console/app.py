@@ -21,7 +21,7 @@ from autoscaler.console.live import pause
 from autoscaler.console.remembering import EVERY_S, Remembering, Standing
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.settings import ConsoleSettings
-from autoscaler.console.tokens import TokenFile
+from autoscaler.console.tokens import open_tokens
 from autoscaler.scaler import Scaler
 from autoscaler.store.shelves import Shelves
 
@@ -45,7 +45,7 @@ def add_console(
     Raises:
         ConfigurationError: the token file cannot be used.
     """
-    tokens = TokenFile(settings.tokens)
+    tokens = open_tokens(settings.tokens)
     app = web.Application(middlewares=[guard], client_max_size=MAX_FORM)
 
     @cache

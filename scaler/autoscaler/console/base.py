@@ -15,19 +15,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoscaler.console.audit import Audit
 from autoscaler.console.history import Chronicle
-from autoscaler.console.leaders import LeaderAddress
+from autoscaler.console.leaders import LeaderAddress, standing
 from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.seen import mark_of
 from autoscaler.console.seldom import Seldom
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
-from autoscaler.console.tokens import TokenFile, may_act
-from autoscaler.console.views import ago, standing
+from autoscaler.console.tokens import may_act
+from autoscaler.console.views import ago
 from autoscaler.loop import RuleLoop
 from autoscaler.scaler import Scaler
 from rulebook.addresses import Networks, client_of, is_within
 from rulebook.rule import ScalingRule
+from rulebook.tokencheck import TokenCheck
 
 ROOT: Final = "/console"
 SAID: Final = "said"
@@ -57,7 +58,7 @@ class Console:
     settings: ConsoleSettings
     chronicle: Chronicle
     scaler: Callable[[], Scaler]
-    tokens: TokenFile
+    tokens: TokenCheck
     audit: Audit
     room: RoomAdmin | None
     leader: LeaderAddress

@@ -6,31 +6,16 @@ restart or a takeover.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.clock import Clock
 from autoscaler.console.happenings import Happening, told
+from autoscaler.console.pastrounds import ROUNDS_KEPT, Round, round_of
 from autoscaler.console.trail import Trail
 from autoscaler.instrumentation.events import Event, LeadershipChanged, RuleDecided, RuleRemoved
-from autoscaler.sources.base import Answer
-from rulebook.observation import Crowd, Value
 
-ROUNDS_KEPT: Final = 480
 EVENTS_KEPT: Final = 400
 EVENTS_OF_RULE_KEPT: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """A round of a rule: what was there, what each signal said and asked for, and what was decided; None is unknown."""
-
-    at_s: float
-    current: int
-    ready: int
-    desired: int
-    values: tuple[tuple[str, float | None], ...]
-    recommended: tuple[tuple[str, int | None], ...]
 
 
 class RuleTrails:
@@ -54,7 +39,7 @@ class Chronicle:
         """Take note of an event."""
         self.version += 1
         if isinstance(event, RuleDecided):
-            self.of(event.rule).rounds.add(_round(event))
+            self.of(event.rule).rounds.add(round_of(event))
         elif isinstance(event, RuleRemoved):
             self._rules.pop(event.rule, None)
         elif isinstance(event, LeadershipChanged) and event.leading:
@@ -99,24 +84,3 @@ def _note(trail: Trail[Happening], happening: Happening) -> None:
         trail.replace_last(happening)
     else:
         trail.add(happening)
-
-
-def _round(event: RuleDecided) -> Round:
-    decision = event.decision
-    return Round(
-        at_s=event.at_s,
-        current=decision.current,
-        ready=decision.ready,
-        desired=decision.desired,
-        values=tuple((name, _value(answer)) for name, answer in event.answers.items()),
-        recommended=tuple((entry.signal, entry.replicas) for entry in decision.recommendations),
-    )
-
-
-def _value(answer: Answer) -> float | None:
-    """Tell what a signal stands at: of a crowd, how many wait."""
-    if isinstance(answer.reading, Value):
-        return answer.reading.value
-    if isinstance(answer.reading, Crowd):
-        return float(answer.reading.backlog)
-    return None

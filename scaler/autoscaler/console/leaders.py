@@ -1,4 +1,4 @@
-"""Where the console of the scaler that leads is found: the leader writes its address to the store, the others read it there."""
+"""Who leads, and where the leader's console is found: the leader writes its address to the store, the others read it there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from autoscaler.console.settings import is_address
+from autoscaler.console.views import Said
 from autoscaler.errors import AutoscalerError
 from autoscaler.leadership.standing import Leadership
 from autoscaler.store.shelves import Shelf, Shelves
@@ -52,6 +53,15 @@ class LeaderAddress:
         if self._writes and now_s - self._told_s >= TELL_EVERY_S:
             await shelves.put(_shelf(identity), [self.here])
             self._told_s = now_s
+
+
+def standing(leadership: Leadership) -> Said:
+    """Say whether this scaler acts."""
+    if not leadership.elected:
+        return Said("Acting alone", "good")
+    if leadership.is_leading():
+        return Said(f"Leads, term {leadership.term}", "good", leadership.identity)
+    return Said(f"Standing by; {leadership.holder or 'nobody'} leads", "warning", leadership.identity)
 
 
 def _shelf(identity: str) -> Shelf:

@@ -15,9 +15,10 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from autoscaler.console.happenings import Happening
-from autoscaler.console.history import EVENTS_OF_RULE_KEPT, ROUNDS_KEPT, Chronicle, Round
+from autoscaler.console.history import EVENTS_OF_RULE_KEPT, Chronicle
 from autoscaler.console.onsale_history import KEPT as SAMPLES_KEPT
 from autoscaler.console.onsale_history import OnsaleHistory, Sample
+from autoscaler.console.pastrounds import ROUNDS_KEPT, Round
 from autoscaler.console.trail import Trail
 from autoscaler.errors import AutoscalerError
 from autoscaler.store.shelves import Shelf, Shelves

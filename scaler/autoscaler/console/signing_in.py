@@ -11,7 +11,7 @@ from aiohttp import web
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, Console, client_name, render, see_other
 from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie, why_signed_out
 from autoscaler.console.tokens import opens_console
-from autoscaler.errors import TooManyComparisons
+from rulebook.tokencheck import TooManyComparisons
 
 BUSY_S: Final = 5.0
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")

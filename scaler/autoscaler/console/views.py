@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscaler.console.happenings import Grade
-from autoscaler.console.history import ROUNDS_KEPT, Round
+from autoscaler.console.pastrounds import ROUNDS_KEPT, Round
 from autoscaler.console.plot import Plot, Series, draw, format_number
-from autoscaler.leadership.standing import Leadership
 from autoscaler.sources.base import Answer
 from autoscaler.status import RuleStatus
 from rulebook.observation import Crowd, Missing, Value
@@ -215,15 +214,6 @@ def replicas_plot(rounds: Sequence[Round], interval_s: float, most: int) -> Plot
 
 def _gap_s(interval_s: float) -> float:
     return max(GAP_ROUNDS * interval_s, SHORTEST_GAP_S)
-
-
-def standing(leadership: Leadership) -> Said:
-    """Say whether this scaler acts."""
-    if not leadership.elected:
-        return Said("Acting alone", "good")
-    if leadership.is_leading():
-        return Said(f"Leads, term {leadership.term}", "good", leadership.identity)
-    return Said(f"Standing by; {leadership.holder or 'nobody'} leads", "warning", leadership.identity)
 
 
 def ago(seconds: float) -> str:

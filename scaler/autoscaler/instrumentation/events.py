@@ -1,19 +1,15 @@
-"""The events, one frozen value each, and the small protocol of whoever wants to hear of them."""
+"""The events, one frozen value each, and the small protocol of whoever wants to hear of them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-import structlog
-
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.conditions import Condition
 from autoscaler.sources.base import Answer
-from autoscaler.store.target_writer import AdmissionTarget, Written
 from rulebook.decision import Decision
-
-_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
 
 STEPS = (
     "fence",
@@ -286,26 +282,3 @@ class Instrument(Protocol):
     def record(self, event: Event) -> None:
         """Take note of an event."""
         ...
-
-
-class Instruments:
-    """Several instruments as one; some may come and go."""
-
-    def __init__(self, instruments: Sequence[Instrument]) -> None:
-        self._instruments = tuple(instruments)
-
-    def add(self, instrument: Instrument) -> None:
-        """Have one more hear of everything from now on."""
-        self._instruments = (*self._instruments, instrument)
-
-    def remove(self, instrument: Instrument) -> None:
-        """Tell one nothing more."""
-        self._instruments = tuple(other for other in self._instruments if other is not instrument)
-
-    def record(self, event: Event) -> None:
-        """Pass an event to each. One that breaks its word and raises keeps neither the others nor the loop from going on."""
-        for instrument in self._instruments:
-            try:
-                instrument.record(event)
-            except Exception:
-                _log.exception("instrument_failed", event_type=type(event).__name__)

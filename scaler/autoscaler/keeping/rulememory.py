@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Protocol
 
 from autoscaler.clock import Clock
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.keeping.keeper import Found, MemoryKey
+from autoscaler.keeping.memorystate import NOT_KEPT, MemoryState
 from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.memory import Memory, TimedRecommendation
 from rulebook.override import Override
@@ -48,19 +49,6 @@ class Saver(Protocol):
     async def save_now(self, memory: RuleMemory, text: str) -> None:
         """Keep a text at once, or have the failure told to the memory."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryState:
-    """What is known of a memory's keeping: `origin` says what came of recalling it, `error` why the newest is not kept."""
-
-    where: str
-    origin: str
-    saved_at_s: float | None = None
-    error: str = ""
-
-
-NOT_KEPT: Final = MemoryState("nowhere", "not kept beyond this process")
 
 
 @dataclass(frozen=True, slots=True)

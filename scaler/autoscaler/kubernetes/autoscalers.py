@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from autoscaler.errors import KubernetesError
 from autoscaler.kubernetes.answers import Json
-from autoscaler.kubernetes.reflector import Copies, Reflector, Scope
+from autoscaler.kubernetes.copies import Copies
+from autoscaler.kubernetes.reflector import Reflector, Scope
 from autoscaler.kubernetes.resources import AUTOSCALERS, Reference
 
 

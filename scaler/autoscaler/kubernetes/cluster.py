@@ -11,7 +11,7 @@ from autoscaler.instrumentation.events import Instrument
 from autoscaler.kubernetes.access import Access, find_access
 from autoscaler.kubernetes.autoscalers import Rivals
 from autoscaler.kubernetes.client import ClientLimits, KubernetesClient
-from autoscaler.kubernetes.reflector import Copies
+from autoscaler.kubernetes.copies import Copies
 from autoscaler.kubernetes.resources import Resources
 from autoscaler.settings import ScalerSettings
 

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from redis.exceptions import RedisError
 
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.errors import LaterTerm, StoreUnavailable, brief
 from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S, targets_key, terms_key
 
 FENCE_KEPT_S = 86_400.0
 """How long a fence stands after it was last put up: longer than any process is frozen and comes back."""
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionTarget:
-    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing."""
-
-    onsale: str
-    rule: str
-    rate_per_s: float
-    capacity: int | None
-    reason: str
-    validity_s: float
-    term: int
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a target, in seconds of the store's clock.
-
-    Not `accepted`: a writer of the higher `term` has been there; its target, with these times, stands.
-    """
-
-    accepted: bool
-    store_now_s: float
-    from_s: float
-    until_s: float
-    term: int
 
 
 class TargetWriter:
@@ -57,7 +29,7 @@ class TargetWriter:
         arguments = (
             target.rule,
             target.term,
-            # `repr` is how the segment's own encoding writes a rate, so that equal rates are equal texts.
+            # Equal rates are equal texts, by which the script knows a target that is in force already.
             repr(float(target.rate_per_s)),
             "" if target.capacity is None else target.capacity,
             target.reason,

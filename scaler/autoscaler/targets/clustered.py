@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from autoscaler.clock import Clock
 from autoscaler.errors import TargetError
-from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.instrumentation.kubernetes_events import KubernetesEvents, Subject
 from autoscaler.kubernetes.cluster import Cluster, make_cluster
 from autoscaler.kubernetes.resources import Reference

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.clock import Clock
 from autoscaler.errors import ConfigurationError
-from autoscaler.instrumentation.events import Instruments
+from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.plan import Plan, is_pool
 from autoscaler.settings import ScalerSettings
 from autoscaler.targets.base import Target

@@ -12,9 +12,9 @@ from typing import Any
 
 from redis import Redis
 
+from autoscaler.admission import AdmissionTarget
 from autoscaler.store.connection import load_script
 from autoscaler.store.figures import Published
-from autoscaler.store.target_writer import AdmissionTarget
 from rulebook.coupling import US_PER_S, RoomFigures, figures_key, targets_key, terms_key
 from waitingroom.snapshot import Snapshot, read_snapshot
 from waitingroom.store.scripts import LOADED, script_source

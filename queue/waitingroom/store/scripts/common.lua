@@ -13,7 +13,7 @@
 -- hardends  zset    the hard ends (us) of sessions, counted from the first claim, whatever is renewed
 -- late      list    'epoch:position' of late buyers who came back, in the order in which they did
 -- latecomer hash    'epoch:position' -> w(aiting in `late`) or s(erved, may claim)
--- targets   list    admission-target segments written by the scaler (rulebook.coupling.TargetSegment)
+-- targets   list    admission-target segments written by the scaler (rulebook.coupling.targets_key)
 -- figures   hash    what the scaler reads (rulebook.coupling.RoomFigures)
 -- samples   list    'at_us:tail:released:claimed' of the last seconds, for the rates
 -- ended     zset    sessions which somebody has ended, by the time (us) until which their passes could still hold: not to be put back

@@ -1,4 +1,4 @@
-"""A bounded memo for what is costly to verify and asked for again and again: tokens of buyers who poll.
+"""A bounded memo for what is costly to verify and asked for again and again, such as the tokens of buyers who poll.
 
 Two generations: what was asked for lately survives a turn of the generations, the rest is forgotten. No clock, no locks.
 """
