@@ -18,10 +18,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from waitingroom.pace import Pace, Terms
+from waitingroom.rises import Rise, flow_over, rises_of
 from waitingroom.slowdown import Slowdown
 from waitingroom.snapshot import Snapshot
 
 Range = tuple[float, float]
+Flow = Callable[[float, float], float]
 
 TIMES_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0, 7680.0)
 """The waits, in seconds, at which the range is worked out; between them it is interpolated, beyond them drawn on."""
@@ -29,6 +31,8 @@ TIMES_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.
 # A range ends this share below and above the middle: at least, and added to it as a change becomes likely.
 _BELOW, _BELOW_CHANGED = 0.08, 0.12
 _ABOVE, _ABOVE_CHANGED = 0.10, 0.50
+_ABOVE_UNPROVEN = 0.3  # where the rate that is expected is one which the shop has not yet borne
+_RISES_EARLY, _RISES_LATE = 0.1, 0.9  # on the way from when a rise is expected at the soonest to the latest
 _SOON_S = 120.0  # a rate of which nothing is known yet holds for about as long
 _DOUBLES_S = 60.0  # how soon servers that are being started may double the rate
 _MOST_GROWTH = 3.0
@@ -96,10 +100,11 @@ def make_eta(
     if flow <= 0.0:
         return explained
     doubt = pace.stay_doubt
-    rises = _rise(pace, snapshot, terms)
-    middle = _Room(pace.stay_s, snapshot).releases(lambda _: flow)
-    early = _Room(pace.stay_s * (1.0 - doubt), snapshot).releases(lambda at_s: flow * rises(at_s))
-    late = _Room(pace.stay_s * (1.0 + 0.3 * doubt), snapshot).releases(lambda _: flow)
+    rises = rises_of(snapshot)
+    middle = _Room(pace.stay_s, snapshot).releases(_flow(pace, rises, 0.5))
+    early = _Room(pace.stay_s * (1.0 - doubt), snapshot).releases(_early(pace, rises, snapshot, terms))
+    late = _Room(pace.stay_s * (1.0 + 0.3 * doubt), snapshot).releases(_flow(pace, rises, _RISES_LATE))
+    proven = pace.proven_per_s * pace.per_token
     # What is in the bucket is there at once; late buyers who came back go first.
     at_once = min(snapshot.tokens, float(snapshot.waiting)) - 1.0 - snapshot.late
     knots = [count + at_once for count in middle]
@@ -108,7 +113,8 @@ def make_eta(
     for index, (at_s, count) in enumerate(zip(TIMES_S, middle, strict=True)):
         change = at_s / (at_s + known_s + _SOON_S)
         below = min(0.9, (_BELOW + _BELOW_CHANGED * change) * widening.below[index])
-        above = (_ABOVE + _ABOVE_CHANGED * change) * widening.above[index]
+        unproven = max(0.0, 1.0 - proven * at_s / count) if count > 0.0 else 0.0
+        above = (_ABOVE + _ABOVE_CHANGED * change + _ABOVE_UNPROVEN * unproven) * widening.above[index]
         low.append(max(0.0, _when(early, count) * (1.0 - below) - _EARLY_S))
         high.append(_when(late, count) * (1.0 + above) + _LATE_S)
     eta = replace(
@@ -121,6 +127,25 @@ def make_eta(
         steps_s=tuple(_step(opens_in_s + at_s) for at_s in TIMES_S),
     )
     return replace(eta, prequeue_s=_drawn_range(eta, snapshot)) if opens_in_s or snapshot.pool else eta
+
+
+def _flow(pace: Pace, rises: Sequence[Rise], share: float) -> Flow:
+    """Return the flow with each rise so far on the way from its soonest moment to its latest, as far as it is believed."""
+    steps = sorted((rise.at_s(share), min(rise.per_s, pace.coming_per_s)) for rise in rises)
+    return lambda begin_s, end_s: pace.per_token * flow_over(pace.rate_per_s, steps, begin_s, end_s)
+
+
+def _early(pace: Pace, rises: Sequence[Rise], snapshot: Snapshot, terms: Terms) -> Flow:
+    """Return the flow if every rise comes early, and more servers are started."""
+    steps = sorted((rise.at_s(_RISES_EARLY), rise.per_s) for rise in rises)
+    grown = _rise(pace, snapshot, terms)
+    return lambda begin_s, end_s: (
+        pace.per_token
+        * max(
+            flow_over(pace.rate_per_s, steps, begin_s, end_s),
+            pace.rate_per_s * grown((begin_s + end_s) / 2.0),
+        )
+    )
 
 
 def _rise(pace: Pace, snapshot: Snapshot, terms: Terms) -> Callable[[float], float]:
@@ -141,11 +166,11 @@ class _Room:
         self._capacity = snapshot.capacity
         self._inside = float(snapshot.sessions + snapshot.outstanding)
 
-    def releases(self, flow_at: Callable[[float], float]) -> list[float]:
+    def releases(self, flow_over: Flow) -> list[float]:
         """Return how many will have been released by each of `TIMES_S`."""
         released, inside, counts = 0.0, self._inside, [0.0]
         for begin_s, end_s in pairwise(TIMES_S):
-            count, inside = self._stretch(flow_at((begin_s + end_s) / 2.0), inside, end_s - begin_s)
+            count, inside = self._stretch(flow_over(begin_s, end_s), inside, end_s - begin_s)
             released += count
             counts.append(released)
         return counts

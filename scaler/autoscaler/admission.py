@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rulebook.decision import Decision
+from rulebook.outlook import Outlook, outlook_of
 from rulebook.rule import ScalingRule
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionTarget:
-    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing."""
+    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing.
+
+    `outlook` is what it expects of the rate, for the waits that buyers are told; None tells nothing.
+    """
 
     onsale: str
     rule: str
@@ -19,6 +23,7 @@ class AdmissionTarget:
     reason: str
     validity_s: float
     term: int
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,12 @@ class Written:
 
 
 def admission_target(
-    rule: ScalingRule, decision: Decision, ready: int, *, validity_s: float, term: int
+    rule: ScalingRule, decision: Decision, ready: int, *, validity_s: float, term: int, now_s: float
 ) -> AdmissionTarget | None:
     """Return the target to be written; None for a rule that says nothing about admission.
 
     While as many replicas are ready as the decision saw, it is what the decision says; otherwise the same slowness factor
-    goes with the new number.
+    goes with the new number. `now_s` is of the clock on which was decided.
     """
     spec = rule.spec.admission
     if spec is None or decision.admission is None:
@@ -67,4 +72,5 @@ def admission_target(
         reason=reason,
         validity_s=validity_s,
         term=term,
+        outlook=outlook_of(rule, decision, now_s),
     )
