@@ -32,10 +32,11 @@ _LEAST_YIELD, _MOST_YIELD = 0.25, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the document says, in buyers/s and seconds."""
+    """What the document says, in buyers/s, seconds, and buyers in the shop at once."""
 
     ceiling_per_s: float
     session_length_s: float
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def begin(snapshot: Snapshot, terms: Terms) -> Pace:
         assumed=rate * _STAY_PRIOR_S,
         usual_ready=read_ready(snapshot.rate_reason),
         coming_per_s=_coming(snapshot, rate),
-        proven_per_s=rate,
+        proven_per_s=rate if snapshot.outlook is None else 0.0,
     )
 
 
@@ -130,7 +131,7 @@ def observe(pace: Pace, before: Snapshot, now: Snapshot) -> Pace:
             pace,
             rate_per_s=rate,
             coming_per_s=_coming(now, rate),
-            proven_per_s=rate,
+            proven_per_s=_borne(pace, now, rate, elapsed_s),
             settled_per_s=rate,
             settled_at_s=now.at_s,
         )
@@ -205,6 +206,13 @@ def _learn_usual(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:
     if ready is None or flow >= usual:
         return replace(pace, usual_per_s=usual, usual_ready=ready)
     return replace(pace, usual_per_s=usual, usual_ready=max(ready, pace.usual_ready or 0))
+
+
+def _borne(pace: Pace, now: Snapshot, rate: float, elapsed_s: float) -> float:
+    """Return what the shop has borne while nobody had to wait. For a rate set by hand operators stand; a rule only computes."""
+    if now.outlook is None:
+        return rate
+    return _rising(pace.proven_per_s, min(rate, now.released_per_s), elapsed_s, _PROVEN_WITHIN_S)
 
 
 def _coming(snapshot: Snapshot, rate: float) -> float:

@@ -1,4 +1,4 @@
-"""What the rate will rise to, as far as it is known: by replicas that are ordered, and by those which the backlog will have ordered.
+"""What the rate will rise to, as far as it is known: by replicas that are ordered, and by those the backlog will have ordered.
 
 Pure. It puts a rule's outlook together with the line as it is now, so that a wait doesn't have to wait for the rule's next look.
 """

@@ -1,7 +1,8 @@
 """What a rule expects of its admission rate, so that the room can tell buyers how long they will wait. Pure.
 
-The rate follows ready replicas, so a rise is known before it comes: how many are ordered, how long they take to start, and by what
-law more will be ordered as the backlog grows. It travels with the admission target as one short text. Nobody is let in by it.
+The rate follows ready replicas, so a rise is known before it comes: how many are ordered, how long they take to start, and by
+what law more will be ordered as the backlog grows. It travels with the admission target as one short text. Nobody is let in by
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from rulebook.rule import ScalingRule
 from rulebook.signals import OnsaleSignal
 from rulebook.startup import StartUps
 
-UNSEEN_STARTS_S: Final = (10.0, 120.0)
+UNSEEN_STARTS_S: Final = (0.0, 90.0)
 """How soon and how late a replica is taken to be ready while no start has been seen, and the rule names no `lead`."""
 _MARGIN: Final = 1.25
 _LEAST_OF_LEAD: Final = 1.0 / 3.0

@@ -98,20 +98,20 @@ def _page(done: Sequence[Contest], crowd: int, seed: int) -> str:
         "",
         "## What buyers are told of their wait",
         "",
-        "Each buyer asks on joining and again as often as the answer says. *First ranges held* is the share of buyers whose wait "
-        "ended within the first range told, *later ones* the mean share of each buyer's later ranges that held; the *width* is that "
-        "of the first ranges, high minus low, relative to the middle. Promised is that four in five hold; the aim for the width is 1 "
-        "at most, ends a factor of three apart.",
+        "Each buyer asks on joining and again as often as the answer says. *First ranges held* is the share of buyers whose "
+        "wait ended within the first range told, *later ones* the mean share of each buyer's later ranges that held; the *width* "
+        "is that of the first ranges, high minus low, relative to the middle. Promised is that four in five hold; the aim for "
+        "the width is 1 at most, ends a factor of three apart.",
         "",
         "| | | first ranges held | later ones | width |",
         "| --- | --- | ---: | ---: | ---: |",
         *(row for each in done for row in _told(each)),
         "",
-        "The rise of the rate is known before it comes: the scaler tells the room how many replicas are ordered, how long they take "
-        "to start, and by what law more are ordered as the backlog grows. Here no start has been seen when the sale begins, so the "
-        "rule's `lead` bounds it; a line that is short against a replica's start gets the widest ranges for it (`--crowd 6000`: a "
-        "rush has 1.04). How slow a shop will turn out, and which replicas will die, nobody knows: for that the range is wider while "
-        "the rate that is expected is one which the shop has not yet borne.",
+        "A rise of the rate is known before it comes: the scaler tells the room how many replicas are ordered, how long they "
+        "take to start, and by what law more are ordered as the backlog grows. Here no start has been seen when the sale begins, "
+        "so that the rule's `lead` bounds it; a line that is short against a replica's start gets the widest ranges for it (a "
+        "rush of 6,000 has a width of 1.04). How slow a shop will turn out, and which replicas will die, nobody knows: the range "
+        "is wider while the rate that is expected is one which the shop has not yet borne.",
         "",
         "## What to read from it",
         "",
