@@ -177,11 +177,15 @@ def queue_serve(
         ),
     ] = None,
     join_rate: Annotated[
-        float, typer.Option("--join-rate", min=0, help="Joins/s of one client address; 0 for no limit.")
+        float,
+        typer.Option(
+            "--join-rate",
+            min=0,
+            help="Joins/s of one client address at this instance, its workers together, and as many vain tries to enter; "
+            "0 for no limit.",
+        ),
     ] = 20.0,
-    join_burst: Annotated[
-        int, typer.Option("--join-burst", min=1, help="Joins of one client address at once.")
-    ] = 200,
+    join_burst: Annotated[int, typer.Option("--join-burst", min=1, help="The same at once.")] = 200,
     workers: Annotated[
         int,
         typer.Option(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from urllib.parse import urlsplit
 
 import typer
@@ -53,6 +54,16 @@ def read_address(text: str, option: str) -> tuple[str, int]:
         return parse_address(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
+
+
+def refuse(message: str, status: int = MISTAKE) -> NoReturn:
+    """Say in one line what is wrong, and end the command.
+
+    Raises:
+        typer.Exit: always, with this status.
+    """
+    print(f"tidegate: {message}", file=sys.stderr)
+    raise typer.Exit(status)
 
 
 def run_service(service: Callable[..., Coroutine[Any, Any, Any]], settings: Any) -> Any:

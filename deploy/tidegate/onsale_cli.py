@@ -25,7 +25,7 @@ from rich.table import Table
 from autoscaler.wording import said
 from rulebook.admintokens import Role, make_token
 from rulebook.tokenfile import add_token
-from tidegate.cli_options import read_url
+from tidegate.cli_options import read_url, refuse
 
 _COMMON = {"--json": 1, "--admin-url": 2, "--admin-token": 2}
 
@@ -78,21 +78,21 @@ class Api:
         try:
             status, answer = asyncio.run(self._request(path, body))
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            _fail(
+            refuse(
                 f"{self.url} cannot be reached: {said(error)}; is that the room's address (--admin-url)?",
                 UNREACHABLE,
             )
         if status == HTTPStatus.NOT_FOUND and answer.get("detail") == _NO_ROUTE:
-            _fail(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
+            refuse(f"{self.url} has no admin API: start the room with --admin-tokens", REFUSED)
         if status >= HTTPStatus.BAD_REQUEST and "detail" not in answer:  # no room of ours says so little
-            _fail(
+            refuse(
                 f"{self.url} answers {status}, but not as a room: is /admin routed at this address? Name one that leads to the "
                 "room itself by --admin-url or TIDEGATE_ADMIN_URL",
                 REFUSED,
             )
         if status >= HTTPStatus.BAD_REQUEST:
             problems = "; ".join(f"{p['field']}: {p['message']}" for p in answer.get("problems", ()))
-            _fail(f"{answer['detail']}{f' {problems}' if problems else ''}", REFUSED)
+            refuse(f"{answer['detail']}{f' {problems}' if problems else ''}", REFUSED)
         return answer
 
     async def _request(self, path: str, body: dict[str, Any] | None) -> tuple[int, dict[str, Any]]:
@@ -350,8 +350,3 @@ def _print_table(columns: tuple[str, ...], rows: list[list[Any]]) -> None:
         # `Text` values come from documents and operators: nothing in them is markup.
         table.add_row(*(_DASH if value in (None, "") else str(value).replace("[", r"\[") for value in row))
     Console().print(table)
-
-
-def _fail(message: str, status: int) -> Any:
-    print(f"tidegate: {message}", file=sys.stderr)
-    raise typer.Exit(status)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING
 
-import typer
+from tidegate.cli_options import refuse
 
 if TYPE_CHECKING:
     from rulebook import ScalingRule
-
-MISTAKE: Final = 2
 
 
 def pick_rule(path: Path, name: str | None) -> ScalingRule:
@@ -52,9 +49,3 @@ def read_time(text: str, option: str) -> datetime:
     except ValueError:
         refuse(f"{option} must be a time such as 2026-12-05T09:30:00+01:00, found {text!r}")
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-
-
-def refuse(message: str) -> NoReturn:
-    """Say what is wrong, and end with the status of a mistake."""
-    print(f"tidegate: {message}", file=sys.stderr)
-    raise typer.Exit(MISTAKE)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidegate import prometheus_options as prom
-from tidegate.rules_arguments import pick_rule, read_duration, read_time, refuse
+from tidegate.cli_options import refuse
+from tidegate.rules_arguments import pick_rule, read_duration, read_time
 
 if TYPE_CHECKING:
     from autoscaler.backtest import Stretch

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC
 from pathlib import Path
 from typing import Final
@@ -12,9 +11,9 @@ from matplotlib.figure import Figure
 
 from rulebook.observation import Crowd, Reading, Value
 from rulebook.simulation import Backtest
+from tidegate.rules_plot import MOST_POINTS, highest
 
 DAY_S: Final = 86400.0
-_MOST_POINTS: Final = 4000
 _COLOURS: Final = {"rule": "tab:blue", "was": "tab:red", "baseline": "tab:grey"}
 
 
@@ -26,18 +25,18 @@ def draw(result: Backtest, file: Path) -> None:
         OSError: the file cannot be written.
     """
     recorded = result.recorded
-    stride = max(1, recorded.moments // _MOST_POINTS)
+    stride = max(1, recorded.moments // MOST_POINTS)
     moments = range(0, recorded.moments, stride)
     days = [recorded.at_s(moment) / DAY_S for moment in moments]  # as matplotlib counts dates
     signals = recorded.readings
     figure = Figure(figsize=(11, 4 + 2 * len(signals)), layout="constrained")
     axes = figure.subplots(1 + len(signals), 1, sharex=True, squeeze=False)[:, 0]
     axes[0].fill_between(
-        days, _highest(result.needed, stride), step="post", color="0.85", label="demand of the amounts"
+        days, highest(result.needed, stride), step="post", color="0.85", label="demand of the amounts"
     )
     for course in result.courses:
         axes[0].step(
-            days, _highest(course.replicas, stride), where="post", linewidth=1.0,
+            days, highest(course.replicas, stride), where="post", linewidth=1.0,
             color=_COLOURS[course.name], label=f"{course.name}: {course.replica_hours:.4g} replica-hours",
         )  # fmt: skip
     axes[0].set_ylim(bottom=0)
@@ -50,11 +49,6 @@ def draw(result: Backtest, file: Path) -> None:
     axes[-1].xaxis_date(tz=UTC)
     axes[-1].set_xlabel("UTC")
     figure.savefig(file, dpi=120)
-
-
-def _highest(values: Sequence[int], stride: int) -> list[int]:
-    """Thin a series out without losing its peaks."""
-    return [max(values[index : index + stride]) for index in range(0, len(values), stride)]
 
 
 def _number(reading: Reading) -> float:

@@ -23,6 +23,7 @@ from rulebook.testreport import Reported, report_json, report_junit, report_text
 from rulebook.testrun import run_test
 from rulebook.trial import TrialError, TrialInput, pick_rule, try_rule
 from rulebook.units import parse_duration
+from tidegate.cli_options import MISTAKE, refuse
 from tidegate.rules_backtest import backtest
 from tidegate.rules_convert import convert
 from tidegate.rules_live import read_live
@@ -35,7 +36,6 @@ rules_app.command("backtest")(backtest)
 rules_app.command("convert")(convert)
 
 FINDINGS = 1
-MISTAKE = 2
 
 Paths = Annotated[
     list[Path], typer.Argument(help="Files and folders of documents.", show_default=False, metavar="PATH...")
@@ -83,16 +83,16 @@ def rules_test(
     documents = _load(paths, as_json=as_json)
     unknown = sorted(set(only or ()) - documents.tests.keys())
     if unknown:
-        raise _mistake(f"there is no RuleTest {', '.join(unknown)}")
+        refuse(f"there is no RuleTest {', '.join(unknown)}")
     if not documents.tests:
-        raise _mistake(f"there is no RuleTest in {', '.join(map(str, paths))}")
+        refuse(f"there is no RuleTest in {', '.join(map(str, paths))}")
     reported = [_report(documents, name) for name in documents.tests if not only or name in only]
     if junit is not None:
         try:
             junit.parent.mkdir(parents=True, exist_ok=True)
             junit.write_text(report_junit(reported), encoding="utf-8")
         except OSError as error:
-            raise _mistake(f"cannot write {junit}: {error.strerror}") from error
+            refuse(f"cannot write {junit}: {error.strerror}")
     if as_json:
         _print_json({"tests": report_json(reported)})
     else:
@@ -109,7 +109,10 @@ def rules_explain(
     ] = None,
     values: Annotated[
         list[str] | None,
-        typer.Option("--value", help="What a signal reads: requests=400, latency=450ms, jobs=missing."),
+        typer.Option(
+            "--value",
+            help="What a signal reads: requests=400, latency=450ms, jobs=missing, jobs=failed.",
+        ),
     ] = None,
     crowds: Annotated[
         list[str] | None,
@@ -142,11 +145,11 @@ def rules_explain(
     try:
         if live is not None:
             if values or crowds:
-                raise _mistake("give either --live or --value and --crowd")
+                refuse("give either --live or --value and --crowd")
             given = read_live(live, pick_rule(documents, rule).name, at)
         decision = try_rule(documents, rule, given, time.time())
     except TrialError as error:
-        raise _mistake(str(error)) from error
+        refuse(str(error))
     if as_json:
         _print_json(explain_json(decision))
     else:
@@ -169,7 +172,7 @@ def rules_schema(
     """Print or write the JSON Schemas of the documents, for editors."""
     if check is not None:
         if not check.is_dir():
-            raise _mistake(f"--check {check}: there is no such folder")
+            refuse(f"--check {check}: there is no such folder")
         stale = stale_schemas(check)
         for name in stale:
             print(f"{check / name} is not up to date")
@@ -178,12 +181,12 @@ def rules_schema(
         try:
             names = write_schemas(output)
         except OSError as error:
-            raise _mistake(f"cannot write to {output}: {error.strerror}") from error
+            refuse(f"cannot write to {output}: {error.strerror}")
         print(f"{_count(len(names), 'schema')} in {output}")
         return
     by_kind = {schema.kind: name for name, schema in SCHEMAS.items()}
     if kind is not None and kind not in by_kind:
-        raise _mistake(f"there is no kind {kind}; there are {', '.join(sorted(by_kind))}")
+        refuse(f"there is no kind {kind}; there are {', '.join(sorted(by_kind))}")
     print(schema_text(by_kind[kind] if kind is not None else "tidegate.json"), end="")
 
 
@@ -223,11 +226,6 @@ def _problem_json(problem: Problem) -> dict[str, Any]:
         "found": problem.found,
         "suggestion": problem.suggestion,
     }
-
-
-def _mistake(message: str) -> typer.Exit:
-    print(f"tidegate: {message}", file=sys.stderr)
-    return typer.Exit(MISTAKE)
 
 
 def _print_json(value: object) -> None:

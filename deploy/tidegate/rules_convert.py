@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated
 
 import typer
 
-_MISTAKE: Final = 2
+from tidegate.cli_options import refuse
 
 
 def convert(
@@ -31,9 +31,9 @@ def convert(
     try:
         conversions, skipped = convert_text(_read(file), name)
     except DocumentErrors as error:
-        _refuse("\n".join(f"tidegate: {problem}" for problem in error.problems))
+        refuse("\ntidegate: ".join(str(problem) for problem in error.problems))
     except OSError as error:
-        _refuse(f"tidegate: {error.filename}: {error.strerror}")
+        refuse(f"{error.filename}: {error.strerror}")
     text = "---\n".join(conversion.text for conversion in conversions)
     if output is None:
         print(text, end="")
@@ -42,7 +42,7 @@ def convert(
             with output.open("x", encoding="utf-8") as stream:
                 stream.write(text)
         except OSError as error:
-            _refuse(f"tidegate: {error.filename}: {error.strerror}")
+            refuse(f"{error.filename}: {error.strerror}")
     for conversion in conversions:
         count = len(conversion.remarks)
         told = (
@@ -71,8 +71,3 @@ def _read(file: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DocumentErrors([Problem(str(file), line, 1, "", None, "is not UTF-8")]) from error
-
-
-def _refuse(message: str) -> NoReturn:
-    print(message, file=sys.stderr)
-    raise typer.Exit(_MISTAKE)

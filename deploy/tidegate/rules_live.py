@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.error import URLError
 
 from autoscaler.wording import said_by_system
+from rulebook.observation import Crowd, Missing, Reading, Value
 from rulebook.onsale import check_http_url
 from rulebook.trial import TrialError, TrialInput
 
@@ -36,7 +37,7 @@ def read_live(url: str, rule: str, at: str | None = None) -> TrialInput:
         )
     try:
         return _trial(known[rule], at)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TrialError(f"no status of a scaler at {url}: {error!r}") from error
 
 
@@ -49,13 +50,23 @@ def _reason(error: Exception) -> str:
 
 
 def _trial(status: Mapping[str, Any], at: str | None) -> TrialInput:
-    values, crowds = [], []
-    for name, reading in status["signals"].items():
-        if "backlog" in reading:
-            crowds.append(f"{name}={reading['backlog']},{float(reading['arrivals_per_s'])!r}")
-        elif reading.get("value") is not None:
-            values.append(f"{name}={float(reading['value'])!r}")
-        else:
-            values.append(f"{name}=missing")
+    readings = {name: _reading(told) for name, told in status["signals"].items()}
     replicas, ready = status["replicas"], status["ready"]
-    return TrialInput(tuple(values), tuple(crowds), int(replicas or 0), int(ready or 0), at)
+    return TrialInput(current=int(replicas or 0), ready=int(ready or 0), at=at, readings=readings)
+
+
+def _reading(told: Mapping[str, Any]) -> Reading:
+    """Give a reading as the loop had it; its time does not matter, as it counts as read now."""
+    if "backlog" in told:
+        opens_at, sessions = told.get("opens_at"), told.get("sessions")
+        return Crowd(
+            at_s=0.0,
+            arrivals_per_s=float(told["arrivals_per_s"]),
+            backlog=int(told["backlog"]),
+            opens_at_s=None if opens_at is None else float(opens_at),
+            sessions=None if sessions is None else int(sessions),
+        )
+    value = told.get("value")
+    if value is None:
+        return Missing(str(told.get("missing", "no reading")), told.get("answered") is True)
+    return Value(float(value), 0.0)

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 if TYPE_CHECKING:
     from rulebook.simulation import Comparison
 
-_MOST_POINTS: Final = 4000
+MOST_POINTS: Final = 4000
+"""Of one line in a plot: more than a picture has columns."""
 _COLOURS: Final = {"rule": "tab:blue", "hpa": "tab:orange", "optimum": "tab:green"}
 
 
@@ -25,7 +26,7 @@ def draw(comparison: Comparison, file: Path) -> None:
     figure = Figure(figsize=(11, 8), layout="constrained")
     rates, replicas, waiting = figure.subplots(3, 1, sharex=True)
     first = comparison.contenders[0].run.meters
-    stride = max(1, len(first.arrivals_per_s) // _MOST_POINTS)
+    stride = max(1, len(first.arrivals_per_s) // MOST_POINTS)
     hours = [second / 3600 for second in range(0, len(first.arrivals_per_s), stride)]
     rates.plot(hours, first.arrivals_per_s[::stride], color="black", linewidth=0.8)
     rates.set_ylabel("requests/s")
@@ -36,9 +37,9 @@ def draw(comparison: Comparison, file: Path) -> None:
             continue
         meters, scores = contender.run.meters, contender.scores
         label = f"{contender.name}: {scores.slo_violation_percent:.3g} % late, {scores.replica_hours:.4g} h"
-        replicas.plot(hours, _highest(meters.ready, stride), color=colour, linewidth=0.9, label=label)
+        replicas.plot(hours, highest(meters.ready, stride), color=colour, linewidth=0.9, label=label)
         waiting.plot(
-            hours, _highest(meters.backlog, stride), color=colour, linewidth=0.9, label=contender.name
+            hours, highest(meters.backlog, stride), color=colour, linewidth=0.9, label=contender.name
         )
     replicas.set_ylabel("ready replicas")
     replicas.legend(loc="upper left", fontsize="small")
@@ -49,6 +50,6 @@ def draw(comparison: Comparison, file: Path) -> None:
     figure.savefig(file, dpi=120)
 
 
-def _highest(values: Sequence[float], stride: int) -> list[float]:
+def highest(values: Sequence[float], stride: int) -> list[float]:
     """Thin a series out without losing its peaks."""
     return [max(values[index : index + stride]) for index in range(0, len(values), stride)]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
 
 import typer
 
-from tidegate.rules_arguments import pick_rule, read_duration, read_time, refuse
+from tidegate.cli_options import refuse
+from tidegate.rules_arguments import pick_rule, read_duration, read_time
 
 if TYPE_CHECKING:
     from rulebook.simulation import Comparison, Meaning

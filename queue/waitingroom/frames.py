@@ -14,6 +14,8 @@ from waitingroom.snapshot import Snapshot
 HEARTBEAT = b"event: alive\ndata: 1\n\n"
 """A sign of life which a page can see: comments are kept from it."""
 HEARTBEAT_EVERY_S = 15.0
+_DRAW_TOLD_FOR_S = 30.0
+"""How long frames carry the draw's record, about 500 bytes. Whoever has heard none in that time asks for the status anyway."""
 
 
 class Frames:
@@ -25,6 +27,7 @@ class Frames:
         self._serial = 0
         self._fresh = asyncio.Event()
         self._closed = False
+        self._drawn_at_s: float | None = None
 
     @property
     def newest(self) -> tuple[int, bytes]:
@@ -53,9 +56,17 @@ class Frames:
             return
         self._shown = shown
         self._serial += 1
-        self._frame = _frame(snapshot, eta, self._serial)
+        self._frame = _frame(snapshot, eta, self._serial, self._record_to_tell(snapshot))
         self._fresh.set()
         self._fresh = asyncio.Event()
+
+    def _record_to_tell(self, snapshot: Snapshot) -> str | None:
+        """Return the draw's record while it is news: all who listen work out their positions at once, and need not ask."""
+        if not snapshot.draw_record:
+            return None
+        if self._drawn_at_s is None:
+            self._drawn_at_s = snapshot.at_s
+        return snapshot.draw_record if snapshot.at_s - self._drawn_at_s <= _DRAW_TOLD_FOR_S else None
 
     async def after(self, serial: int) -> tuple[int, bytes]:
         """Return the newest frame with its serial once there is a newer one than `serial`; a heartbeat if none comes.
@@ -73,7 +84,7 @@ class Frames:
         return self._serial, self._frame
 
 
-def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
+def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None) -> bytes:
     data = json.dumps(
         {
             "as_of": snapshot.at_s,
@@ -101,5 +112,6 @@ def _frame(snapshot: Snapshot, eta: Eta, serial: int) -> bytes:
         },
         separators=(",", ":"),
     )
-    data = f'{data[:-1]},"eta_reason":{eta.slowdown_json}}}'
+    drawn = "" if record is None else f',"draw":"{record}"'
+    data = f'{data[:-1]},"eta_reason":{eta.slowdown_json}{drawn}}}'
     return f"id: {serial}\nevent: line\ndata: {data}\n\n".encode()

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from rulebook import DocumentErrors, Onsale, load_documents
+from rulebook.filestamp import FileStamp, file_stamp
 from waitingroom.counts import StoreCalls
 from waitingroom.drawfiles import DrawFiles
 from waitingroom.ending import end_tasks
@@ -246,12 +247,10 @@ class Hall:
             await asyncio.sleep(self._settings.refresh_every_s)
 
 
-def _stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """Tell a folder's (or file's) state by names, times and sizes; a mounted ConfigMap changes by its `..data` link."""
+def _stamp(path: Path) -> tuple[tuple[str, FileStamp | None], ...]:
+    """Tell a folder's (or file's) state by the names and stamps of its files."""
     try:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return tuple(
-            (str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files if file.is_file()
-        )
+        return tuple((str(file), file_stamp(file)) for file in files if file.is_file())
     except OSError:
         return ()

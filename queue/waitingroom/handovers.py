@@ -28,8 +28,11 @@ from waitingroom.passes import SKEW_S, Pass, sign_pass
 from waitingroom.room import Room
 from waitingroom.store.connect import StoreClient
 from waitingroom.store.handovers import OnsaleHandovers, Taking
+from waitingroom.store.turnstile import Turnstile
 
 _SECRET_BYTES = 16
+_TAKERS_AT_ONCE, _TAKERS_WAIT_S = 16, 2.0
+"""Of all onsales together: a third of the commands that may be under way at the store, so that joins and claims have theirs."""
 
 
 class HandoverRefused(WaitingRoomError):
@@ -61,6 +64,7 @@ class Handovers:
         self._client = client
         self._keyring = keyring
         self._stores: dict[str, OnsaleHandovers] = {}
+        self._takers = Turnstile(_TAKERS_AT_ONCE, _TAKERS_WAIT_S)
 
     def shop_of(self, onsale: str) -> str | None:
         """Return the shop's address of an onsale; None where there is no such onsale."""
@@ -120,5 +124,5 @@ class Handovers:
     def _store(self, onsale: str) -> OnsaleHandovers:
         found = self._stores.get(onsale)
         if found is None:
-            found = self._stores[onsale] = OnsaleHandovers(self._client, onsale)
+            found = self._stores[onsale] = OnsaleHandovers(self._client, onsale, self._takers)
         return found

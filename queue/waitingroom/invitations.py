@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 
 from rulebook import Onsale
+from rulebook.filestamp import file_stamp
 from rulebook.onsale import EntryToken as EntryRules
 from waitingroom.entrytoken import EntryKey, EntryTerms, EntryToken, read_entry_keys, verify_entry
 from waitingroom.errors import ConfigurationError, EntryRefused, KeysUnavailable
@@ -52,16 +53,19 @@ class KeyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self._keys = _read_file(path)
         self._looked_at = time.monotonic()
 
     async def keys(self, lacking: str | None = None) -> Mapping[str, EntryKey]:
-        """Return the keys, as they stand in the file; it is looked at every `LOOK_EVERY_S` at the most."""
+        """Return the keys, as they stand in the file; it is looked at every `LOOK_EVERY_S` at the most.
+
+        Never without keys: those of a file that went bad stay in force.
+        """
         now = time.monotonic()
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
-            stamp = await asyncio.to_thread(_stamp, self._path)
+            stamp = await asyncio.to_thread(file_stamp, self._path)
             if stamp != self._stamp:
                 self._stamp = stamp
                 try:
@@ -81,7 +85,11 @@ class KeyAddress:
         self._fetching: asyncio.Task[None] | None = None
 
     async def keys(self, lacking: str | None = None) -> Mapping[str, EntryKey]:
-        """Return the keys fetched last; waits for a fetch only where there is nothing to go by."""
+        """Return the keys fetched last; waits for a fetch only where there is nothing to go by.
+
+        Raises:
+            KeysUnavailable: none could be fetched yet.
+        """
         now = time.monotonic()
         needed = not self._keys or (lacking is not None and lacking not in self._keys)
         if (needed or now - self._fetched_at >= MAX_AGE_S) and now - self._tried_at >= RETRY_S:
@@ -185,11 +193,3 @@ def _read_file(path: Path) -> dict[str, EntryKey]:
         raise ConfigurationError(f"entry keys {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"entry keys {path}: {error}") from error
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size

@@ -203,7 +203,10 @@ def _learn_usual(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:
     within_s = _USUAL_RISES_S if flow > pace.usual_per_s else _USUAL_FALLS_S
     usual = _toward(pace.usual_per_s, flow, elapsed_s, within_s) if pace.usual_per_s else flow
     ready = read_ready(now.rate_reason)
-    if ready is None or flow >= usual:
+    if ready is None:
+        # Only a rule's words tell of servers: under an operator's rate or a fallback there are as many as there were.
+        return replace(pace, usual_per_s=usual)
+    if flow >= usual:
         return replace(pace, usual_per_s=usual, usual_ready=ready)
     return replace(pace, usual_per_s=usual, usual_ready=max(ready, pace.usual_ready or 0))
 

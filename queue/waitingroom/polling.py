@@ -21,9 +21,12 @@ def retry_after_s(ahead: int, waiting: int, budget_per_s: float, salt: int) -> f
 
     `salt` (the place's number) spreads buyers of one arrival evenly over +-20 %, so that they don't come back together.
     """
-    # Fractions of multiples of the golden ratio are spread evenly for any run of numbers.
-    spread = 1.0 + _JITTER * (2.0 * ((salt * _GOLDEN) % 1.0) - 1.0)
-    return interval_s(ahead, waiting, budget_per_s) * spread
+    return interval_s(ahead, waiting, budget_per_s) * _jitter(salt)
+
+
+def undrawn_retry_after_s(waiting: int, budget_per_s: float, salt: int) -> float:
+    """Return the seconds until the next question of a buyer who, as everybody in a line of `waiting`, awaits the draw."""
+    return mean_interval_s(waiting, budget_per_s) * _jitter(salt)
 
 
 def interval_s(ahead: int, waiting: int, budget_per_s: float) -> float:
@@ -31,3 +34,18 @@ def interval_s(ahead: int, waiting: int, budget_per_s: float) -> float:
     near = budget_per_s * _NEAR_S
     scale = math.log1p(max(waiting, ahead) / near) / budget_per_s
     return max(MIN_INTERVAL_S, scale * (ahead + near))
+
+
+def mean_interval_s(waiting: int, budget_per_s: float) -> float:
+    """Return the seconds between two questions where nobody stands nearer than another: a round of all `waiting`."""
+    return max(interval_s(0, waiting, budget_per_s), waiting / budget_per_s)
+
+
+def spread(salt: int) -> float:
+    """Return a share in 0..1 by `salt`: those of any run of numbers are spread evenly."""
+    # Fractions of multiples of the golden ratio are.
+    return (salt * _GOLDEN) % 1.0
+
+
+def _jitter(salt: int) -> float:
+    return 1.0 + _JITTER * (2.0 * spread(salt) - 1.0)

@@ -10,16 +10,14 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-import structlog
-
 from rulebook import Onsale
-from rulebook.onsale import DrawTerms
 from waitingroom.counts import Requests
 from waitingroom.drawfiles import DrawFiles
 from waitingroom.drawing import Drawing
 from waitingroom.drawrecord import DrawnPool
 from waitingroom.errors import MoveRefused, StoreUnavailable
 from waitingroom.eta import NO_ETA, Eta, Range
+from waitingroom.following import Following, in_order_of_line
 from waitingroom.forecaster import Forecaster
 from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
@@ -32,8 +30,9 @@ from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
 from waitingroom.polling import interval_s
-from waitingroom.roomsettings import beacon_source_of, room_settings
-from waitingroom.snapshot import Snapshot
+from waitingroom.reach import furthest_released
+from waitingroom.roomsettings import room_settings
+from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import Standing, locate, stand
 from waitingroom.store.client import Claim, ClaimOutcome, Numbered, OnsaleStore, SessionTimes
 from waitingroom.store.holders import Enrolment
@@ -41,11 +40,10 @@ from waitingroom.tags import account_tag, code_tag, device_tag, new_code
 from waitingroom.turns import Turns
 
 STALE_AFTER_S = 2.0
-_DIFFERS_FOR_S = 120.0
-"""Processes read a changed document one after another; on Kubernetes that takes a minute or two."""
 _OVERTAKEN_S = 5.0  # no answer of the store is waited for as long as that
-
-log = structlog.get_logger(__name__)
+_FRESH_S = 1.0
+"""A copy which was asked for so lately tells whose turn cannot have come."""
+_REACH_S = 5 * _FRESH_S  # more than the copy's age: another process may have put a higher rate in force since
 
 
 class Room:
@@ -88,10 +86,9 @@ class Room:
         self._draw_files = draw_files
         self._drawing = Drawing(onsale, store, keyring, draw_files) if self.drawn else None
         self._refreshed_at = 0.0
-        self._configured = False
-        self._config = room_settings(onsale)["config"]
-        self._in_force = (0, "")
-        self._differs_since_s: float | None = None
+        self._copied_since_s = -math.inf
+        """When the present copy was asked for, by the monotonic clock."""
+        self._following = Following(onsale)
         self._turns = Turns(onsale.spec.admission.claim_within_s)
         self.sessions = LiveSessions(store, lambda: self.onsale.spec.session.max_s)
         """The sessions which this process knows to be live."""
@@ -144,26 +141,17 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer.
         """
-        await self._accept(await self._store.configure(room_settings(self.onsale)))
+        asked_at_s = time.monotonic()
+        await self._accept(await self._store.configure(room_settings(self.onsale)), asked_at_s)
 
     def change(self, onsale: Onsale) -> None:
-        """Follow a changed document; its settings go to the store with the next move.
-
-        The order of a line is not changed while it stands: `order`, and what was announced of the draw, stay as they were.
-        """
-        spec = self.onsale.spec
-        if (onsale.spec.order, onsale.spec.draw) != (spec.order, spec.draw):
-            log.warning("order_kept", onsale=self.name, order=spec.order)
-            kept = {"order": spec.order, "draw": spec.draw}
-            onsale = onsale.model_copy(update={"spec": onsale.spec.model_copy(update=kept)})
-        self.onsale = onsale
+        """Follow a changed document, but for the order of the line; its settings go to the store with the next move."""
+        self.onsale = onsale = self._following.change(self.onsale, onsale)
         self._turns.claim_within_s = onsale.spec.admission.claim_within_s
         self.hours = hours_of(onsale, self.snapshot)
         if self._drawing is not None:
             self._drawing.onsale = onsale
         self._forecaster.terms = _terms(onsale)
-        self._config = room_settings(onsale)["config"]
-        self._configured = False
 
     async def move(self) -> None:
         """Put changed settings in force, else release what is due; either way with a new copy of the counters.
@@ -171,16 +159,16 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
-        if self._configured:
+        if not self._following.owed:
             await self.refresh()
-        else:
-            # Said beforehand: a document that changes while the store answers has to be put in force as well.
-            self._configured = True
-            try:
-                await self.configure()
-            except BaseException:
-                self._configured = False
-                raise
+            return
+        # Said beforehand: a document that changes while the store answers has to be put in force as well.
+        self._following.owed = False
+        try:
+            await self.configure()
+        except BaseException:
+            self._following.owed = True
+            raise
 
     async def refresh(self) -> None:
         """Release what is due and take a new copy of the counters.
@@ -188,8 +176,9 @@ class Room:
         Raises:
             StoreUnavailable: the store did not answer; the last copy stays.
         """
+        asked_at_s = time.monotonic()
         snapshot = await self._store.advance(self.sessions.told_epoch)
-        await self._accept(snapshot)
+        await self._accept(snapshot, asked_at_s)
         await self.sessions.tell(snapshot)
         await self._book.restore_holders()
 
@@ -227,7 +216,7 @@ class Room:
             StoreUnavailable: the store did not answer.
             MoveRefused: moved, entered or exhausted.
         """
-        found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+        found = self._locate(place)
         line, position = (found[0].epoch, found[1]) if found else (place.epoch, None)
         code = new_code()
         tag = code_tag(self._keyring.tag_key, self.name, code)
@@ -253,7 +242,7 @@ class Room:
         )
 
     def is_moved(self, place: Place) -> bool:
-        """Tell whether another device is known to hold `place` now. Of moves long ago only a claim finds out."""
+        """Tell whether another device is known to hold `place` now. Of moves long ago only a claim near its turn finds out."""
         return self._store.moves.is_moved(place)
 
     @property
@@ -284,19 +273,26 @@ class Room:
 
     def line_of(self, place: Place) -> int | None:
         """Return the epoch in whose line a place stands; None where it is not known yet."""
-        found = locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+        found = self._locate(place)
         return found[0].epoch if found else None
 
+    def waits_for_sure(self, place: Place) -> bool:
+        """Tell whether the turn of `place` cannot have come, as the copy of the counters knows; if it may have, ask the store.
+
+        Only for the line in which numbers are issued now: of an older one the store may have lost how far it was released.
+        """
+        found = self._locate(place)
+        return found is None or self._is_out_of_reach(*found)
+
     async def claim(self, place: Place) -> Claim:
-        """Exchange a released place for its session.
+        """Exchange a released place for its session; a place whose turn cannot have come is told so without the store.
 
         Raises:
             StoreUnavailable: the store did not answer; claiming again is safe.
         """
-        snapshot = self.snapshot
-        found = locate(place, snapshot, self._draw, drawn=self.drawn) if snapshot else None
-        if found is None:
-            return Claim(ClaimOutcome.WAITING, snapshot.at_s if snapshot else 0.0)
+        found = self._locate(place)
+        if found is None or self._is_out_of_reach(*found):
+            return Claim(ClaimOutcome.WAITING, self.snapshot.at_s if self.snapshot else 0.0)
         line, position = found
         limits = self.onsale.spec.session
         session = self.session_of(place)
@@ -321,9 +317,24 @@ class Room:
             self.sessions.note(session, SessionTimes(claim.expires_at_s, claim.ends_at_s))
         return claim
 
-    async def _accept(self, snapshot: Snapshot) -> None:
+    def _locate(self, place: Place) -> tuple[Line, int] | None:
+        """Return the line in which `place` stands, and its position there; None while either is unknown here."""
+        return locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
+
+    def _is_out_of_reach(self, line: Line, position: int) -> bool:
+        copy, limits = self.snapshot, self.onsale.spec.admission
+        return (
+            copy is not None
+            and line.epoch == copy.epoch
+            and not copy.settling
+            and self._following.are_in_force(copy)
+            and time.monotonic() - self._copied_since_s <= _FRESH_S
+            and position > furthest_released(copy, line, limits.rate_per_s, limits.claim_within_s, _REACH_S)
+        )
+
+    async def _accept(self, snapshot: Snapshot, asked_at_s: float) -> None:
         self._refreshed_at = time.monotonic()
-        self._compare_document(snapshot)
+        self._following.compare(snapshot, self._refreshed_at)
         settling = self.snapshot is not None and snapshot.settling and snapshot.epoch > self.snapshot.epoch
         if not settling:
             self._follow_order(snapshot)
@@ -335,50 +346,25 @@ class Room:
             return
         if self.snapshot is None or _is_newer(snapshot, self.snapshot):
             self.snapshot = snapshot
+            self._copied_since_s = asked_at_s
             self._turns.note(snapshot)
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
             self.frames.publish(snapshot, self.eta)
 
     def _follow_order(self, snapshot: Snapshot) -> None:
-        """Take on the order of the line in the store: a document which came later says how others will stand, not these."""
-        spec = self.onsale.spec
-        in_force = snapshot.order, snapshot.beacon_source
-        if not snapshot.order or in_force == (spec.order, beacon_source_of(self.onsale)):
+        onsale = in_order_of_line(self.onsale, snapshot)
+        if onsale is None:
             return
-        log.warning("order_kept", onsale=self.name, order=snapshot.order)
-        terms = DrawTerms.model_construct(beacon=snapshot.beacon_source) if snapshot.beacon_source else None
-        kept = {"order": snapshot.order, "draw": terms}
-        self.onsale = self.onsale.model_copy(update={"spec": spec.model_copy(update=kept)})
-        self._store.keep_settings(room_settings(self.onsale))
+        self.onsale = onsale
+        self._store.keep_settings(room_settings(onsale))
         self.drawn = snapshot.order == "draw"
         if not self.drawn:
             self._drawing = None
         elif self._drawing is None:
-            self._drawing = Drawing(self.onsale, self._store, self._keyring, self._draw_files)
+            self._drawing = Drawing(onsale, self._store, self._keyring, self._draw_files)
         else:
-            self._drawing.onsale = self.onsale
-
-    def _compare_document(self, snapshot: Snapshot) -> None:
-        """Notice that the store goes by another document than this process.
-
-        One that was in force and is not in a new epoch was lost by the store, and is put in force again. Else another process has
-        put its own in force: a newer one, which will be read here as well, or an older one, and an operator has to look.
-        """
-        (epoch, config), self._in_force = self._in_force, (snapshot.epoch, snapshot.config)
-        if not snapshot.config or snapshot.config == self._config:
-            self._differs_since_s = None
-            return
-        if snapshot.epoch > epoch and config == self._config:
-            log.warning("document_put_back", onsale=self.name)
-            self._configured = False
-        now_s = time.monotonic()
-        if self._differs_since_s is None:
-            self._differs_since_s = now_s
-        elif now_s - self._differs_since_s >= _DIFFERS_FOR_S:
-            self._differs_since_s = math.inf
-            advice = "do all processes read the same document? start again those which read an older one, then this one"
-            log.warning("document_overridden", onsale=self.name, advice=advice)
+            self._drawing.onsale = onsale
 
 
 def _is_newer(snapshot: Snapshot, known: Snapshot) -> bool:

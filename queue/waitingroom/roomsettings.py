@@ -6,8 +6,7 @@ import hashlib
 from datetime import datetime
 
 from rulebook import Onsale
-
-_US_PER_S = 1_000_000
+from rulebook.coupling import US_PER_S
 
 
 def room_settings(onsale: Onsale) -> dict[str, str]:
@@ -22,7 +21,7 @@ def room_settings(onsale: Onsale) -> dict[str, str]:
         "burst": str(limits.burst),
         "capacity": "" if limits.capacity is None else str(limits.capacity),
         "fallback": "" if fallback is None else repr(min(limits.rate_per_s, fallback)),
-        "claim_us": str(int(limits.claim_within_s * _US_PER_S)),
+        "claim_us": str(int(limits.claim_within_s * US_PER_S)),
         "prequeue_us": _microseconds(onsale.spec.prequeue or onsale.spec.opens),
         "opens_us": _microseconds(onsale.spec.opens),
         "closes_us": _microseconds(onsale.spec.closes),
@@ -39,4 +38,4 @@ def beacon_source_of(onsale: Onsale) -> str:
 
 
 def _microseconds(moment: datetime | None) -> str:
-    return str(int(moment.timestamp() * _US_PER_S)) if moment else "0"
+    return str(int(moment.timestamp() * US_PER_S)) if moment else "0"

@@ -25,6 +25,7 @@ from waitingroom.gate.guard import Guard
 from waitingroom.gate.metrics import GateCollector, GateFigures
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.shopclient import shop_client
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.hall import Hall
@@ -37,7 +38,7 @@ from waitingroom.store.connect import StoreClient, connect
 from waitingroom.web.app import make_room_app
 from waitingroom.web.back_office import install_back_office
 from waitingroom.web.gate_api import GateApi
-from waitingroom.web.limits import Clients
+from waitingroom.web.limits import Clients, Limit
 from waitingroom.web.moving import MovingHandlers
 from waitingroom.web.pagedesk import explain_problems
 from waitingroom.web.patience import Patience
@@ -51,7 +52,9 @@ log = structlog.get_logger(__name__)
 
 
 async def run_queue(settings: QueueSettings, slot: Slot | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way. `slot` is this worker's, where it is one of several.
+    """Serve until SIGTERM or SIGINT, then finish what is under way; SIGHUP has documents and keys read again.
+
+    `slot` is this worker's, where it is one of several.
 
     Raises:
         ConfigurationError: documents, keys, addresses or the store's URL cannot be used.
@@ -60,10 +63,11 @@ async def run_queue(settings: QueueSettings, slot: Slot | None = None) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    # Before the start, which takes a while: unheeded, the signal ends the process.
+    again = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, again.set)
     async with serving(settings, slot) as hall:
         tune_collector()
-        again = asyncio.Event()
-        loop.add_signal_handler(signal.SIGHUP, again.set)
         reloading = asyncio.create_task(_reload_when_told(hall, again))
         await stop.wait()
         reloading.cancel()
@@ -98,10 +102,11 @@ async def serving(settings: QueueSettings, slot: Slot | None = None) -> AsyncIte
         )
 
         handovers = Handovers(rooms, client, keyring, room_url=settings.room_url)
-        arrival = Arrival(handovers, trusted, secure_cookies=settings.secure_cookies)
+        clients = Clients(trusted)
+        codes = Limit(clients, settings.join_rate_per_s, settings.join_burst, workers=settings.workers)
+        arrival = Arrival(handovers, trusted, codes, secure_cookies=settings.secure_cookies)
         registry = room_registry(rooms, hall.store_calls)
         shown = registry if slot is None else _shared(stack, registry, slot)
-        clients = Clients(trusted)
         moving = MovingHandlers(rooms, clients, secure_cookies=settings.secure_cookies)
         app = make_room_app(
             rooms,
@@ -184,12 +189,7 @@ async def _shop(stack: AsyncExitStack, settings: QueueSettings) -> tuple[Upstrea
     """Return the shop's replicas, followed from now on, and the client by which the gate asks them."""
     upstreams = Upstreams(settings.upstreams, settings.upstream_file)
     _in_background(stack, upstreams.watch())
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        auto_decompress=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-    )
-    return upstreams, await stack.enter_async_context(session)
+    return upstreams, await stack.enter_async_context(shop_client(settings.gate_limits))
 
 
 async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:

@@ -23,7 +23,7 @@ class QueueSettings:
 
     Attributes:
         onsales: file or folder of Onsale documents.
-        store: address of the store (`redis://`, `rediss://`, `unix://`).
+        store: address of the store, of one of the forms in `rulebook.storeaddress`.
         keys: folder of the key files, made on the first start.
         listen: where buyers reach the room.
         room_url: the room's public address, to which the gate sends buyers.
@@ -35,7 +35,8 @@ class QueueSettings:
         trusted_proxies: addresses and networks (CIDR) of the proxies which may speak for buyers.
         admin_tokens: file of the admin API's hashed tokens; None for no admin API.
         pages: folder of a brand's own parts of the buyers' page; None for ours alone.
-        join_rate_per_s: joins per second that one client address may make, after a burst of `join_burst`; 0 for no limit.
+        join_rate_per_s: joins per second that one client address may make at all `workers` together, after a burst of
+            `join_burst`, and beside them as many claims and as many codes of the hand-over that let nobody in; 0 for no limit.
         poll_budget_per_s: status requests per second that all waiting buyers of an onsale may make together.
         refresh_every_s: how often this process releases and takes a new copy of the counters.
         workers: processes which serve on the same address, told here so that each shares it.

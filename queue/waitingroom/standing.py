@@ -11,11 +11,14 @@ from typing import NamedTuple
 from waitingroom.drawrecord import DrawnPool
 from waitingroom.eta import NO_ETA, Eta
 from waitingroom.places import Place
-from waitingroom.polling import retry_after_s
+from waitingroom.polling import interval_s, mean_interval_s, retry_after_s, spread, undrawn_retry_after_s
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.turns import Turns
 
 _LATE_RETRY_S = 3.0
+_AFTER_OPENING_S = 0.5  # until the draw has been published, and this process has it
+_DRAW_DUE_S = 10.0
+"""A draw without a beacon is published within a second of the opening, a little later after a loss of the store."""
 
 
 class State(StrEnum):
@@ -90,28 +93,48 @@ def stand(
         return Standing(State.RELEASED, position, 0, None, retry, claim_by_s)
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
         return Standing(State.CLOSED, position, None, None, 60.0)
+    ahead = _ahead(*found, snapshot) if found else None
     if snapshot.opens_at_s is not None and snapshot.at_s < snapshot.opens_at_s:
         # Before a draw everybody may be drawn to any position; without one the number tells.
-        wait_s = eta.prequeue_s if drawn or found is None else eta.range_s(_ahead(*found, snapshot))
-        return _before_opening(snapshot, salt, poll_budget_per_s, wait_s)
-    ahead = _ahead(*found, snapshot) if found else None
+        known = None if drawn else ahead
+        wait_s = eta.prequeue_s if known is None else eta.range_s(known)
+        return _before_opening(snapshot, salt, poll_budget_per_s, known, wait_s)
     retry = retry_after_s(ahead or 0, snapshot.waiting, poll_budget_per_s, salt)
+    if drawn and draw is None and _is_draw_far(snapshot):
+        retry = max(retry, undrawn_retry_after_s(snapshot.waiting, poll_budget_per_s, salt))
     state = State.HELD if snapshot.hold else State.WAITING
     wait_s = eta.range_s(ahead) if ahead is not None else eta.prequeue_s if drawn and draw is None else None
     return Standing(state, position, ahead, wait_s, retry)
 
 
 def _before_opening(
-    snapshot: Snapshot, salt: int, poll_budget_per_s: float, wait_s: tuple[float, float] | None
+    snapshot: Snapshot,
+    salt: int,
+    poll_budget_per_s: float,
+    ahead: int | None,
+    wait_s: tuple[float, float] | None,
 ) -> Standing:
+    """Tell somebody who waits for the opening; `ahead` is None where the draw will tell.
+
+    Each asks at the mean pace that the budget leaves, and again after the opening, when there is something to tell: those who
+    know their number in the order of their turns, as in an open line, those who will be drawn evenly over one round of questions
+    of all. Before the draw nobody stands nearer than another, so no other spread keeps within the budget and serves the first
+    drawn better. Whoever listens needs no question: the draw comes with the frame.
+    """
     opens_in_s = (snapshot.opens_at_s or 0.0) - snapshot.at_s
-    # Nobody stands nearer than another before the draw: each asks at the mean pace the budget leaves, and again soon after the
-    # opening, when there is something to tell.
-    pace = max(
-        retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt), snapshot.waiting / poll_budget_per_s
+    pace = undrawn_retry_after_s(snapshot.waiting, poll_budget_per_s, salt)
+    round_s = (
+        mean_interval_s(snapshot.waiting, poll_budget_per_s)
+        if ahead is None
+        else interval_s(ahead, snapshot.waiting, poll_budget_per_s)
     )
-    spread = pace * ((salt * 0.6180339887498949) % 1.0)
-    return Standing(State.PREQUEUE, None, None, wait_s, min(pace, opens_in_s + 0.5 + spread))
+    first_s = opens_in_s + _AFTER_OPENING_S + round_s * spread(salt)
+    return Standing(State.PREQUEUE, None, None, wait_s, pace if pace < opens_in_s else first_s)
+
+
+def _is_draw_far(snapshot: Snapshot) -> bool:
+    """Tell whether the draw waits for something, so that asking often would tell nobody anything."""
+    return snapshot.awaits_beacon or snapshot.at_s > (snapshot.opens_at_s or 0.0) + _DRAW_DUE_S
 
 
 def _ahead(line: Line, position: int, snapshot: Snapshot) -> int:

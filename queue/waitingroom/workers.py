@@ -74,7 +74,8 @@ class _Supervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
             return
         for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+            # A worker that is about to read everything needs no telling, and would die of it.
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

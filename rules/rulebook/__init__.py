@@ -8,7 +8,7 @@ from rulebook.errors import DocumentErrors, FormulaError, Problem, RulebookError
 from rulebook.explain import explain, explain_json
 from rulebook.finding import Finding
 from rulebook.forecast import ForecastError, make_forecast
-from rulebook.history import History, HistoryTextError, begin_history
+from rulebook.history import History, begin_history
 from rulebook.kept import Kept, KeptTextError, read_kept, write_kept
 from rulebook.lint import lint
 from rulebook.loading import (
@@ -69,7 +69,6 @@ __all__ = [
     "ForecastError",
     "FormulaError",
     "History",
-    "HistoryTextError",
     "Kept",
     "KeptTextError",
     "Loaded",

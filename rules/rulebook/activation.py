@@ -8,7 +8,8 @@ Only with `replicas.min: 0`. Signals with `activateAbove` decide together:
   after the last work (300 s by default);
 - *unknown*: data is missing and none is above -> nothing is woken, and what runs keeps at least one replica.
 
-A signal that is missing counts by its `onMissing`: `zero` as 0, `ignore` takes no part. Where no signal has
+A signal that is missing counts by its `onMissing`: `zero` as 0, `ignore` takes no part; while its source fails, nothing
+is put to sleep. Where no signal has
 `activateAbove`, the recommendations alone decide: zero is reached when every one of them is zero.
 """
 

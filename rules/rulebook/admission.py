@@ -15,7 +15,7 @@ from typing import Final
 from rulebook.memory import Memory
 from rulebook.observation import Observation, Value
 from rulebook.recommend import read
-from rulebook.rule import RuleSpec, SlowSignal
+from rulebook.rule import RuleAdmission, RuleSpec, SlowSignal
 
 DECREASE: Final = 0.8
 INCREASE: Final = 0.05
@@ -27,15 +27,6 @@ SHOP_SLOW: Final = "shop slow"
 _READY: Final = re.compile(r"(?:^|\s)(\d+) ready x ")
 # A tick that comes a little early counts as a whole interval; otherwise a jittering loop would skip every other one.
 _NEARLY: Final = 0.9
-
-
-@dataclass(frozen=True, slots=True)
-class AdmissionDecision:
-    """How many buyers the shop can take now; `capacity` None means no bound by this rule."""
-
-    rate_per_s: float
-    capacity: int | None
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +44,26 @@ class Slowness:
     limit: float | None = None
 
 
+NOT_SLOW: Final = Slowness(1.0, None, "", False)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionDecision:
+    """How many buyers the shop can take now, in buyers/s; `capacity` None means no bound by this rule.
+
+    `slowness` is what it rests on besides the replicas that are ready.
+    """
+
+    rate_per_s: float
+    capacity: int | None
+    reason: str
+    slowness: Slowness = NOT_SLOW
+
+
 def slowness(spec: RuleSpec, observation: Observation, memory: Memory, now_s: float) -> Slowness:
     """Move the factor by at most one step an interval, however often it is asked for."""
     if spec.admission is None or spec.admission.slow is None:
-        return Slowness(1.0, None, "", False)
+        return NOT_SLOW
     slow = spec.admission.slow
     before = Slowness(
         memory.slow_factor, memory.slow_at_s, "", False, memory.slow_cut_at_s, memory.slow_limit
@@ -98,26 +105,37 @@ def _raise(before: Slowness, now_s: float) -> Slowness:
 
 def admit(spec: RuleSpec, ready: int, state: Slowness) -> AdmissionDecision | None:
     """Work out rate and capacity; None where the rule names no onsale."""
-    admission = spec.admission
-    if admission is None:
-        return None
+    return None if spec.admission is None else _admit(spec.admission, ready, state)
+
+
+def readmit(spec: RuleAdmission, decided: AdmissionDecision, before: int, ready: int) -> AdmissionDecision:
+    """Work out the same for other ready replicas than the `before` of the decision; the shop counts as slow as it was then.
+
+    The reason has the words of `admit`: rooms read from them how many are ready, and whether the shop is slow.
+    """
+    again = _admit(spec, ready, decided.slowness)
+    return replace(again, reason=f"{again.reason}, {before} at the last decision")
+
+
+def read_ready(reason: str) -> int | None:
+    """Return how many replicas were ready by a reason that `admit` or `readmit` gave; None for another's reason."""
+    found = _READY.search(reason)
+    return int(found[1]) if found else None
+
+
+def _admit(spec: RuleAdmission, ready: int, state: Slowness) -> AdmissionDecision:
     ready = max(ready, 0)
-    sessions = admission.sessions_per_ready_replica
-    share = f"{ready} ready x {admission.per_ready_replica_per_s:g}/s"
+    sessions = spec.sessions_per_ready_replica
+    share = f"{ready} ready x {spec.per_ready_replica_per_s:g}/s"
     reason = (
         f"{state.detail}, {share}" if state.slow else share + (f", {state.detail}" if state.detail else "")
     )
     return AdmissionDecision(
-        rate_per_s=admission.per_ready_replica_per_s * ready * state.factor,
+        rate_per_s=spec.per_ready_replica_per_s * ready * state.factor,
         capacity=None if sessions is None else sessions * ready,
         reason=reason,
+        slowness=state,
     )
-
-
-def read_ready(reason: str) -> int | None:
-    """Return how many replicas were ready by the reason that `admit` gave; None for another's reason."""
-    found = _READY.search(reason)
-    return int(found[1]) if found else None
 
 
 def _detail(slow: SlowSignal, value: float, factor: float, *, is_slow: bool) -> str:

@@ -65,7 +65,7 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
     floor = 0
     if prepared.floored:
         replicas, floor = _raise(prepared, observation, replicas, onsales, steps, warm_up_s, now_s)
-    asked = Asked(replicas, wish.hold, wish.fail)
+    asked = Asked(replicas, wish.hold or wish.unheard, wish.fail)
     log = shape(prepared, current, asked, memory, steps, now_s)
     blind_since_s = _blind_since(wish, memory, now_s)
     _override(prepared, current, floor, blind_since_s, steps, now_s)

@@ -58,7 +58,8 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "target": "What the whole is to be held at (HPA Value), such as 300ms or 70%: replicas grow with the ratio to it.",
         "activateAbove": "With replicas.min 0: above this value the target is woken, at or below it is idle.",
         "maxAge": "An older value counts as missing. For Prometheus this needs freshness.",
-        "onMissing": "While it is missing: hold (no scale-down), ignore, zero (counts as 0), fail (no change at all).",
+        "onMissing": "While it is missing: hold (no scale-down), ignore, zero (counts as 0), fail (no change at all). "
+        "While its source fails, none of them scales down.",
     },
     "PrometheusQuery": {
         "query": "A PromQL query that gives one number.",
@@ -121,7 +122,8 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "after": "After how many intervals without data.",
         "replicas": "How many replicas then.",
         "mode": "static (so many), atLeast, atMost, or current (as many as there are).",
-        "mayScaleDown": "Whether a fallback may go below the current count. Without it none does.",
+        "mayScaleDown": "Whether a fallback may go below the current count, and onMissing ignore or zero hold for a source "
+        "that fails.",
     },
     "RuleAdmission": {
         "onsale": "The onsale whose buyers are let in.",

@@ -10,18 +10,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from pydantic import TypeAdapter
-
-from rulebook.errors import RulebookError
 from rulebook.schedule import Forecast
 
 SLOTS: Final = 288
 """At most so many slots a season: five minutes each for a day."""
 SEASONS: Final = 4
-
-
-class HistoryTextError(RulebookError, ValueError):
-    """A text is not a history; whoever reads it starts with an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +41,16 @@ class History:
         values[place] = value if math.isnan(values[place]) else max(values[place], value)
         return replace(self, last=max(self.last, slot), values=tuple(values[-most:]))
 
+    def moved(self, by_s: float) -> History:
+        """Move all of it, in whole slots: the clock was corrected by so much, and what was seen is as long ago as before."""
+        return replace(self, last=self.last + round(by_s / self.slot_s))
+
     def at(self, slot: int) -> float | None:
         """The value of a slot; None where nothing was seen, or it is not kept any longer."""
         place = len(self.values) - 1 - (self.last - slot)
         if not 0 <= place < len(self.values) or math.isnan(self.values[place]):
             return None
         return self.values[place]
-
-    def to_json(self) -> str:
-        """Encode, so that a restart forgets nothing."""
-        kept = [None if math.isnan(value) else value for value in self.values]
-        return _ADAPTER.dump_json(_Kept(self.slot_s, self.season_slots, self.last, kept)).decode()
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> History:
-        """Decode what `to_json` encoded.
-
-        Raises:
-            HistoryTextError: not such a text.
-        """
-        try:
-            kept = _ADAPTER.validate_json(text)
-        except ValueError as error:
-            raise HistoryTextError("not a history") from error
-        if not kept.slot_s > 0 or kept.season_slots < 1 or len(kept.values) > kept.season_slots * SEASONS:
-            raise HistoryTextError("not a history")
-        values = tuple(math.nan if value is None else value for value in kept.values)
-        return cls(kept.slot_s, kept.season_slots, kept.last, values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    slot_s: float
-    season_slots: int
-    last: int
-    values: list[float | None]
-
-
-_ADAPTER: Final = TypeAdapter(_Kept)
 
 
 def begin_history(forecast: Forecast, interval_s: float) -> History:

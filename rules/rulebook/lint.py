@@ -5,7 +5,7 @@ scale-up-disabled, percent-only-from-zero, drain-below-start-up, drain-below-int
 fallback-without-effect, latency-in-seconds, unknown-onsale, sessions-exceed-capacity, rate-out-of-reach,
 fallback-rate-above-rate, no-fallback-rate, shop-not-protected, protect-elsewhere, bypass-covers-protect, onsale-past,
 draw-without-prequeue, floor-above-max, floor-without-effect, cron-without-zone, schedule-never, schedule-past, schedule-gap,
-schedule-shorter-than-interval, lead-below-start-up, horizon-below-interval, untested.
+schedule-shorter-than-interval, lead-below-start-up, horizon-below-interval, forecast-without-prometheus, untested.
 """
 
 from __future__ import annotations

@@ -61,6 +61,12 @@ def lint_schedule(spec: RuleSpec, now_s: float, start_up_s: float) -> Iterator[R
     if spec.forecast is not None and spec.forecast.horizon_s < spec.interval_s:
         message = f"is less than the interval of {format_duration(spec.interval_s)}"
         yield Remark("horizon-below-interval", ("spec", "forecast", "horizon"), message)
+    if spec.forecast is not None and spec.signal(spec.forecast.signal).prometheus is None:
+        message = (
+            f"{spec.forecast.signal} is not read from Prometheus, so its past is known to one process only: after a restart or a "
+            f"change of leader nothing is forecast before a season of {format_duration(spec.forecast.season_s)} was seen again"
+        )
+        yield Remark("forecast-without-prometheus", ("spec", "forecast", "signal"), message)
 
 
 def _gaps(windows: list[_Window]) -> Iterator[Remark]:

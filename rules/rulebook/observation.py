@@ -18,9 +18,14 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """No number: the source failed, had nothing, or was not asked. `reason` is for people."""
+    """No number: the source failed, had nothing, or was not asked. `reason` is for people.
+
+    `answered` says that the source did, and that there was nothing, as with a latency without requests. Only that may be left
+    out or count as zero on the way down: a source that fails says nothing about the shop.
+    """
 
     reason: str
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,7 @@ def usable(reading: Reading | None, now_s: float, max_age_s: float | None) -> Re
     else:
         finite = math.isfinite(reading.arrivals_per_s) and math.isfinite(min(reading.backlog, 2**53))
     if not finite or not math.isfinite(at_s):
-        return Missing("not a finite number")
+        return Missing("not a finite number", answered=True)
     if max_age_s is not None and now_s - at_s > max_age_s:
         return Missing(f"stale: {now_s - at_s:.1f} s old, more than {max_age_s:g} s")
     return reading

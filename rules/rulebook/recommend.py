@@ -38,7 +38,7 @@ class Recommendations:
     """One recommendation a signal, in the document's order; `missing` says why for those that could not be read."""
 
     each: tuple[Recommendation, ...]
-    missing: tuple[tuple[str, str], ...]
+    missing: tuple[tuple[str, Missing], ...]
     deadlines: tuple[CrowdDeadline, ...]
 
 
@@ -56,7 +56,7 @@ def recommend(
         reading = read(signal, observation, now_s)
         deadline_s = memory.deadline(signal.name)
         if isinstance(reading, Missing):
-            missing.append((signal.name, reading.reason))
+            missing.append((signal.name, reading))
             each.append(_without_data(signal, reading))
         elif isinstance(reading, Crowd):
             recommendation, deadline_s = _of_crowd(
@@ -110,13 +110,13 @@ def _of_crowd(
             share_of(demand.per_s, signal.reference, observation.current, tolerance),
             f"{demand.detail}: {short(demand.per_s)}/s over {signal.reference:g}/s a replica",
         )
-    inside = _replicas_inside(asked.name, crowd, spec)
+    inside = replicas_inside(asked.name, crowd, spec)
     if inside > replicas:
         replicas, detail = inside, f"{crowd.sessions} shop: {inside} replicas for them; {detail}"
     return Recommendation(signal.name, replicas, demand.per_s, signal.reference, detail), demand.deadline_s
 
 
-def _replicas_inside(onsale: str, crowd: Crowd, spec: RuleSpec) -> int:
+def replicas_inside(onsale: str, crowd: Crowd, spec: RuleSpec) -> int:
     """Count the replicas that the buyers inside need, where the rule says how many sessions one holds: nobody is paying there
     while it goes."""
     admission = spec.admission

@@ -1,4 +1,6 @@
-"""Reads the address of the store, which room and scaler share. Pure: it opens nothing, and no message ever holds a password.
+"""Reads the address of the store, which room and scaler share. It opens no connection, and no message ever holds a password.
+
+Of the files that TLS options name it sees whether they are there, and reads none.
 
 - `redis://[user:password@]host[:port][/db]`, `rediss://` the same with TLS
 - `unix://[user:password@]/path/of/socket`

@@ -121,16 +121,16 @@ def _read(
 ) -> Reading:
     given = inputs.get(signal.name)
     if given is None:
-        return Missing("the test gives no series")
+        return Missing("the test gives no series", answered=True)
     if isinstance(given, CrowdSeries):
         times, arrivals = _times(given, every_s, at_s), see(given.arrivals, every_s, at_s)
         if times is None or arrivals is None:
-            return Missing("no sample")
+            return Missing("no sample", answered=True)
         return Crowd(now_s, arrivals.value, times.backlog or 0, times.opens_at_s, times.sessions)
     lookback_s = max(LOOKBACK_S, every_s) if signal.prometheus is not None else 0.0
     shown = see(given, every_s, at_s, lookback_s)
     if shown is None:
-        return Missing("no sample")
+        return Missing("no sample", answered=True)
     dated = signal.prometheus is not None and signal.prometheus.freshness is not None
     return Value(shown.value, now_s - shown.age_s if dated else now_s)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rulebook.admintokens import TokenEntry, TokenError, read_tokens
+from rulebook.filestamp import file_stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,12 @@ class FollowedTokens:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp = _stamp(path)
+        self._stamp = file_stamp(path)
         self.entries = load_tokens(path)
 
     def refresh(self) -> Reread | None:
         """Read the file again if it has changed; None where it has not."""
-        stamp = _stamp(self.path)
+        stamp = file_stamp(self.path)
         if stamp == self._stamp:
             return None
         self._stamp = stamp
@@ -87,11 +88,3 @@ def add_token(path: Path, entry: TokenEntry) -> None:
             draft.unlink(missing_ok=True)
     except OSError as error:
         raise TokenError(f"{path}: cannot be written: {error.strerror or error}") from error
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_ino, stat.st_size

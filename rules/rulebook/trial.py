@@ -1,10 +1,14 @@
-"""One decision of a rule for readings that a person writes down: `requests=400`, `latency=450ms`, `crowd=2000,5/s`."""
+"""One decision of a rule for readings that a person writes down: `requests=400`, `latency=450ms`, `crowd=2000,5/s`.
+
+Or for those that a running scaler has, which come as they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from rulebook.decision import Decision, decide
 from rulebook.errors import RulebookError, UnitError, shorten
@@ -15,6 +19,9 @@ from rulebook.rule import ScalingRule
 from rulebook.units import parse_amount
 from rulebook.validation import closest
 
+_GAPS: Final = ("missing", "failed")
+"""No number, as the source has none, or as it does not answer."""
+
 
 class TrialError(RulebookError, ValueError):
     """What was written down names no signal, or says nothing that can be read."""
@@ -22,13 +29,17 @@ class TrialError(RulebookError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TrialInput:
-    """What a person wrote down; `ready` None means all, `at` None means now."""
+    """What a person wrote down; `ready` None means all, `at` None means now.
+
+    `readings` are a scaler's, by signal, and count as read at that moment.
+    """
 
     values: tuple[str, ...] = ()
     crowds: tuple[str, ...] = ()
     current: int = 1
     ready: int | None = None
     at: str | None = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
 
 def try_rule(documents: Documents, name: str | None, given: TrialInput, now_s: float) -> Decision:
@@ -47,9 +58,13 @@ def try_rule(documents: Documents, name: str | None, given: TrialInput, now_s: f
     kinds = {signal.name: signal.onsale for signal in rule.spec.signals}
     readings: dict[str, Reading] = {}
     for signal, text in _pairs(given.values, rule):
-        if kinds[signal] is not None and text != "missing":
+        gap = text in _GAPS
+        if kinds[signal] is not None and not gap:
             raise TrialError(f"{signal} reads a crowd: write --crowd {signal}=BACKLOG,ARRIVALS/s")
-        readings[signal] = Missing("as written") if text == "missing" else Value(_amount(signal, text), now_s)
+        if gap:
+            readings[signal] = Missing("as written", answered=text == "missing")
+        else:
+            readings[signal] = Value(_amount(signal, text), now_s)
     for signal, text in _pairs(given.crowds, rule):
         onsale = kinds[signal]
         if onsale is None:
@@ -60,6 +75,9 @@ def try_rule(documents: Documents, name: str | None, given: TrialInput, now_s: f
         arrivals_per_s = parts[1] if len(parts) > 1 else 0.0
         sessions = int(parts[2]) if len(parts) > 2 else None
         readings[signal] = Crowd(now_s, arrivals_per_s, int(parts[0]), opens.get(onsale.name), sessions)
+    for signal, reading in given.readings.items():
+        _known(signal, rule)
+        readings[signal] = reading if isinstance(reading, Missing) else replace(reading, at_s=now_s)
     observation = Observation(
         given.current,
         given.current if given.ready is None else given.ready,
@@ -88,16 +106,20 @@ def pick_rule(documents: Documents, name: str | None) -> ScalingRule:
 
 
 def _pairs(entries: tuple[str, ...], rule: ScalingRule) -> Iterator[tuple[str, str]]:
-    names = [signal.name for signal in rule.spec.signals]
     for entry in entries:
         name, equals, text = entry.partition("=")
         if not equals:
             raise TrialError(f"must be SIGNAL=..., found {shorten(entry)}")
-        if name not in names:
-            meant = closest(name, names)
-            hint = f"; did you mean {meant}?" if meant else ""
-            raise TrialError(f"{shorten(name)} is none of the signals ({', '.join(names)}){hint}")
+        _known(name, rule)
         yield name, text.strip()
+
+
+def _known(name: str, rule: ScalingRule) -> None:
+    names = [signal.name for signal in rule.spec.signals]
+    if name not in names:
+        meant = closest(name, names)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise TrialError(f"{shorten(name)} is none of the signals ({', '.join(names)}){hint}")
 
 
 def _amount(signal: str, text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rulebook.admission import readmit
 from rulebook.decision import Decision
 from rulebook.outlook import Outlook, outlook_of
 from rulebook.rule import ScalingRule
@@ -45,31 +46,20 @@ def admission_target(
 ) -> AdmissionTarget | None:
     """Return the target to be written; None for a rule that says nothing about admission.
 
-    While as many replicas are ready as the decision saw, it is what the decision says; otherwise the same slowness factor
-    goes with the new number. `now_s` is of the clock on which was decided.
+    While as many replicas are ready as the decision saw, it is what the decision says; otherwise the same slowness goes with the
+    new number. `now_s` is of the clock on which was decided.
     """
-    spec = rule.spec.admission
-    if spec is None or decision.admission is None:
+    spec, decided = rule.spec.admission, decision.admission
+    if spec is None or decided is None:
         return None
-    rate_per_s, capacity, reason = (
-        decision.admission.rate_per_s,
-        decision.admission.capacity,
-        decision.admission.reason,
-    )
     if ready != decision.ready:
-        factor = decision.memory.slow_factor
-        rate_per_s = spec.per_ready_replica_per_s * ready * factor
-        sessions = spec.sessions_per_ready_replica
-        capacity = None if sessions is None else sessions * ready
-        reason = f"{ready} ready now, {decision.ready} at the last decision: {spec.per_ready_replica_per_s:g}/s each"
-        if factor != 1.0:
-            reason += f", x {factor:.3g} for slowness"
+        decided = readmit(spec, decided, decision.ready, ready)
     return AdmissionTarget(
         onsale=spec.onsale,
         rule=rule.name,
-        rate_per_s=rate_per_s,
-        capacity=capacity,
-        reason=reason,
+        rate_per_s=decided.rate_per_s,
+        capacity=decided.capacity,
+        reason=decided.reason,
         validity_s=validity_s,
         term=term,
         outlook=outlook_of(rule, decision, now_s),

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoscaler.prometheus.past import Past, PastUnreadable
-from rulebook.observation import Crowd, Missing, Reading, Value
+from rulebook.floors import onsales_needed
+from rulebook.observation import Crowd, Missing, OnsaleTimes, Reading, Value
 from rulebook.rule import ScalingRule, TargetReference
 from rulebook.signals import ExpositionQuery, OnsaleSignal, SignalSpec
 from rulebook.simulation import Recorded
 from rulebook.units import format_duration
 
-NOT_RECORDED = Missing("nothing was recorded")
+NOT_RECORDED = Missing("nothing was recorded", answered=True)
 ARRIVALS_OVER = "1m"
 
 _KUBE_STATE = {"Deployment": "deployment", "StatefulSet": "statefulset", "ReplicaSet": "replicaset"}
@@ -56,7 +57,8 @@ def recall(
     if counts is None and replicas_query is not None:
         raise PastUnreadable(f"--replicas-query {query!r}: nothing was recorded between --from and --to")
     replicas = tuple(None if count is None else round(count) for count in counts or [None] * stretch.moments)
-    return Recorded(float(stretch.start_s), float(stretch.step_s), readings, replicas)
+    onsales = {name: _onsale_times(past, name, stretch) for name in onsales_needed(rule.spec)}
+    return Recorded(float(stretch.start_s), float(stretch.step_s), readings, replicas, onsales)
 
 
 def usual_replicas_query(rule: ScalingRule) -> str:
@@ -89,16 +91,50 @@ def _readings(past: Past, signal: SignalSpec, stretch: Stretch, told: str | None
 
 
 def _crowds(past: Past, name: str, onsale: OnsaleSignal, stretch: Stretch) -> tuple[Reading, ...]:
-    # Every process of the room shows the same counters, so the highest is the newest.
-    named = f'{{onsale="{onsale.name}"}}'
-    backlog = f"max(tidegate_queue_waiting{named}) + max(tidegate_queue_late{named})"
-    arrivals = f"max(rate(tidegate_queue_joins_total{named}[{ARRIVALS_OVER}]))"
-    waiting = _values(past, name, backlog, stretch)
+    arrivals = f"max(rate(tidegate_queue_joins_total{_named(onsale.name)}[{ARRIVALS_OVER}]))"
+    waiting = _values(past, name, _backlog_query(onsale.name), stretch)
     joining = _values(past, name, arrivals, stretch)
+    opening = _opening(past, onsale.name, stretch)
+    inside = _counts(past, f"max(tidegate_queue_sessions{_named(onsale.name)})", stretch)
     return tuple(
-        NOT_RECORDED if wait is None else Crowd(stretch.at_s(moment), join or 0.0, round(wait))
-        for moment, (wait, join) in enumerate(zip(waiting, joining, strict=True))
+        NOT_RECORDED
+        if wait is None
+        else Crowd(stretch.at_s(moment), join or 0.0, round(wait), opens_at_s, sessions)
+        for moment, (wait, join, opens_at_s, sessions) in enumerate(
+            zip(waiting, joining, opening, inside, strict=True)
+        )
     )
+
+
+def _onsale_times(past: Past, onsale: str, stretch: Stretch) -> tuple[OnsaleTimes | None, ...]:
+    """Read what a schedule needs of an onsale that no signal reads; None where nothing was recorded of it."""
+    opening = _opening(past, onsale, stretch)
+    waiting = _counts(past, _backlog_query(onsale), stretch)
+    inside = _counts(past, f"max(tidegate_queue_sessions{_named(onsale)})", stretch)
+    return tuple(
+        None if times == (None, None, None) else OnsaleTimes(*times)
+        for times in zip(opening, waiting, inside, strict=True)
+    )
+
+
+def _named(onsale: str) -> str:
+    return f'{{onsale="{onsale}"}}'
+
+
+def _backlog_query(onsale: str) -> str:
+    # Every process of the room shows the same counters, so the highest is the newest.
+    return f"max(tidegate_queue_waiting{_named(onsale)}) + max(tidegate_queue_late{_named(onsale)})"
+
+
+def _opening(past: Past, onsale: str, stretch: Stretch) -> list[float | None]:
+    """Read when the doors were to open, as it was known at each moment: a standing room has no opening."""
+    query = f"max(tidegate_queue_opens_timestamp_seconds{_named(onsale)})"
+    return past.values(query, stretch.start_s, stretch.moments, stretch.step_s) or [None] * stretch.moments
+
+
+def _counts(past: Past, query: str, stretch: Stretch) -> list[int | None]:
+    values = past.values(query, stretch.start_s, stretch.moments, stretch.step_s)
+    return [None if value is None else round(value) for value in values or [None] * stretch.moments]
 
 
 def _values(past: Past, name: str, query: str, stretch: Stretch) -> list[float | None]:

@@ -31,10 +31,13 @@ class SystemClock:
     """This machine's time."""
 
     def now_s(self) -> float:
+        """Return unix seconds by the system clock, which may be corrected at any moment."""
         return time.time()
 
     def monotonic_s(self) -> float:
+        """Return seconds since some moment before the process began; they never go back."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
+        """Return after `seconds`; at once, where they are 0 or less."""
         await asyncio.sleep(seconds)

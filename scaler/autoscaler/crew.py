@@ -46,7 +46,8 @@ class Equipment:
     writer: AdmissionWriter
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
-    signals_of: Callable[[ScalingRule], SignalReader]
+    signals_of: Callable[[ScalingRule, SignalReader | None], SignalReader]
+    """Given the reader of the rule's form before, if there was one."""
     keeping: Saver | None = None
 
 
@@ -164,7 +165,7 @@ class Crew:
     async def _change(self, rule: ScalingRule, plan: Plan) -> None:
         member = self._members[rule.name]
         await self._equipment.open_target(rule, plan, None)  # the same one, told of the rule's new form
-        member.loop.change(rule, self._equipment.signals_of(rule))
+        member.loop.change(rule, self._equipment.signals_of(rule, member.loop.signals))
         self._members[rule.name] = replace(member, rule=rule)
 
     async def _recall_all(self, rules: Iterable[ScalingRule]) -> list[RuleMemory]:
@@ -189,7 +190,7 @@ class Crew:
             LoopParts(
                 rule=rule,
                 target=target,
-                signals=equipment.signals_of(rule),
+                signals=equipment.signals_of(rule, None),
                 writer=equipment.writer,
                 instrument=equipment.instrument,
                 clock=equipment.clock,

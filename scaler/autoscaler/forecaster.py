@@ -4,6 +4,9 @@ A history begins with what Prometheus remembers of the signal's query, where it 
 forecast itself is `rulebook.forecast`'s; fitting takes up to seconds, so it runs in a thread, once a slot, and rounds go by the
 latest there is. Only the first is waited for, within the round's deadline: so that a scaler which begins right before the rush
 knows of it, and `--once` too.
+
+When the clock is corrected the history moves along, and the past is asked for again, as what it held was asked for by the
+wrong clock: there it counts before what was seen here.
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ class Forecaster:
         self._forecast = forecast
         self._interval_s = interval_s
         self._past = past
+        self._recall_due = past is not None
+        self._corrections = 0
         self._clock = clock
         self._background = background
         self._history = begin_history(forecast, interval_s)
@@ -82,12 +87,19 @@ class Forecaster:
         """Add what the signal is now."""
         self._history = self._history.with_value(value, at_s)
 
+    def follow_clock(self, by_s: float) -> None:
+        """Take note that the system clock was corrected by so many seconds; the next forecast is made at once."""
+        self._history = self._history.moved(by_s)
+        self._corrections += 1
+        self._recall_due = self._past is not None
+        self._worked_at_s = None
+
     def _is_due(self) -> bool:
         if self._worked_at_s is None:
             return True
         # A forecast holds for its horizon, so it must be renewed within that, however long the slots are.
         pace_s = max(min(self._history.slot_s, self._forecast.horizon_s / 2), self._interval_s)
-        if self._past is not None:
+        if self._recall_due:
             pace_s = min(pace_s, max(ASK_AGAIN_S, self._interval_s))
         return self._clock.monotonic_s() - self._worked_at_s >= pace_s
 
@@ -105,21 +117,28 @@ class Forecaster:
             self._work = None
 
     async def _recall(self) -> str:
-        """Put what is remembered elsewhere before what was seen here, once; returns why that cannot be done."""
-        if self._past is None:
+        """Put what is remembered elsewhere before what was seen here, once; returns why that cannot be done.
+
+        After a correction of the clock only what is remembered elsewhere is sure to stand at its own time.
+        """
+        if self._past is None or not self._recall_due:
             return ""
+        corrections = self._corrections
         now_s, slot_s = self._clock.now_s(), self._history.slot_s
         step_s = max(slot_s / LOOKS_A_SLOT, self._interval_s)
         series = await self._past(now_s - SEASONS * self._forecast.season_s, now_s, step_s, PAST_WITHIN_S)
         if isinstance(series, Missing):
             return series.reason
-        self._past = None
         recalled = await asyncio.to_thread(_fill, begin_history(self._forecast, self._interval_s), series)
-        seen = self._history
+        if corrections != self._corrections:
+            return "the clock was corrected meanwhile"
+        self._recall_due = False
+        seen, merged = self._history, recalled
         first = seen.last - len(seen.values) + 1
         for place, value in enumerate(seen.values):
-            recalled = recalled.with_value(value, (first + place + 0.5) * slot_s)
-        self._history = recalled
+            if not corrections or recalled.at(first + place) is None:
+                merged = merged.with_value(value, (first + place + 0.5) * slot_s)
+        self._history = merged
         return ""
 
 

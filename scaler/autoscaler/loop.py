@@ -99,6 +99,11 @@ class RuleLoop:
         self._woken.set()
 
     @property
+    def signals(self) -> SignalReader:
+        """What the next round reads by."""
+        return self._signals if self._changed is None else self._changed[1]
+
+    @property
     def target(self) -> Target:
         """What is scaled."""
         return self._target

@@ -17,10 +17,11 @@ import structlog
 from autoscaler.crew import Crew
 from autoscaler.plan import remake_plan
 from autoscaler.settings import ScalerSettings
+from rulebook.filestamp import FileStamp, file_stamp
 
 WATCH_EVERY_S = 1.0
 
-Stamp = tuple[tuple[str, int, int, int], ...]
+Stamp = tuple[tuple[str, FileStamp], ...]
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.scaler")
 
@@ -77,8 +78,8 @@ class Reloader:
 
 
 def stamp(paths: Iterable[Path]) -> Stamp:
-    """Tell the state of files and folders by names, times, sizes and inodes, links followed: a swapped `..data` shows too."""
-    entries: list[tuple[str, int, int, int]] = []
+    """Tell the state of files and folders by the names and stamps of what is in them: a swapped `..data` shows too."""
+    entries: list[tuple[str, FileStamp]] = []
     for path in paths:
         entries += _of(path)
         for folder, folders, names in os.walk(path, followlinks=False):
@@ -89,9 +90,6 @@ def stamp(paths: Iterable[Path]) -> Stamp:
     return tuple(sorted(entries))
 
 
-def _of(path: Path) -> list[tuple[str, int, int, int]]:
-    try:
-        state = path.stat()
-    except OSError:
-        return []
-    return [(str(path), state.st_mtime_ns, state.st_size, state.st_ino)]
+def _of(path: Path) -> list[tuple[str, FileStamp]]:
+    found = file_stamp(path)
+    return [] if found is None else [(str(path), found)]

@@ -81,7 +81,7 @@ class Rounds:
     async def _make(self, rule: ScalingRule, signals: SignalReader) -> bool:
         journal = self._journal
         await journal.step("fence", self._fences.put_up(rule))
-        state, manual = await self._read_target()
+        state, manual = await self._read_target(signals)
         answers, onsales, forecast = await asyncio.gather(
             signals.read(state.endpoints, journal.deadline_s),
             signals.read_onsales(journal.deadline_s),
@@ -105,7 +105,7 @@ class Rounds:
             if scaled is not None or not tries_left:
                 break
             # Never the same number again: what others have just written is a fact to decide on.
-            state, manual = await self._read_target()
+            state, manual = await self._read_target(signals)
         signals.remember(observation, decision, now_s)
         bounds = (rule.spec.replicas.min, rule.spec.replicas.max)
         journal.tell(RuleDecided(rule.name, decision, answers, now_s, bounds))
@@ -115,7 +115,7 @@ class Rounds:
             journal.judge(unwritten_condition(journal.last_failure, self._clock.now_s()))
         return await self._admitter.rewrite() and scaled is True
 
-    async def _read_target(self) -> tuple[TargetState, bool]:
+    async def _read_target(self, signals: SignalReader) -> tuple[TargetState, bool]:
         """Read the target and take note of what others did to it; returns whether they changed its count just now."""
         journal = self._journal
         try:
@@ -126,6 +126,7 @@ class Rounds:
         journal.note(state=seen.state)
         step = self._memory.begin_round(seen.state.replicas)
         if step is not None:
+            signals.follow_clock(step.by_s)
             journal.tell(ClockCorrected(journal.status.rule, step.by_s))
         if seen.change is None:
             return seen.state, False

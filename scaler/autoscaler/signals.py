@@ -58,6 +58,8 @@ class SignalReader:
         forecaster: Forecaster | None = None,
     ) -> None:
         signals = rule.spec.signals
+        self.exposition = exposition
+        """Holds the windows of counters and histograms; a reader of the rule's next form goes on with it."""
         self._spec = rule.spec
         self._forecaster = forecaster
         self._prometheus: _Batch[PrometheusQuery] | None = None
@@ -96,6 +98,11 @@ class SignalReader:
     async def foresee(self, deadline_s: float) -> Expected | Missing | None:
         """Return the latest forecast, or why there is none; None where the rule asks for none."""
         return None if self._forecaster is None else await self._forecaster.foresee(deadline_s)
+
+    def follow_clock(self, by_s: float) -> None:
+        """Take note that the system clock was corrected by so many seconds."""
+        if self._forecaster is not None:
+            self._forecaster.follow_clock(by_s)
 
     def remember(self, observation: Observation, decision: Decision, now_s: float) -> None:
         """Add what the signal that is forecast was compared by in this round, if it could be read."""

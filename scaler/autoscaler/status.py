@@ -127,11 +127,12 @@ def _answer_json(answer: Answer) -> Json:
         found = {
             "arrivals_per_s": reading.arrivals_per_s,
             "backlog": reading.backlog,
+            "sessions": reading.sessions,
             "opens_at": reading.opens_at_s,
             "at": reading.at_s,
         }
     else:
-        found = {"missing": reading.reason}
+        found = {"missing": reading.reason, "answered": reading.answered}
     return {**found, "note": answer.note}
 
 

@@ -33,6 +33,22 @@ spec:
       prometheus: {query: 'sum(shop_requests_per_second)'}
       perReplica: 50
 """
+ONSALE_RULE = """\
+apiVersion: tidegate.dev/v1
+kind: ScalingRule
+metadata: {name: tickets}
+spec:
+  target: {apiVersion: apps/v1, kind: Deployment, namespace: shop, name: tickets}
+  replicas: {min: 2, max: 40}
+  interval: 30s
+  signals:
+    - name: crowd
+      onsale: {name: openair, drainWithin: 20m, lead: 2m}
+      perReplica: 2/s
+  schedule:
+    - {onsale: openair, lead: 10m, min: 10}
+  admission: {onsale: openair, perReadyReplica: 2/s, sessionsPerReadyReplica: 300}
+"""
 HOUR_S = 3600
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -79,6 +95,17 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
         ((float(at), 18.0 if rush_s + 300 <= at < rush_s + 1800 else 3.0) for at in moments),
         labels=labels,
     )
+    # Half an hour of pre-queue, a sale of half an hour which serves a line of 48,000, and buyers who shop on for a while.
+    opens_s = end_s - HOUR_S
+    for metric, value in (
+        ("opens_timestamp_seconds", lambda at: float(opens_s)),
+        ("waiting", lambda at: min(max(48_000.0 - max(at - opens_s, 0) * 26.7, 0.0), 48_000.0)),
+        ("late", lambda at: 0.0),
+        ("joins_total", lambda at: 48_000.0),
+        ("sessions", lambda at: 6_000.0 if opens_s < at < opens_s + 2700 else 0.0),
+    ):
+        points = ((float(at), value(at)) for at in moments if at >= opens_s - 1800)
+        server.remember(f"tidegate_queue_{metric}", points, labels='{onsale="openair"}')
     server.start()
     try:
         yield Past(server, end_s)
@@ -184,6 +211,50 @@ def test_a_signal_that_was_not_read_from_prometheus_gets_the_query_that_comes_to
     told = ["--query", "requests=sum(shop_requests_per_second) / 9"]
     status, out, _ = run(str(file), "--prometheus", past.url, *past.span, "--json", *told)
     assert max(json.loads(out)["demand"]) == 2
+
+
+def test_a_crowd_is_decided_on_as_the_loop_would_have(past: Past, tmp_path: Path) -> None:
+    file = tmp_path / "rule.yaml"
+    file.write_text(ONSALE_RULE)
+    opens_s = past.end_s - HOUR_S
+    around = ["--from", iso(opens_s - 1800), "--to", iso(past.end_s)]
+    status, out, errors = run(str(file), "--prometheus", past.url, *around, "--json")
+    assert (status, errors) == (0, "")
+    answer: dict[str, Any] = json.loads(out)
+    assert answer["notes"] == [
+        "the crowd is taken as recorded, though with other replicas other buyers had been let in",
+        "admission is not replayed",
+    ]
+    replicas = answer["replicas"]["rule"]
+
+    def at(minutes: int) -> int:
+        return int(replicas[30 + 2 * minutes + 30])
+
+    # Nothing for the pre-queue, the schedule ten minutes before, the crowd two minutes before: 48,000 in 20 min, 2/s each.
+    assert [at(minutes) for minutes in (-30, -11, -9, -3, -1)] == [2, 2, 10, 10, 20]
+    assert max(replicas[:60]) == 20
+    # Once the line is empty, 6,000 who shop need 20 replicas for 300 each; then the schedule goes as well.
+    assert at(40) == 20
+    assert at(60) == 2
+    assert (answer["demand"][0], answer["demand"][60]) == (2, 20)
+
+
+def test_a_schedule_alone_reads_the_opening_too(past: Past, tmp_path: Path) -> None:
+    file = tmp_path / "rule.yaml"
+    schedule = "  schedule:\n    - {onsale: ONSALE, lead: 10m, min: 25}\n"
+    file.write_text(RULE + schedule.replace("ONSALE", "openair"))
+    status, out, errors = run(str(file), "--prometheus", past.url, *past.span, "--json")
+    assert (status, errors) == (0, "")
+    answer = json.loads(out)
+    opening = (2 * HOUR_S) // 30
+    replicas = answer["replicas"]["rule"]
+    assert (replicas[opening - 21], replicas[opening - 20], max(replicas)) == (2, 4, 25)
+    assert answer["notes"] == []
+    file.write_text(RULE + schedule.replace("ONSALE", "elsewhere"))
+    status, out, _ = run(str(file), "--prometheus", past.url, *past.span, "--json")
+    answer = json.loads(out)
+    assert max(answer["replicas"]["rule"]) == 18
+    assert answer["notes"][0].startswith("schedules by elsewhere are not replayed: no opening was recorded")
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,66 @@ async def test_a_forecast_is_made_anew_within_its_horizon(
     assert renewed.made_at_s == clock.now_s()
 
 
+@pytest.mark.parametrize("remembered", [False, True], ids=["seen here only", "remembered elsewhere"])
+async def test_a_clock_that_jumps_and_comes_back_costs_no_history(
+    clock: ManualClock, recorder: Recorder, background: WatchedBackground, remembered: bool
+) -> None:
+    asked: list[float] = []
+
+    async def past(start_s: float, end_s: float, step_s: float, deadline_s: float) -> Series | Missing:
+        asked.append(end_s)
+        begun_s = START_S - 240.0
+        points = tuple((at_s, 90.0) for at_s in (begun_s, begun_s + 120.0) if start_s <= at_s <= end_s)
+        return Series(points) if points else Missing("empty: no finite number in this range")
+
+    rule = make_rule(signals=[QUERY], forecast={"signal": "busy", "horizon": 30.0, "season": 120.0})
+    source = FakeSource[Any](Value(20.0, START_S))
+    forecaster = forecaster_of(rule, clock, background, past if remembered else None)
+    loop = make_loop(
+        rule, target=FakeTarget(), clock=clock, recorder=recorder, prometheus=source, forecaster=forecaster
+    )
+
+    async def rounds(count: int) -> None:
+        for _ in range(count):
+            source.reading = Value(20.0, clock.now_s())
+            await loop.evaluate()
+            await until(lambda: not background.busy)
+            clock.advance(15)
+
+    await rounds(16)
+    before = forecaster.history
+    assert len(before.values) == (32 if remembered else 16)
+    clock.correct(10 * DAY_S)
+    await rounds(1)
+    clock.correct(-10 * DAY_S)
+    await rounds(1)
+    slots = range(before.last - 15, before.last + 1)
+    assert [forecaster.history.at(slot) for slot in slots] == [20.0] * 16
+    assert forecaster.history.last == before.last + 2
+    if remembered:
+        assert asked == [START_S, START_S + 240.0 + 10 * DAY_S, START_S + 255.0]
+
+
+async def test_what_was_recalled_by_a_wrong_clock_gives_way_to_the_past_itself(
+    clock: ManualClock, background: WatchedBackground
+) -> None:
+    rush_s = clock.now_s() - DAY_S
+
+    async def past(start_s: float, end_s: float, step_s: float, deadline_s: float) -> Series | Missing:
+        hours = (rush_s - 6 * 3600 + 300 * slot for slot in range(24 * 12))
+        return Series(tuple((at_s, 400.0 if at_s == rush_s else 50.0) for at_s in hours))
+
+    clock.correct(3 * 3600)
+    forecaster = forecaster_of(forecasting(), clock, background, past)
+    await forecaster.foresee(60.0)
+    clock.correct(-3 * 3600)
+    forecaster.follow_clock(-3 * 3600)
+    await forecaster.foresee(60.0)
+    history = forecaster.history
+    assert history.at(int(rush_s // history.slot_s)) == 400.0
+    assert history.at(int((rush_s - 3 * 3600) // history.slot_s)) == 50.0
+
+
 async def test_a_rule_that_is_read_anew_keeps_its_history(clock: ManualClock, background: Background) -> None:
     forecasters = Forecasters(clock, background, None)
     forecaster = forecasters.of(forecasting())

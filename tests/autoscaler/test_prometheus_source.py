@@ -69,6 +69,24 @@ async def test_whatever_is_not_one_finite_number_is_missing_with_advice(
     assert reason(await ask(queries, query)) == f"prometheus: {why}"
 
 
+@pytest.mark.parametrize(
+    ("query", "answered"),
+    [
+        ("absent_metric", True),
+        ("vector(0) / 0", True),
+        ("1 / 0", True),
+        ("sum(rate(up))", False),
+        (TWO, False),
+    ],
+)
+async def test_having_nothing_to_tell_is_told_from_failing(
+    queries: SharedQueries, query: str, answered: bool
+) -> None:
+    reading = (await ask(queries, query)).reading
+    assert isinstance(reading, Missing)
+    assert reading.answered is answered
+
+
 async def test_a_query_with_a_mistake_is_missing_in_the_servers_own_words(queries: SharedQueries) -> None:
     why = reason(await ask(queries, "sum(rate(up))"))
     assert why.startswith("prometheus: HTTP 400, bad_data: ")

@@ -58,7 +58,7 @@ async def test_a_lost_replica_lowers_the_rate_without_a_round(
     before, after = writer.targets
     assert (before.rate_per_s, before.capacity) == (20.0, 1200)
     assert (after.rate_per_s, after.capacity) == (5.0, 300)
-    assert after.reason == "1 ready now, 4 at the last decision: 5/s each"
+    assert after.reason == "1 ready x 5/s, 4 at the last decision"
     assert loop.status.rounds == len(source.asked) == 1
 
 
@@ -75,7 +75,8 @@ async def test_the_factor_of_the_last_decision_goes_with_the_new_count(
     before, after = writer.targets
     assert before.rate_per_s == pytest.approx(20 * 0.8)
     assert after.rate_per_s == pytest.approx(10 * 0.8)
-    assert after.reason.endswith(", x 0.8 for slowness")
+    assert before.reason == "shop slow: busy 40 > 30, factor 0.8, 4 ready x 5/s"
+    assert after.reason == "shop slow: busy 40 > 30, factor 0.8, 2 ready x 5/s, 4 at the last decision"
 
 
 async def test_before_the_first_decision_there_is_nothing_to_rewrite(

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from autoscaler.reload import stamp
+from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
 from tests.autoscaler.pools import endpoints
 from tests.autoscaler.running import RULE, running_scaler, write_documents
 from tests.autoscaler.test_scaler_service import poll, samples
@@ -46,6 +47,27 @@ async def test_a_changed_rule_is_in_force_and_its_target_goes_on(tmp_path: Path)
     assert set(before["rules"]["web"]["endpoints"]) < set(after["rules"]["web"]["endpoints"])
     assert after["rules"]["web"]["rounds"] > before["rules"]["web"]["rounds"]
     assert after["documents"]["problems"] == []
+
+
+async def test_a_changed_rule_goes_on_with_the_windows_of_its_counters(tmp_path: Path) -> None:
+    replica = MetricsReplica("hits_total 100")
+    async with serve_replicas(replica) as (url,):
+        counting = f"{{counter: hits_total, over: 5m, urls: ['{url}']}}"
+        # Rounds are made at the start and when the rule changes, and not in between.
+        rule = RULE.replace("500ms", "5m").replace("{gauge: busy, aggregate: max}", counting)
+        async with running_scaler(write_documents(tmp_path, rule=rule)) as http:
+            status = await status_of(http, lambda status: status["rules"]["web"]["rounds"] == 1)
+            first = status["rules"]["web"]["signals"]["busy"]
+            replica.text = "hits_total 1000000"
+            file = tmp_path / "rules" / "rule.yaml"
+            file.write_text(rule.replace("max: 4", "max: 3"))
+            status = await status_of(http, lambda status: status["rules"]["web"]["rounds"] == 2)
+            # Another query begins anew.
+            file.write_text(rule.replace("over: 5m", "over: 4m"))
+            changed = await status_of(http, lambda status: status["rules"]["web"]["rounds"] == 3)
+    assert first["missing"] == "the first reading; a rate needs two"
+    assert status["rules"]["web"]["signals"]["busy"]["value"] > 1000
+    assert changed["rules"]["web"]["signals"]["busy"] == first
 
 
 async def test_a_rule_that_goes_bad_stays_in_force_and_is_shown(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ async def test_old_figures_and_those_from_the_future_are_missing(
 
 
 async def test_a_room_that_never_published_is_missing(client: Redis, clock: ManualClock) -> None:
-    assert await read(client, clock) == Answer(Missing("the room has published nothing"))
+    assert await read(client, clock) == Answer(Missing("the room has published nothing", answered=True))
 
 
 async def test_figures_which_are_no_figures_are_missing(client: Redis, clock: ManualClock) -> None:

@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the benchmarks that are named, or all: one that cannot be run does not keep the others from running.
 
     Raises:
-        SystemExit: with status 1, at the end, if one of them could not be run, or measured what has to be nought and is not.
+        SystemExit: with status 1, at the end, if one of them could not be run, or measured what breaks a promise on any
+            machine: what has to be nought and is not, P1, P5.
     """
     options = _parser().parse_args(arguments)
     lines = []

@@ -106,7 +106,7 @@ def admission(seconds: float) -> list[Figure]:
         ),
         Figure(
             "admission_shortfall",
-            value=max(0.0, 1.0 - released / due),
+            value=shortfall(looks, marks),
             unit="fraction",
             n=len(looks),
             baseline=due,
@@ -114,6 +114,22 @@ def admission(seconds: float) -> list[Figure]:
             note=f"baseline: rate x elapsed; {note}",
         ),
     ]
+
+
+def shortfall(looks: Sequence[Look], marks: Sequence[Mark]) -> float:
+    """Return the share of rate x elapsed that was not released, at the best look of the last second.
+
+    What the bucket holds back is missing at all of them; what the next call will release, for as long as a busy machine keeps
+    all processes from calling, only until then.
+    """
+    first_released, first_allowed = looks[0].released, float(marks[0].allowed_after)
+    since_us = looks[-1].at_us - US_PER_S
+    shares = [
+        1.0 - (look.released - first_released) / due
+        for look, mark in zip(looks, marks, strict=True)
+        if look.at_us >= since_us and (due := float(mark.allowed_after) - first_allowed) > 0
+    ]
+    return max(0.0, min(shares))
 
 
 async def _run(stack: ExitStack, url: str, seconds: float) -> tuple[list[Look], list[Piece], int]:

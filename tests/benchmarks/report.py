@@ -132,7 +132,7 @@ def _aims(figures: Sequence[Figure]) -> Iterator[str]:
             f"| {aim.promise} | {aim.text} | {_number(value)} | {'yes' if aim.is_met(value) else '**no**'} |"
         )
         if not aim.is_met(value):
-            why = aim.missed or ("a promise is broken" if aim.exact else "nothing is known that explains it")
+            why = aim.missed or ("a promise is broken" if aim.binds else "nothing is known that explains it")
             missed.append(f"- {aim.promise}, {aim.text}: {why}.")
     if measured:
         yield from ("| | aim | measured | met |", "| --- | --- | ---: | --- |", *rows)

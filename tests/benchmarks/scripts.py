@@ -1,6 +1,6 @@
 """What the store's own scripts cost it, by how many wait: nothing is kept for a waiting buyer, so a longer line costs no more.
 
-What does cost is what the store keeps for three minutes of each who joins, the device's nonce: small pieces all over its memory,
+What does cost is what the store keeps for two minutes of each who joins, the device's nonce: small pieces all over its memory,
 which a script comes upon colder. So the longest line is asked twice, with the nonces and after them.
 
 Timed by the store itself (`SLOWLOG`), without the way there and back. The lines stand side by side, each in a store of its own,
@@ -54,7 +54,7 @@ class _Line:
 def scripts(buyers: int, calls: int) -> list[Figure]:
     """Time `calls` of each with 0, ten thousand and `buyers` in line: `script_advance`, `script_release`, `script_join`.
 
-    `buyers` stand in line twice: as they have just joined, and as they stand three minutes later. `script_advance` is a call for
+    `buyers` stand in line twice: as they have just joined, and as they stand two minutes later. `script_advance` is a call for
     which nothing is due. An empty line has nobody to release.
     """
     return uvloop.run(_run(sorted({0, min(10_000, buyers), buyers}), calls))

@@ -50,13 +50,13 @@ FULL = Sizes(
     decisions=5_000,
     share=1,
     rules=1_000,
-    intervals=15,
+    intervals=100,
     calls=1_000,
     joins=JOINS_PER_S,
     watch=WATCHED_S,
     listeners=10_000,
 )
-"""What `make bench` takes; about twenty minutes on two quiet processors."""
+"""What `make bench` takes; about twenty-five minutes on two quiet processors."""
 
 TINY = Sizes(
     rounds=1,

@@ -165,6 +165,37 @@ def test_rivals_may_lose_order_and_places() -> None:
     assert [miss.value for miss in broken([inversions("slow-shop, tidegate")])] == [0.2]
 
 
+@pytest.mark.parametrize(
+    ("figure", "breaks"),
+    [
+        pytest.param(Figure("store_bytes_per_waiting_buyer", 1.0, "bytes", 1_000_000), True, id="P1"),
+        pytest.param(Figure("store_bytes_per_waiting_buyer", 1.2, "bytes", 10_000), False, id="too few"),
+        pytest.param(
+            Figure("crowd_store_bytes", 1.0, "bytes", 1, of="1000000 buyers"),
+            True,
+            id="P1 in a line that moves",
+        ),
+        pytest.param(Figure("admission_shortfall", 0.02, "fraction", 13_000), True, id="P5"),
+        pytest.param(Figure("crowd_released_shortfall", 0.02, "fraction", 9), False, id="by the machine"),
+        pytest.param(Figure("decide_us", 80.0, "us", 80_000), False, id="by its speed"),
+        pytest.param(Figure("neighbours_status_p99", 9.0, "ms", 800, 1.0, 9.0), False, id="by its load"),
+    ],
+)
+def test_a_machine_excuses_only_what_depends_on_it(figure: Figure, breaks: bool) -> None:
+    assert [miss.value for miss in broken([figure])] == ([figure.value] if breaks else [])
+
+
+def test_the_rivals_replica_hours_are_no_aim_of_ours() -> None:
+    (aim,) = [aim for aim in AIMS if aim.figure == "onsale_replica_hours_ratio"]
+
+    def hours(of: str) -> Figure:
+        return Figure(aim.figure, 1.3, "ratio", 12_000, of=of)
+
+    assert aim.worst([hours("rush, hpa"), hours("slow-shop, tidegate")]) is None
+    assert aim.worst([hours("rush, tidegate")]) == 1.3
+    assert not aim.is_met(1.3)
+
+
 def test_what_shall_be_below_a_limit_does_not_reach_it() -> None:
     (aim,) = [aim for aim in AIMS if aim.figure == "onsale_slo_violation_share"]
     assert [aim.is_met(value) for value in (0.00099, 0.001, 0.00104)] == [True, False, False]

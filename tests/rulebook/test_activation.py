@@ -76,7 +76,9 @@ def test_a_signal_that_wakes_nothing_scales_only_what_is_awake() -> None:
 
 def test_an_ignored_signal_takes_no_part() -> None:
     asked = zero(share("jobs", 4, activateAbove=3), share("mails", 100, activateAbove=0, onMissing="ignore"))
-    assert decide(asked, seen(1, {"jobs": 2.0, "mails": GONE}), Memory(), NOW_S).desired == 0
+    nothing = Missing("empty", answered=True)
+    assert decide(asked, seen(1, {"jobs": 2.0, "mails": nothing}), Memory(), NOW_S).desired == 0
+    assert decide(asked, seen(1, {"jobs": 2.0, "mails": GONE}), Memory(), NOW_S).desired == 1
 
 
 def test_percentages_of_nothing_still_give_a_first_replica() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rulebook.observation import Crowd, Missing, Reading, Value
+from rulebook.observation import Crowd, Missing, OnsaleTimes, Reading, Value
 from rulebook.rule import ScalingRule
 from rulebook.simulation import Backtest, Recorded, SimulationError, backtest
 
@@ -105,6 +105,39 @@ def test_a_crowd_is_replayed_as_it_was_recorded() -> None:
     result = replayed(rule(signal), {"crowd": crowds}, [1] * 3)
     assert course(result)[:2] == (1, 4)
     assert result.needed == (1, 4, 4)
+
+
+def test_a_pre_queue_asks_for_nothing_until_shortly_before_the_opening() -> None:
+    signal = {"name": "crowd", "onsale": {"name": "cactus", "drainWithin": 60.0}, "perReplica": 5.0}
+    signal["onsale"]["lead"] = 15.0
+    opens_s = START_S + 45
+    crowds: tuple[Reading, ...] = tuple(Crowd(START_S + 15 * n, 0.0, 600, opens_s) for n in range(5))
+    result = replayed(rule(signal), {"crowd": crowds}, [1] * 5)
+    assert course(result) == (1, 1, 2, 2, 3)
+    assert result.needed == (1, 1, 1, 2, 2)
+
+
+def test_buyers_inside_keep_the_replicas_that_hold_them() -> None:
+    signal = {"name": "crowd", "onsale": {"name": "cactus", "drainWithin": 60.0}, "perReplica": 5.0}
+    admission = {"onsale": "cactus", "perReadyReplica": 5.0, "sessionsPerReadyReplica": 100}
+    crowds: tuple[Reading, ...] = tuple(Crowd(START_S + 15 * n, 0.0, 0, None, 350) for n in range(2))
+    result = replayed(rule(signal, admission=admission), {"crowd": crowds}, [4] * 2)
+    assert (course(result), result.needed) == ((4, 4), (4, 4))
+
+
+def test_a_schedule_by_an_onsale_is_replayed_where_its_opening_was_recorded() -> None:
+    tested = rule(schedule=[{"onsale": "cactus", "lead": 15.0, "min": 7}])
+    readings = values(10, 10, 10, 10)
+    known = (OnsaleTimes(START_S + 45), None, OnsaleTimes(START_S + 45), OnsaleTimes(START_S + 45))
+    recorded = Recorded(START_S, 15.0, {"requests": readings}, (1,) * 4, {"cactus": known})
+    result = backtest(tested, recorded, 0.0)
+    assert (course(result), result.notes) == ((1, 1, 7, 7), ())
+    unknown = Recorded(START_S, 15.0, {"requests": readings}, (1,) * 4, {"cactus": (None,) * 4})
+    result = backtest(tested, unknown, 0.0)
+    assert course(result) == (1, 1, 1, 1)
+    assert result.notes == (
+        "schedules by cactus are not replayed: no opening was recorded (tidegate_queue_opens_timestamp_seconds)",
+    )
 
 
 def test_a_rule_that_is_paused_or_dry_is_replayed_as_if_it_were_not() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from rulebook import Expected, Forecast, Memory, Missing, Observation, Value, decide, forecast
 from rulebook.forecast import ForecastError, make_forecast
-from rulebook.history import SEASONS, History, HistoryTextError, begin_history
+from rulebook.history import SEASONS, History, begin_history
 from tests.rulebook.documents import NOW_S, rule
 from tests.tools import need_package
 
@@ -97,24 +96,11 @@ def test_statsmodels_is_not_loaded_by_the_rulebook() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(allow_nan=True, allow_infinity=True), st.floats(-1e6, 1e7)), max_size=60))
-def test_a_history_is_bounded_and_survives_writing(values: list[tuple[float, float]]) -> None:
+def test_a_history_is_bounded(values: list[tuple[float, float]]) -> None:
     history = History(600.0, 4)
     for value, at_s in values:
         history = history.with_value(value, NOW_S + at_s)
     assert len(history.values) <= 4 * SEASONS
-    again = History.from_json(history.to_json())
-    assert replace(again, values=()) == replace(history, values=())
-    assert [None if math.isnan(value) else value for value in again.values] == [
-        None if math.isnan(value) else value for value in history.values
-    ]
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"slot_s": 0, "season_slots": 4, "last": 0, "values": []}']
-)
-def test_what_is_no_history_is_refused(text: str) -> None:
-    with pytest.raises(HistoryTextError):
-        History.from_json(text)
 
 
 FREE = {"scaleDown": {"stabilizationWindowSeconds": 0}}

@@ -70,6 +70,18 @@ def test_a_line_in_a_rule_has_a_finding(line: str, expected: str) -> None:
     assert findings(RULE + line) == [f"x.yaml:{expected}"]
 
 
+def test_a_forecast_whose_past_no_prometheus_remembers_has_a_finding() -> None:
+    forecast = "  forecast: {signal: requests, horizon: 10m}\n"
+    assert findings(RULE + forecast) == []
+    scraped = RULE.replace(
+        "prometheus: {query: up}\n      perReplica", "exposition: {gauge: busy}\n      perReplica"
+    )
+    assert scraped != RULE
+    assert findings(scraped + forecast) == [
+        "x.yaml:15:22: spec.forecast.signal: requests is not read from Prometheus, so its past is known to one process only: after a restart or a change of leader nothing is forecast before a season of 24h was seen again [forecast-without-prometheus]"
+    ]
+
+
 @pytest.mark.parametrize(
     "line",
     [

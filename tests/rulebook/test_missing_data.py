@@ -11,6 +11,7 @@ from rulebook import Crowd, Memory, Missing, Observation, Reading, Value, decide
 from tests.rulebook.documents import NOW_S, rule, seen, share
 
 GONE = Missing("HTTP 503")
+NOTHING = Missing("empty", answered=True)
 FREE = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 
 
@@ -33,8 +34,32 @@ def two(on_missing: str, **more: Any) -> Any:
     ],
 )
 def test_on_missing_says_what_a_gap_means(on_missing: str, jobs: float, expected: int) -> None:
-    decision = decide(two(on_missing), seen(5, {"requests": GONE, "jobs": jobs}), Memory(), NOW_S)
+    decision = decide(two(on_missing), seen(5, {"requests": NOTHING, "jobs": jobs}), Memory(), NOW_S)
     assert decision.desired == expected
+
+
+@pytest.mark.parametrize("on_missing", ["hold", "ignore", "zero", "fail"])
+def test_a_source_that_fails_lets_nothing_go_down(on_missing: str) -> None:
+    readings: dict[str, float | Reading] = {"requests": GONE, "jobs": 10.0}
+    decision = decide(two(on_missing), seen(50, readings), Memory(), NOW_S)
+    assert (decision.desired, decision.memory.recommendations) == (50, ())
+    assert "requests: HTTP 503" in decision.reason
+    lowered = two(on_missing, replicas={"min": 1, "max": 20})
+    assert decide(lowered, seen(50, readings), Memory(), NOW_S).desired == 50
+
+
+@pytest.mark.parametrize("on_missing", ["ignore", "zero"])
+def test_the_others_still_raise_the_count_and_the_rule_is_not_blind(on_missing: str) -> None:
+    asked = two(on_missing, fallback={"after": 1, "replicas": 30, "mode": "static"})
+    decision = decide(asked, seen(5, {"requests": GONE, "jobs": 70.0}), Memory(), NOW_S)
+    assert (decision.desired, decision.memory.blind_since_s) == (7, None)
+    assert decide(asked, seen(50, {"requests": GONE, "jobs": 70.0}), Memory(), NOW_S).bound_by == "hold"
+
+
+@pytest.mark.parametrize("on_missing", ["ignore", "zero"])
+def test_who_writes_that_it_may_go_down_lets_a_failing_source_be_left_out(on_missing: str) -> None:
+    asked = two(on_missing, fallback={"after": 3, "mode": "current", "mayScaleDown": True})
+    assert decide(asked, seen(5, {"requests": GONE, "jobs": 10.0}), Memory(), NOW_S).desired == 1
 
 
 @pytest.mark.parametrize("on_missing", ["hold", "ignore", "zero", "fail"])

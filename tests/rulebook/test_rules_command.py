@@ -137,6 +137,13 @@ def test_explain_gives_json() -> None:
     assert [step["name"] for step in decision["steps"]] == ["signals", "hold"]
 
 
+@pytest.mark.parametrize(("gap", "desired"), [("missing", 3), ("failed", 4)])
+def test_explain_tells_nothing_to_read_from_a_source_that_fails(gap: str, desired: int) -> None:
+    values = ["--value", "requests=10", "--value", f"latency={gap}"]
+    result = run("explain", WEB, *values, "--current", "4", "--json")
+    assert json.loads(result.stdout)["desired"] == desired
+
+
 def test_explain_takes_a_crowd_and_a_time() -> None:
     folder = str(EXAMPLES / "onsale")
     result = run("explain", folder, "--crowd", "crowd=24000,5/s", "--at", "2026-12-05T09:55:00+01:00")

@@ -25,6 +25,12 @@ JOINED = (
 STATUS = b'HTTP/1.1 200 OK\r\n\r\n{"state":"waiting","position":%d,"ahead":%d,"retry_after":%.2f,"as_of":9.5,"stale":false}'
 
 
+@pytest.fixture(autouse=True)
+def logs_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's logs would go on, for all tests behind these, to an output that is closed by then."""
+    monkeypatch.setattr("tidegate.bench_cli.configure_logs", lambda *_: None)
+
+
 def run(arguments: Sequence[str]) -> tuple[int, str]:
     result = CliRunner().invoke(bench_app, ["crowd", *arguments])
     return result.exit_code, result.output

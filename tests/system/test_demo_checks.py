@@ -53,10 +53,14 @@ def test_nothing_measured_shows_nothing() -> None:
 
 
 def test_a_rate_that_falls_and_comes_back_is_timed_from_the_kill() -> None:
-    samples = rates((4, 48, "6 ready"), (5.5, 40, "5 ready now"), (8, 48, "6 ready"))
+    samples = rates(
+        (4, 48, "6 ready"), (5.5, 40, "5 ready x 8/s, 6 at the last decision"), (8, 48, "6 ready")
+    )
     found = look(REPLICA_LOSS, samples, KILLED)
     assert found["the rate fell within one interval"] == Check(
-        "the rate fell within one interval", True, "from 48/s to 40/s (5 ready now) after 0.5 s"
+        "the rate fell within one interval",
+        True,
+        "from 48/s to 40/s (5 ready x 8/s, 6 at the last decision) after 0.5 s",
     )
     assert found["the rate came back"].detail == "48/s again after 3.0 s"
 

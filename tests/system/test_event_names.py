@@ -56,7 +56,7 @@ def test_the_events_of_room_and_scaler_are_found() -> None:
     def named_in(path: str) -> set[str]:
         return set(events((ROOT / path).read_text()))
 
-    assert {"upstream_failed", "buyer_gone"} <= named_in("queue/waitingroom/gate/proxy.py")
+    assert {"upstream_failed", "buyer_gone"} <= named_in("queue/waitingroom/gate/forwarding.py")
     scaler = named_in("scaler/autoscaler/instrumentation/structured.py")
     assert {"condition", "does_not_lead", "leads", "replica_not_ready", "round_ended"} <= scaler
 

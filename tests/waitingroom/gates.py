@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
@@ -19,6 +18,7 @@ from waitingroom.gate.guard import Guard
 from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.proxy import ProxyGate
 from waitingroom.gate.sessions import Sessions
+from waitingroom.gate.shopclient import shop_client
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.gate.upstreams import Upstreams
 from waitingroom.keyring import Keyring
@@ -70,7 +70,7 @@ async def proxied(
     known = sessions or Sessions({})
     async with (
         TestServer(shop) as server,
-        aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
+        shop_client(limits or ProxyLimits()) as session,
     ):
         gate = ProxyGate(
             Guard(onsales, free_hosts=free_hosts),

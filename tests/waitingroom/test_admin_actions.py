@@ -1,6 +1,8 @@
 """What operators do takes effect in the store, from now on, and outlives a reload."""
 
 import asyncio
+import re
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -8,16 +10,19 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from rulebook.coupling import US_PER_S, targets_key
+from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import living
 from tests.waitingroom.samples import device, onsale, settings
 from tests.waitingroom.test_store_release import fill, shift_time
 from waitingroom.audit import Action
 from waitingroom.errors import ChangeRefused, JoinRefused
+from waitingroom.ruletargets import RuleTarget
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations
-from waitingroom.web.admin_preflight import check_operators
+from waitingroom.web.admin_preflight import check_operators, check_rules
 
 ANN = Action("ann", "test", "request-1")
 
@@ -294,6 +299,77 @@ def test_preflight_finds_what_operators_have_left_behind(
 ) -> None:
     found = check_operators("cactus", left, now_s=1_000.0)
     assert (found.name, found.result, found.detail) == ("operators", result, detail)
+
+
+NOW_S = 1_000.0
+
+
+def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | None = None) -> RuleTarget:
+    """Return what a rule wrote a minute before its target ends, `left_s` from now."""
+    return RuleTarget(rule, NOW_S + left_s - 60, NOW_S + left_s, rate_per_s, capacity)
+
+
+@pytest.mark.parametrize(
+    ("targets", "result", "detail"),
+    [
+        pytest.param(
+            [],
+            "warn",
+            "no rule has told how much the shop can take, so the document's rate (50/s) applies, whatever the shop can take: "
+            "is a rule meant to? tidegate scaler status",
+            id="no rule",
+        ),
+        pytest.param(
+            [target("web", -20), target("web", 40, 22.5, 900)],
+            "pass",
+            "web: 22.5/s, 900 inside, for another 40 s",
+            id="a rule speaks",
+        ),
+        pytest.param(
+            [target("web", -90)],
+            "fail",
+            "web: silent for 90 s, so fallbackRate 5/s applies: tidegate scaler status web",
+            id="a rule is silent",
+        ),
+        pytest.param(
+            [target("web", 40), target("db", -30)],
+            "fail",
+            "web: 20/s, for another 40 s; db: silent for 30 s, so fallbackRate 5/s applies: tidegate scaler status db",
+            id="one of two is silent",
+        ),
+        pytest.param(
+            [target("old", -300), target("web", 40)],
+            "warn",
+            "old: silent for 300 s, so it doesn't count: was it taken away?; web: 20/s, for another 40 s",
+            id="a rule was renamed",
+        ),
+        pytest.param([target("web", 40, 0.0)], "warn", "web: 0/s, for another 40 s", id="nothing is ready"),
+    ],
+)
+def test_preflight_tells_which_rules_speak(targets: list[RuleTarget], result: str, detail: str) -> None:
+    found = check_rules(targets, {"rate": "50.0", "fallback": "5.0"}, NOW_S)
+    assert (found.name, found.result, found.detail) == ("rules", result, detail)
+
+
+def test_preflight_names_the_last_rate_where_no_other_one_is_to_fall_back_on() -> None:
+    found = check_rules([target("web", -90)], {"rate": "50.0", "fallback": ""}, NOW_S)
+    assert "so its last rate 20/s applies" in found.detail
+
+
+async def test_preflight_reads_the_targets_of_the_store(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(), admin_tokens=token_file(tmp_path)) as here:
+        now_us = round(time.time() * US_PER_S)
+        for rule, until_us in (("silent", now_us - 40 * US_PER_S), ("web", now_us + 60 * US_PER_S)):
+            segment = TargetSegment(rule, now_us - 90 * US_PER_S, until_us, 4.0, None, "2 ready", 1)
+            await client.rpush(targets_key("cactus"), segment.to_json(), "{}")
+        _, checked = await Office(here).get("/admin/v1/onsales/cactus/preflight")
+        (found,) = [each for each in checked["checks"] if each["name"] == "rules"]
+        assert found["result"] == "fail"
+        assert re.match(
+            r"silent: silent for 4\d s, so its last rate 4/s applies.*; web: 4/s", found["detail"]
+        )
 
 
 async def test_preflight_fails_while_a_rehearsals_hold_stands(

@@ -97,6 +97,42 @@ async def test_a_shop_that_declines_is_told_in_plain_http() -> None:
     assert caught.value.status == 403
 
 
+@pytest.mark.parametrize(
+    "limits",
+    [
+        pytest.param(ProxyLimits(read_s=0.2), id="silence"),
+        pytest.param(ProxyLimits(total_s=0.2), id="in all"),
+    ],
+)
+async def test_a_handshake_waits_for_the_shop_as_long_as_any_request(limits: ProxyLimits) -> None:
+    async def keep_silent(request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async with (
+        proxied(shop_of(keep_silent), limits=limits) as gate,
+        aiohttp.ClientSession() as buyer,
+        asyncio.timeout(10),
+    ):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await buyer.ws_connect(f"{gate}/live", headers={"Cookie": cookies()})
+    assert caught.value.status == 504
+
+
+async def test_a_socket_on_which_nothing_happens_outlives_the_limits() -> None:
+    limits = ProxyLimits(read_s=0.1, total_s=0.1)
+    async with (
+        proxied(shop_of(echo), limits=limits) as gate,
+        aiohttp.ClientSession() as buyer,
+        asyncio.timeout(10),
+        buyer.ws_connect(f"{gate}/live", headers={"Cookie": cookies()}) as socket,
+    ):
+        await socket.receive_json()
+        await asyncio.sleep(0.4)
+        await socket.send_str("still there?")
+        assert await socket.receive_str() == "still there?"
+
+
 async def test_a_message_beyond_the_limit_ends_the_socket() -> None:
     limits = ProxyLimits(max_message_bytes=1000)
     async with (

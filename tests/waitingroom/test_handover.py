@@ -14,7 +14,7 @@ from yarl import URL
 from tests.stores import Valkey
 from tests.waitingroom.living import HTML, JSON, Living, living
 from tests.waitingroom.samples import onsale
-from waitingroom.gate.handover import CODE_HOLDS_S, DEVICES_PER_SESSION
+from waitingroom.gate.handover import CODE_HOLDS_S, DEVICES_PER_SESSION, SECRET_CHARS
 
 SHOP = "tickets.example.org"
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "30s"}
@@ -297,3 +297,28 @@ async def test_a_room_on_the_shops_host_needs_no_code(tmp_path: Path, store_url:
     here_too = onsale(shop="http://127.0.0.1:3000/cactus", admission=FAST)
     async with living(tmp_path, store_url, here_too) as here, here.buyer() as buyer:
         assert str(await way_in(here, buyer)) == "http://127.0.0.1:3000/cactus"
+
+
+async def test_one_client_tries_so_many_codes_in_vain_and_others_come_in(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, CACTUS, join_rate_per_s=0.01, join_burst=3) as here:
+        addresses = []
+        for number in range(6):
+            async with here.buyer() as buyer:
+                buyer.headers["X-Forwarded-For"] = f"198.51.100.{100 + number}"
+                addresses.append((await way_in(here, buyer)).path_qs)
+        one, other = {"X-Forwarded-For": "198.51.100.7"}, {"X-Forwarded-For": "198.51.100.8"}
+        # Whoever gets in uses up nothing: behind one address may be many buyers.
+        assert {(await Shopper(here, {}).get(path, **one))[0] for path in addresses[:5]} == {303}
+        made_up = f"/.tidegate/enter?code=cactus.{'x' * SECRET_CHARS}"
+        answers = [
+            await Shopper(here, {}).get(made_up, via, **one, **JSON)
+            for via in ("", here.room, "", "", here.room)
+        ]
+        assert [status for status, _, _ in answers] == [410, 410, 410, 429, 429]
+        assert int(answers[-1][1].headers["Retry-After"]) > 0
+        status, answer, page = await Shopper(here, {}).get(made_up, **one)
+        assert (status, "Set-Cookie" in answer.headers) == (429, False)
+        assert "Your place is kept" in page
+        assert (await Shopper(here, {}).get(addresses[5], **other))[0] == 303

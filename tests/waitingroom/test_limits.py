@@ -5,6 +5,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 from redis.asyncio import Redis
 
@@ -12,7 +13,7 @@ from rulebook.addresses import client_key
 from tests.waitingroom.living import JSON, living
 from tests.waitingroom.samples import onsale
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.limits import ClientBuckets, Clients, Limit
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8:ffff::/48"])
 
@@ -53,6 +54,26 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
     assert buckets.take("ann", 100.25) == pytest.approx(0.25)
     assert buckets.take("ann", 100.5) == 0.0
     assert [buckets.take("ann", 1_000.0) for _ in range(4)] == [0.0, 0.0, 0.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("burst", "workers", "at_once"),
+    [
+        pytest.param(8, 1, 8, id="one worker"),
+        pytest.param(8, 4, 2, id="each of four"),
+        pytest.param(3, 64, 1, id="one at the least"),
+    ],
+)
+def test_workers_share_out_what_a_client_may_do(burst: int, workers: int, at_once: int) -> None:
+    limit = Limit(Clients(PROXIES), 0.02, burst, workers=workers)
+    request = make_mocked_request("POST", "/cactus/join")
+    assert [limit.take(request) for _ in range(at_once)] == [0.0] * at_once
+    assert limit.take(request) == pytest.approx(workers / 0.02, rel=0.01)
+
+
+def test_a_rate_of_0_is_no_limit() -> None:
+    limit = Limit(Clients(PROXIES), 0.0, 1, workers=4)
+    assert {limit.take(make_mocked_request("POST", "/cactus/join")) for _ in range(100)} == {0.0}
 
 
 def test_a_refused_question_costs_nothing_and_time_gives_nothing_back_by_going_back() -> None:

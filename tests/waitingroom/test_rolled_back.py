@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tests.stores import Valkey, own_valkey
 from tests.waitingroom.samples import device, onsale
 from tests.waitingroom.test_draw_kept import lose, process
-from waitingroom import room as rooms
+from waitingroom import following
 from waitingroom.audit import Action
 from waitingroom.room import Room
 from waitingroom.standing import State
@@ -118,7 +118,7 @@ async def test_a_document_that_another_process_overrides_for_long_is_told(
             await room.refresh()
             await room.refresh()
             assert logs == []
-            monkeypatch.setattr(rooms, "_DIFFERS_FOR_S", 0.0)
+            monkeypatch.setattr(following, "_DIFFERS_FOR_S", 0.0)
             await room.refresh()
             await room.refresh()
         assert [(entry["event"], entry["log_level"]) for entry in logs] == [

@@ -53,6 +53,25 @@ class VirtualStore:
         """Forget everything."""
         self.do(self.client.flushall())
 
+    def save(self) -> Mapping[str, bytes]:
+        """Return all that is kept, for `lose` to go back to."""
+        return self.do(self._save())
+
+    def lose(self, kept: Mapping[str, bytes]) -> None:
+        """Be killed and started again, with `kept` as data: the server is another one, and knows no script."""
+        self.do(self._lose(kept))
+
+    async def _save(self) -> dict[str, bytes]:
+        return {key: await self.client.dump(key) for key in await self.client.keys()}
+
+    async def _lose(self, kept: Mapping[str, bytes]) -> None:
+        await self.client.flushall()
+        await self.client.script_flush()
+        for key, value in kept.items():
+            await self.client.restore(key, 0, value)
+        if kept:
+            await self.client.hset(self._key("room"), "run_id", "another")
+
     def close(self) -> None:
         """Let go of the connection and the loop."""
         self.do(self.client.aclose())

@@ -120,7 +120,7 @@ def _of_joining(outcome: Outcome) -> list[Figure]:
             outcome.joining_bytes / n,
             "bytes/buyer",
             n,
-            note="at the last join, with the nonces of devices, which expire in three minutes",
+            note="at the last join, with the nonces of devices, which expire in two minutes",
             of=of,
         ),
     ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-_US_PER_S = 1_000_000
+from rulebook.coupling import US_PER_S
 
 
 class Look(NamedTuple):
@@ -22,7 +22,7 @@ def over(looks: Sequence[Look], rate_per_s: float, burst: int) -> float:
     size = max(float(burst), rate_per_s)
     least, worst = math.inf, 0.0
     for look in looks:
-        level = look.released - rate_per_s * look.at_us / _US_PER_S
+        level = look.released - rate_per_s * look.at_us / US_PER_S
         least = min(least, level)
         worst = max(worst, level - least - size)
     # What stands in microseconds since 1970 leaves a double some millionths of a buyer to be wrong by.
@@ -37,5 +37,5 @@ def shortfall(looks: Sequence[Look], rate_per_s: float) -> float | None:
     moves = [look for before, look in pairwise(looks) if look.released > before.released]
     if len(moves) < 2:
         return None
-    due = rate_per_s * (moves[-1].at_us - moves[0].at_us) / _US_PER_S
+    due = rate_per_s * (moves[-1].at_us - moves[0].at_us) / US_PER_S
     return max(0.0, 1.0 - (moves[-1].released - moves[0].released) / due)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from redis.asyncio import Redis
 
+from rulebook.coupling import US_PER_S
 from tidegate.bench.releases import Look
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.embedded import start_store, store_url
@@ -28,8 +29,7 @@ local clock = redis.call('TIME')
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
 return {clock[1], clock[2], redis.call('HGET', KEYS[1], 'released:' .. epoch) or '0'}
 """
-_US_PER_S = 1_000_000
-_DEVICES_MS = 180_000
+_DEVICES_MS = 120_000
 _OF_SESSIONS = {"sessions", "hardends", "ended", "handover", "handed"}
 _KEYS_AT_ONCE = 1_000
 
@@ -54,7 +54,7 @@ class Venue:
         """Read the store's time and how many have been released, in one step."""
         reply: Any = await self.store.eval(_LOOK, 1, f"{{{ONSALE}}}:room")
         seconds, micros, released = (int(float(each)) for each in reply)
-        return Look(seconds * _US_PER_S + micros, released)
+        return Look(seconds * US_PER_S + micros, released)
 
     async def store_bytes(self) -> int:
         """Return the store's memory in use, without the buffers of connections."""
@@ -65,7 +65,7 @@ class Venue:
         """Return what the onsale's keys take up, but for the nonces of devices, which expire by themselves.
 
         Raises:
-            AssertionError: nonces would be kept for more than three minutes.
+            AssertionError: nonces would be kept for more than two minutes.
         """
         line = inside = 0
         async for keys in self._keys():

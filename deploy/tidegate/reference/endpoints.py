@@ -114,8 +114,9 @@ _STREAMS: Final = """
 
 `GET /{onsale}/events` sends one frame for all listeners whenever the line changes, and `event: alive` every 15 s otherwise. \
 An `event: line` carries the line's counters: `lines` (for each epoch: epoch, released, settled, tail), `waiting`, the rates, \
-`phase`, `hold`, `message`, `soldout`, `opens`, `drawn`, the knots of the expected wait (`eta`) and `eta_reason`. A client \
-works out its own standing from them; `/{onsale}/status` says the same for one buyer.
+`phase`, `hold`, `message`, `soldout`, `opens`, `drawn`, the knots of the expected wait (`eta`) and `eta_reason`; for the \
+first 30 s after the draw also `draw`, its signed record, from which a client works out its position. A client works out its \
+own standing from them; `/{onsale}/status` says the same for one buyer.
 
 `GET /gate/revocations` sends `event: hello`, then `event: hours` (`onsale`, `begins`, `closes`) for each onsale and whenever \
 they change, and `event: revoked` (`onsale`, `session`, `kind`) with an id, for replay.

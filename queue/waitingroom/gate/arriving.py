@@ -41,6 +41,11 @@ _REASONS: dict[str, tuple[int, str, str]] = {
         "Not a link into the shop",
         "This link is not whole. Enter from the waiting room again.",
     ),
+    "limited": (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Please wait a moment",
+        "Too many links that let nobody in came from your network at once. Your place is kept.",
+    ),
     "unavailable": (
         HTTPStatus.SERVICE_UNAVAILABLE,
         "Please wait a moment",
@@ -48,6 +53,7 @@ _REASONS: dict[str, tuple[int, str, str]] = {
     ),
 }
 REASONS = frozenset(_REASONS)
+_WORTH_ANOTHER_TRY = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 
 
 def let_in(
@@ -65,7 +71,7 @@ def let_in(
 def refuse(reason: str, accept: str, room: str | None) -> Answer:
     """Say why nobody is let in; `room` is the address of the line, None where the onsale is not known."""
     status, title, detail = _REASONS[reason]
-    retry = {"retry_after": RETRY_S} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    retry = {"retry_after": RETRY_S} if status in _WORTH_ANOTHER_TRY else {}
     if not prefers_page(accept):
         where = {} if room is None else {"location": room}
         answer = problem_answer(status, title, detail, reason=reason, **where, **retry)

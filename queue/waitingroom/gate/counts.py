@@ -1,4 +1,4 @@
-"""What a gate has done, as plain integers: one increment a request; `gatemetrics` reads them when it is asked."""
+"""What a gate has done, as plain integers: one increment a request; `metrics` beside it reads them when it is asked."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Guarded:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a request needs: a pass of `onsale`, or nothing; `refused` says why it can be let through with no pass at all.
+    """What a request needs: a pass of `onsale`, or nothing. Where `refused` says why, no pass at all can let it through.
 
     `unnamed` is a host of the request's that nobody has named, where this alone makes it need a pass; else it is empty.
     """

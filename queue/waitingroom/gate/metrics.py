@@ -13,7 +13,7 @@ from waitingroom.gate.counts import BUCKETS_S, REASONS, Counts, Exchanges
 _PREFIX = "tidegate_queue_gate_"
 _OUTCOMES = ("allowed", "free", "queued")
 _ERRORS = ("unreachable", "failed", "timed_out", "broke_off", "declined")
-_HANDOVERS = ("taken", "unknown", "ended", "devices", "unavailable")
+_HANDOVERS = ("taken", "unknown", "ended", "devices", "limited", "unavailable")
 
 
 @dataclass(frozen=True, slots=True)

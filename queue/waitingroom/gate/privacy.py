@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from multidict import CIMultiDict
+
 _SHARED = ("surrogate-control", "cdn-cache-control")
 """Headers, and the ends of headers, by which a shop speaks to shared caches alone."""
 _FOR_ALL = frozenset({"public", "private", "s-maxage", "proxy-revalidate"})
+
+
+def keep_to_buyer(headers: CIMultiDict[str], cookie: str) -> None:
+    """Add a cookie of the buyer's own to an answer's headers, and keep the answer out of shared caches."""
+    headers.add("Set-Cookie", cookie)
+    for name in [name for name in headers if is_for_shared_caches(name)]:
+        headers.popall(name, None)
+    told = ", ".join(headers.popall("Cache-Control", ()))
+    headers["Cache-Control"] = private_form(told)
 
 
 def private_form(control: str) -> str:

@@ -1,65 +1,43 @@
-"""The gate as a reverse proxy: checks the pass, then streams to the shop and back.
+"""The gate as a reverse proxy: judges each request and checks its pass; what is let through goes to the shop by `forwarding`.
 
-Bodies are passed on as they come, both ways; what is forwarded is the raw target that was judged. A replica that cannot be
-reached is left for another one, as long as nothing of the request has been sent. When the buyer goes away the handler is
-cancelled, and the request to the shop with it.
+What is forwarded is the raw target that was judged.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from http import HTTPStatus
 
 import aiohttp
-import structlog
 from aiohttp import hdrs, web
-from multidict import CIMultiDict
-from yarl import URL
 
 from rulebook import Onsale
-from waitingroom.errors import WaitingRoomError
+from waitingroom.gate.answers import closing, response_of
 from waitingroom.gate.arrival import Arrival
-from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed, Checkpoint
-from waitingroom.gate.counts import Counts, Exchanges
+from waitingroom.gate.counts import Counts
+from waitingroom.gate.forwarding import Forwarding
 from waitingroom.gate.guard import Guard
-from waitingroom.gate.headers import (
-    END_HEADER,
-    REQUEST_ID_HEADER,
-    AnswerRefused,
-    Peer,
-    answer_headers,
-    forwarded_host,
-    request_headers,
-    websocket_headers,
-)
-from waitingroom.gate.incoming import RequestRefused, check_request, is_websocket
+from waitingroom.gate.headers import REQUEST_ID_HEADER, Peer, forwarded_host, request_headers
+from waitingroom.gate.incoming import RequestRefused, check_request
 from waitingroom.gate.limits import ProxyLimits
-from waitingroom.gate.privacy import is_for_shared_caches, private_form
 from waitingroom.gate.requestids import REQUEST_ID, keep_request_id
 from waitingroom.gate.reserved import is_reserved
 from waitingroom.gate.sessions import Sessions
-from waitingroom.gate.stay import Stay
 from waitingroom.gate.trust import TrustedProxies
-from waitingroom.gate.turnaway import Answer, problem_answer, room_address, send_to_line
+from waitingroom.gate.turnaway import problem_answer, room_address, send_to_line
 from waitingroom.gate.unnamed import UnnamedHosts
-from waitingroom.gate.upstreams import Upstream, Upstreams
-from waitingroom.gate.websocket import join
+from waitingroom.gate.upstreams import Upstreams
 from waitingroom.room import Room
-from waitingroom.store.client import EndKind
 
-_NOT_REACHED = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-_CHUNK_BYTES = 65_536
-_SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
-
-log = structlog.get_logger(__name__)
-
-
-class NothingTaken(WaitingRoomError):
-    """A buyer has taken nothing of the shop's answer for too long."""
+_FOR_PROXIES = frozenset({hdrs.METH_CONNECT, hdrs.METH_TRACE})
+"""A shop which answered TRACE would show a page's scripts the cookies that are kept from them; CONNECT asks for a tunnel."""
+_REFUSED_METHOD = problem_answer(405, "Method not allowed", "This gate takes no CONNECT and no TRACE.")
+_NOT_ALLOWED = replace(
+    _REFUSED_METHOD,
+    headers=(*_REFUSED_METHOD.headers, ("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
+)
 
 
 class ProxyGate:
@@ -86,27 +64,22 @@ class ProxyGate:
         self._guard = guard
         self._checkpoint = checkpoint
         self._rooms = rooms
-        self._sessions = sessions
-        self._upstreams = upstreams
-        self._session = session
         self._arrival = arrival
         self.counts = Counts()
-        self.exchanges = Exchanges()
         self._unnamed = UnnamedHosts()
         self._trusted = trusted
         self._room_url = room_url
-        self._secure = secure_cookies
-        self._limits = limits
-        self._timeout = aiohttp.ClientTimeout(
-            total=limits.total_s, sock_connect=limits.connect_s, sock_read=limits.read_s
+        self._shop = Forwarding(
+            upstreams, session, sessions, self.counts, secure_cookies=secure_cookies, limits=limits
         )
+        self.exchanges = self._shop.exchanges
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Let a request through to the shop, send its buyer to the line, or refuse what is malformed."""
         request_id = keep_request_id(request, self._trusted)
         if request.method in _FOR_PROXIES:
             self.counts.refuse("request", "request")
-            return _closing(_NOT_ALLOWED)
+            return closing(_NOT_ALLOWED)
         try:
             host = check_request(request.raw_path, request.version, request.headers)
             if self._arrival is not None and is_reserved(request.raw_path):
@@ -115,7 +88,7 @@ class ProxyGate:
             onsale = self._judge(request, host, peer)
         except RequestRefused as refused:
             self.counts.refuse(str(refused), "request")
-            return _closing(problem_answer(400, "Bad request", f"Refused: {refused}."))
+            return closing(problem_answer(400, "Bad request", f"Refused: {refused}."))
         allowed: Allowed | None = None
         if onsale is not None:
             allowed = self._checkpoint.check(onsale, request.headers.get("Cookie"), time.time())
@@ -125,15 +98,9 @@ class ProxyGate:
             self.counts.allowed += 1
         else:
             self.counts.free += 1
-        if (
-            self._limits.max_body_bytes is not None
-            and (request.content_length or 0) > self._limits.max_body_bytes
-        ):
-            self.counts.refuse("too_large")
-            return _closing(_TOO_LARGE)
         admission = allowed.admission if allowed else None
         headers = request_headers(request.headers, host, peer, admission, request_id)
-        return await self._forward(request, headers, onsale, allowed)
+        return await self._shop.forward(request, headers, onsale, allowed)
 
     async def complete(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Name the request's id in an answer, whoever gives it; the shop's own word for it is replaced."""
@@ -155,204 +122,4 @@ class ProxyGate:
         room = self._rooms.get(onsale.name)
         waiting = room.snapshot.waiting if room and room.snapshot else None
         address = room_address(self._room_url, onsale, request.method, request.raw_path)
-        return _response(send_to_line(request.headers.get("Accept", ""), address, waiting=waiting))
-
-    async def _forward(
-        self, request: web.Request, headers: CIMultiDict[str], onsale: Onsale | None, allowed: Allowed | None
-    ) -> web.StreamResponse:
-        tried: frozenset[str] = frozenset()
-        while True:
-            upstream = self._upstreams.choose(tried)
-            if upstream is None:
-                return _response(_UNREACHABLE)
-            upstream.under_way += 1
-            try:
-                if is_websocket(request.headers):
-                    return await self._join(request, upstream, headers, onsale, allowed)
-                return await self._exchange(request, upstream, headers, allowed)
-            except _NOT_REACHED as error:
-                self.exchanges.errors["unreachable"] += 1
-                tried |= {str(upstream.url)}
-                log.warning("upstream_unreachable", **_about(request, upstream, allowed), reason=str(error))
-            except (aiohttp.ClientError, TimeoutError, AnswerRefused) as error:
-                # Something may have been done there already: only the buyer can know whether to ask again.
-                reason = f"{type(error).__name__}: {str(error)[:200]}"
-                log.warning("upstream_failed", **_about(request, upstream, allowed), reason=reason)
-                late = isinstance(error, TimeoutError)
-                self.exchanges.errors["timed_out" if late else "failed"] += 1
-                return _response(_TIMED_OUT if late else _FAILED)
-            finally:
-                upstream.under_way -= 1
-
-    async def _exchange(
-        self, request: web.Request, upstream: Upstream, headers: CIMultiDict[str], allowed: Allowed | None
-    ) -> web.StreamResponse:
-        body = BuyerBody(request.content, self._limits.max_body_bytes, self._limits.body_s)
-        began = time.perf_counter()
-        try:
-            async with self._session.request(
-                request.method,
-                _target(upstream, request),
-                headers=headers,
-                data=body.chunks() if request.body_exists else None,
-                allow_redirects=False,
-                skip_auto_headers=_SKIP,
-                timeout=self._timeout,
-            ) as answer:
-                self.exchanges.answered(time.perf_counter() - began)
-                if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
-                    raise AnswerRefused("the shop switches protocols unasked")
-                return await self._pass_on(request, upstream, answer, allowed)
-        except aiohttp.ClientError:
-            if body.problem is None:
-                raise
-            too_large = body.problem is HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-            self.counts.refuse("too_large" if too_large else "request")
-            return _closing(_STOPPED[body.problem])
-
-    async def _pass_on(
-        self,
-        request: web.Request,
-        upstream: Upstream,
-        answer: aiohttp.ClientResponse,
-        allowed: Allowed | None,
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(status=answer.status, reason=answer.reason)
-        response.headers.extend(answer_headers(answer.headers))
-        self._follow_session(response, allowed, answer.headers.get(END_HEADER))
-        try:
-            await response.prepare(request)
-            async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                await _take(response.write(chunk), self._limits.body_s)
-            await _take(response.write_eof(), self._limits.body_s)
-        except (ConnectionResetError, NothingTaken) as error:
-            log.debug("buyer_gone", **_about(request, upstream, allowed), reason=type(error).__name__)
-            if request.transport is not None:
-                request.transport.abort()  # closed, it would wait for the buyer to take what is left
-        except (aiohttp.ClientError, TimeoutError) as error:
-            # The answer has begun: cutting the connection is the only way to say that it is not whole.
-            self.exchanges.errors["broke_off"] += 1
-            about = _about(request, upstream, allowed)
-            log.warning("upstream_broke_off", **about, reason=type(error).__name__)
-            if request.transport is not None:
-                request.transport.abort()
-        return response
-
-    async def _join(
-        self,
-        request: web.Request,
-        upstream: Upstream,
-        headers: CIMultiDict[str],
-        onsale: Onsale | None,
-        allowed: Allowed | None,
-    ) -> web.StreamResponse:
-        """Shake hands with the shop first, so that the buyer is told in plain HTTP if it declines."""
-        offered = request.headers.get("Sec-WebSocket-Protocol", "")
-        try:
-            shop = await self._session.ws_connect(
-                _target(upstream, request),
-                headers=websocket_headers(headers),
-                protocols=[name.strip() for name in offered.split(",") if name.strip()],
-                autoclose=False,
-                autoping=False,
-                max_msg_size=self._limits.max_message_bytes,
-            )
-        except aiohttp.WSServerHandshakeError as error:
-            self.exchanges.errors["declined"] += 1
-            declined = error.status if 400 <= error.status < 500 else HTTPStatus.BAD_GATEWAY.value
-            return _response(problem_answer(declined, "Declined", "The shop opens no WebSocket here."))
-        async with shop:
-            buyer = web.WebSocketResponse(
-                protocols=[shop.protocol] if shop.protocol else [],
-                autoclose=False,
-                autoping=False,
-                compress=False,
-                max_msg_size=self._limits.max_message_bytes,
-            )
-            self._follow_session(buyer, allowed, None)
-            await buyer.prepare(request)
-            stay = None
-            if onsale is not None and allowed is not None:
-                stay = Stay(allowed.admission, self._sessions, onsale.spec.session.length_s)
-            self.exchanges.websockets += 1
-            try:
-                await join(buyer, shop, stay, self._limits.watch_every_s)
-            finally:
-                self.exchanges.websockets -= 1
-            return buyer
-
-    def _follow_session(
-        self, response: web.StreamResponse, allowed: Allowed | None, ended: str | None
-    ) -> None:
-        """End the session if the shop says so, else hand the buyer the renewed pass, if there is one."""
-        if allowed is None:
-            return
-        if ended is not None:
-            kind: EndKind = "abandon" if ended.strip().lower() == "abandon" else "complete"
-            self._sessions.end(allowed.admission.onsale, allowed.admission.session, kind)
-            cookie: str | None = allowed.expired_cookie(secure=self._secure)
-        else:
-            cookie = allowed.cookie(time.time(), secure=self._secure)
-        if cookie is not None:
-            response.headers.add("Set-Cookie", cookie)
-            for name in [name for name in response.headers if is_for_shared_caches(name)]:
-                response.headers.popall(name, None)
-            told = ", ".join(response.headers.popall("Cache-Control", ()))
-            response.headers["Cache-Control"] = private_form(told)
-
-
-async def _take(writing: Awaitable[None], within_s: float | None) -> None:
-    """Have the buyer take a piece of an answer within `within_s` seconds, None for no limit.
-
-    Raises:
-        NothingTaken: the time is over.
-    """
-    try:
-        async with asyncio.timeout(within_s):
-            await writing
-    except TimeoutError as error:
-        raise NothingTaken(f"nothing of the answer was taken for {within_s} s") from error
-
-
-def _target(upstream: Upstream, request: web.Request) -> URL:
-    return URL(str(upstream.url).rstrip("/") + request.raw_path, encoded=True)
-
-
-def _about(request: web.Request, upstream: Upstream, allowed: Allowed | None) -> dict[str, str]:
-    """Return what a log line of an exchange concerns."""
-    onsale = {"onsale": allowed.admission.onsale} if allowed else {}
-    return {"upstream": str(upstream.url), "request_id": request[REQUEST_ID], **onsale}
-
-
-def _response(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-
-
-def _closing(answer: Answer) -> web.Response:
-    response = _response(answer)
-    response.force_close()
-    return response
-
-
-_FOR_PROXIES = frozenset({hdrs.METH_CONNECT, hdrs.METH_TRACE})
-"""A shop which answered TRACE would show a page's scripts the cookies that are kept from them; CONNECT asks for a tunnel."""
-_REFUSED_METHOD = problem_answer(405, "Method not allowed", "This gate takes no CONNECT and no TRACE.")
-_NOT_ALLOWED = replace(
-    _REFUSED_METHOD,
-    headers=(*_REFUSED_METHOD.headers, ("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")),
-)
-_TOO_LARGE = problem_answer(413, "Too large", "The body is larger than this gate takes.")
-_STOPPED = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,
-    HTTPStatus.REQUEST_TIMEOUT: problem_answer(
-        408, "Too slow", "The body of the request came to a standstill."
-    ),
-    HTTPStatus.BAD_REQUEST: problem_answer(400, "Bad request", "The body is malformed."),
-}
-_UNREACHABLE = problem_answer(
-    502, "Shop unreachable", "The shop cannot be reached just now; please try again.", retry_after=2
-)
-_FAILED = problem_answer(502, "Shop failed", "The shop did not answer; please try again.", retry_after=2)
-_TIMED_OUT = problem_answer(
-    504, "Shop failed", "The shop did not answer in time; please try again.", retry_after=2
-)
+        return response_of(send_to_line(request.headers.get("Accept", ""), address, waiting=waiting))

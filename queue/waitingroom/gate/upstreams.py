@@ -15,6 +15,8 @@ from pathlib import Path
 import structlog
 from yarl import URL
 
+from rulebook.filestamp import FileStamp, file_stamp
+
 WATCH_EVERY_S = 0.1
 
 log = structlog.get_logger(__name__)
@@ -34,7 +36,7 @@ class Upstreams:
     def __init__(self, urls: Iterable[str] = (), file: Path | None = None) -> None:
         self._replicas: dict[str, Upstream] = {}
         self._file = file
-        self._read: tuple[int, int] | None = None
+        self._read: FileStamp | None = None
         self._unreadable = False
         self._replace(urls)
         if file is not None:
@@ -52,11 +54,10 @@ class Upstreams:
         """Read the file if it has changed since."""
         if self._file is None:
             return
+        stamp = file_stamp(self._file)
+        if stamp is not None and stamp == self._read:
+            return
         try:
-            stat = self._file.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino)
-            if stamp == self._read:
-                return
             lines = self._file.read_text(encoding="utf-8").splitlines()
         except OSError as error:
             if not self._unreadable:

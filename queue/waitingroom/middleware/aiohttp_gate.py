@@ -5,8 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from waitingroom.gate.answers import response_of
 from waitingroom.gate.headers import END_HEADER
-from waitingroom.gate.privacy import is_for_shared_caches, private_form
+from waitingroom.gate.privacy import keep_to_buyer
 from waitingroom.middleware.checker import Asked, Verdict, is_ours
 from waitingroom.middleware.offline import OfflineGate
 
@@ -19,7 +20,7 @@ def aiohttp_gate(gate: OfflineGate) -> Middleware:
         verdict = await gate.acheck(_asked(request))
         answer = verdict.answer
         if answer is not None:
-            return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+            return response_of(answer)
         headers = request.headers.copy()
         for name in [name for name in headers if is_ours(name)]:
             headers.popall(name, None)
@@ -39,11 +40,7 @@ def aiohttp_gate(gate: OfflineGate) -> Middleware:
         ended = response.headers.popall(END_HEADER, None)
         cookie = gate.cookie(verdict) if ended is None else gate.end(verdict, ended[0])
         if cookie is not None:
-            response.headers.add("Set-Cookie", cookie)
-            for name in [name for name in response.headers if is_for_shared_caches(name)]:
-                response.headers.popall(name, None)
-            told = ", ".join(response.headers.popall("Cache-Control", ()))
-            response.headers["Cache-Control"] = private_form(told)
+            keep_to_buyer(response.headers, cookie)
 
     return check
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 from redis.exceptions import RedisError, ResponseError
 
+from rulebook.coupling import US_PER_S
 from waitingroom.counts import StoreCalls
 from waitingroom.errors import JoinRefused, StoreUnavailable
 from waitingroom.moves import Holder, Moves
@@ -24,7 +25,6 @@ from waitingroom.store.holders import HolderStore, described
 from waitingroom.store.memory import Memory
 from waitingroom.store.server import Scripts, UnknownServer
 
-_US_PER_S = 1_000_000
 EndKind: TypeAlias = Literal["complete", "abandon"]
 """How a shop ends a session: the buyer has bought, or has left."""
 
@@ -170,13 +170,13 @@ class OnsaleStore:
             str(epoch),
             str(position),
             session,
-            str(int(length_s * _US_PER_S)),
-            str(int(longest_s * _US_PER_S)),
+            str(int(length_s * US_PER_S)),
+            str(int(longest_s * US_PER_S)),
             *described(holder or Holder(epoch, position, 0, "", "", 0)),
             *earlier,
         ]
         outcome, *times_us = await self._run("claim", arguments)
-        expires_s, ends_s, at_s = (float(time_us) / _US_PER_S for time_us in times_us)
+        expires_s, ends_s, at_s = (float(time_us) / US_PER_S for time_us in times_us)
         return Claim(ClaimOutcome(outcome), at_s, expires_s, ends_s)
 
     async def renew(self, sessions: Mapping[str, SessionTimes]) -> dict[str, bool]:
@@ -272,6 +272,4 @@ def _flatten(fields: Mapping[str, str]) -> list[str]:
 
 
 def _times(sessions: Mapping[str, SessionTimes]) -> dict[str, list[str]]:
-    return {
-        session: [str(int(time_s * _US_PER_S)) for time_s in times] for session, times in sessions.items()
-    }
+    return {session: [str(int(time_s * US_PER_S)) for time_s in times] for session, times in sessions.items()}

@@ -164,7 +164,11 @@ class ClusterClient(RedisCluster):
             raise StoreConnectionError(f"cluster: {error}") from error
 
     def open_server(self, key: str) -> Redis:
-        """Open a client of the one server which holds `key`, as far as the last answer told; it follows no redirection."""
+        """Open a client of the one server which holds `key`, as far as the last answer told; it follows no redirection.
+
+        Raises:
+            RedisError: no server is known for its slot.
+        """
         try:
             node = self.get_node_from_key(key)
         except RedisClusterException as error:
@@ -179,7 +183,7 @@ StoreClient = Redis | ClusterClient
 
 
 def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
-    """Open a client for an address of a form that `address` knows; nothing is sent yet.
+    """Open a client for an address of a form that `rulebook.storeaddress` knows; nothing is sent yet.
 
     Raises:
         ValueError: the address is of none of these forms.

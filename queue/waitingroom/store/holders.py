@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rulebook.coupling import US_PER_S
 from waitingroom.errors import MOVE_REASONS, MoveRefused
 from waitingroom.moves import Holder
 from waitingroom.store.memory import Memory
-
-_US_PER_S = 1_000_000
 
 
 class Run(Protocol):
@@ -84,7 +83,7 @@ class HolderStore:
         if outcome != "issued":
             raise MoveRefused(outcome)
         ends_us, at_us = rest
-        return IssuedCode(float(ends_us) / _US_PER_S, float(at_us) / _US_PER_S)
+        return IssuedCode(float(ends_us) / US_PER_S, float(at_us) / US_PER_S)
 
     async def redeem_code(self, code: str, device: str) -> Holder:
         """Move the place for which a code (its tag) stands to `device`.

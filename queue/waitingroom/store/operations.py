@@ -6,13 +6,16 @@ It never enters a server (see `server`): a store without our scripts is about to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from redis.exceptions import RedisError, ResponseError
 
+from rulebook.coupling import targets_key
 from waitingroom.audit import Action, AuditEntry, read_entry
 from waitingroom.errors import ChangeRefused, StoreUnavailable
+from waitingroom.ruletargets import RuleTarget, read_target
 from waitingroom.store.connect import StoreClient, server_of
 from waitingroom.store.server import Scripts, UnknownServer
 
@@ -119,6 +122,18 @@ class OnsaleOperations:
             StoreUnavailable: the store did not answer.
         """
         return dict(await self._read(self._client.hgetall(self._key("room"))))
+
+    async def targets(self) -> list[RuleTarget]:
+        """Return the scaler's admission targets, oldest first. What is none is left out, as the bucket does.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+        """
+        found = []
+        for text in await self._read(self._client.lrange(targets_key(self._onsale), 0, -1)):
+            with suppress(ValueError):
+                found.append(read_target(text))
+        return found
 
     async def server(self) -> Mapping[str, Any]:
         """Return what the server tells of itself (`INFO`), with its clock as `time_s`.

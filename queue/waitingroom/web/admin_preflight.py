@@ -1,15 +1,18 @@
-"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, the limits fit together."""
+"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, rules speak, the limits
+fit together.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
+from waitingroom.ruletargets import RuleTarget
 from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_documents import Check, Preflight
 
@@ -17,6 +20,7 @@ Result = Literal["pass", "warn", "fail"]
 
 SKEW_WARNS_S = 5.0
 SKEW_FAILS_S = 30.0
+_RULE_MISSED_S = 60.0  # as the bucket has it: a rule so long silent doesn't count while another one speaks
 _ORDER: tuple[Result, ...] = ("pass", "warn", "fail")
 
 
@@ -34,6 +38,7 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
             check_clock(float(server["time_s"]) - asked_s),
             check_settings(room_settings(room.onsale), stored),
             check_operators(room.name, stored, float(server["time_s"])),
+            check_rules(await operations.targets(), stored, float(server["time_s"])),
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
@@ -116,6 +121,44 @@ def check_operators(onsale: str, stored: Mapping[str, str], now_s: float) -> Che
     return _check("operators", "fail" if shut else "warn", "; ".join(shut + bound))
 
 
+def check_rules(targets: Iterable[RuleTarget], stored: Mapping[str, str], now_s: float) -> Check:
+    """Find rules that have fallen silent: at the opening the room would be at the fallback rate.
+
+    `targets` are the scaler's, oldest first, `stored` is the room hash, `now_s` the store's time in Unix seconds.
+    """
+    newest = {target.rule: target for target in targets if target.from_s <= now_s}
+    if not newest:
+        rate = f"the document's rate ({_per_s(float(stored.get('rate') or 0))}) applies, whatever the shop can take"
+        detail = f"no rule has told how much the shop can take, so {rate}: is a rule meant to? tidegate scaler status"
+        return _check("rules", "warn", detail)
+    left_s = {rule: target.until_s - now_s for rule, target in newest.items()}
+    one_speaks = any(left > 0 for left in left_s.values())
+    result: Result = "pass"
+    details = []
+    for rule, target in newest.items():
+        left = left_s[rule]
+        if left > 0:
+            inside = "" if target.capacity is None else f", {target.capacity} inside"
+            details.append(f"{rule}: {_per_s(target.rate_per_s)}{inside}, for another {left:.0f} s")
+            found: Result = "pass" if target.rate_per_s > 0 else "warn"
+        elif one_speaks and -left >= _RULE_MISSED_S:
+            details.append(f"{rule}: silent for {-left:.0f} s, so it doesn't count: was it taken away?")
+            found = "warn"
+        else:
+            fallback = stored.get("fallback")
+            rate = (
+                f"fallbackRate {_per_s(float(fallback))}"
+                if fallback
+                else f"its last rate {_per_s(target.rate_per_s)}"
+            )
+            details.append(
+                f"{rule}: silent for {-left:.0f} s, so {rate} applies: tidegate scaler status {rule}"
+            )
+            found = "fail"
+        result = max(result, found, key=_ORDER.index)
+    return _check("rules", result, "; ".join(details))
+
+
 def check_keys(room: Room) -> Check:
     """A draw needs its seed; places and passes have their keys, or the room would not have started."""
     if room.drawn and room.commitment is None:
@@ -178,3 +221,7 @@ def check_headroom(room: Room) -> Check:
 
 def _check(name: str, result: Result, detail: str) -> Check:
     return Check(name=name, result=result, detail=detail)
+
+
+def _per_s(rate: float) -> str:
+    return f"{rate:g}/s"

@@ -17,7 +17,7 @@ from waitingroom.web.admin import AdminHandlers
 from waitingroom.web.admin_access import Access
 from waitingroom.web.admin_feed import RevocationFeed
 from waitingroom.web.admin_tokens import open_tokens
-from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.limits import Clients, Limit
 from waitingroom.web.openapi import OpenApi
 from waitingroom.web.security import Shield
 
@@ -57,7 +57,10 @@ def install_back_office(
         await revocations.close()
 
     app.on_shutdown.append(let_listeners_go)
-    joins = ClientBuckets(settings.join_rate_per_s, settings.join_burst) if settings.join_rate_per_s else None
-    shield = Shield(rooms, trusted, joins, https=settings.secure_cookies)
+    joins, claims = (
+        Limit(clients, settings.join_rate_per_s, settings.join_burst, workers=settings.workers)
+        for _ in range(2)
+    )
+    shield = Shield(rooms, trusted, joins, claims, https=settings.secure_cookies)
     shield.install(app)
     return BackOffice(revocations, shield)

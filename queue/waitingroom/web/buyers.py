@@ -21,6 +21,7 @@ from waitingroom.web.entry import TOKEN, has_token, read_join
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
 from waitingroom.web.pagedesk import ENDED, REFRESH, REFUSED, PageDesk, chosen_refresh, kept_query
 from waitingroom.web.placedesk import NO_STORE, PlaceDesk, back_to_page, find_place, find_session
+from waitingroom.web.rooms import room_of
 from waitingroom.web.security import SHIELD
 
 _ADMITTED_RETRY_S = 30.0
@@ -60,14 +61,19 @@ class BuyerHandlers:
     async def slash(self, request: web.Request) -> web.StreamResponse:
         """Lead to the page from its address without the slash at the end, as people type it."""
         query = request.rel_url.raw_query_string
-        location = f"/{self._room(request).name}/{'?' if query else ''}{query}"
+        location = f"/{room_of(request, self._rooms).name}/{'?' if query else ''}{query}"
         return web.Response(
             status=HTTPStatus.PERMANENT_REDIRECT, headers={**NO_STORE, hdrs.LOCATION: location}
         )
 
     async def page(self, request: web.Request) -> web.StreamResponse:
-        """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place."""
-        room = self._room(request)
+        """The waiting page; it sets the device cookie first, so that a lost reply to a join costs nobody a place.
+
+        Raises:
+            StoreUnavailable: there is no copy of the counters yet, or the store did not answer a newcomer who walks in.
+            JoinRefused, EntryRefused, KeysUnavailable, MoveRefused: as `Doorway.walk_in`.
+        """
+        room = room_of(request, self._rooms)
         room.requests.page += 1
         cookie = request.headers.get("Cookie")
         device = find_device(cookie, secure=self._secure)
@@ -96,8 +102,12 @@ class BuyerHandlers:
         """Give the buyer a place, the same one again whoever repeats the request with the place or the device cookie.
 
         Not to a page elsewhere: each of its visitors would take one, from an address of their own.
+
+        Raises:
+            StoreUnavailable, JoinRefused: as `Room.join`.
+            EntryRefused, KeysUnavailable, MoveRefused: where entry is by token.
         """
-        room = self._room(request)
+        room = room_of(request, self._rooms)
         room.requests.join += 1
         if is_from_another_site(request) and wants_html(request):
             return back_to_page(request, room)
@@ -127,8 +137,13 @@ class BuyerHandlers:
         return response
 
     async def status(self, request: web.Request) -> web.StreamResponse:
-        """Tell the buyer where they stand, from this process's copy of the counters."""
-        room = self._room(request)
+        """Tell the buyer where they stand, from this process's copy of the counters.
+
+        Raises:
+            StoreUnavailable: there is no copy yet.
+            MoveRefused: another device holds the place now (`moved`).
+        """
+        room = room_of(request, self._rooms)
         room.requests.status += 1
         cookie = request.headers.get("Cookie")
         place = find_place(room, cookie)
@@ -145,14 +160,22 @@ class BuyerHandlers:
         return web.Response(body=body, content_type="application/json", headers=NO_STORE)
 
     async def enter(self, request: web.Request) -> web.StreamResponse:
-        """Claim: exchange a released place for a pass, and go on to the shop."""
-        room = self._room(request)
+        """Claim: exchange a released place for a pass, and go on to the shop.
+
+        Raises:
+            StoreUnavailable, MoveRefused, JoinRefused, EntryRefused, KeysUnavailable: as `Doorway.enter`.
+        """
+        room = room_of(request, self._rooms)
         room.requests.enter += 1
         return await self._doorway.enter(request, room)
 
     async def state(self, request: web.Request) -> web.StreamResponse:
-        """The onsale's public state."""
-        room = self._room(request)
+        """The onsale's public state.
+
+        Raises:
+            StoreUnavailable: there is no copy of the counters yet.
+        """
+        room = room_of(request, self._rooms)
         room.requests.state += 1
         if room.snapshot is None:
             raise StoreUnavailable("the room has not reached its store yet")
@@ -161,12 +184,6 @@ class BuyerHandlers:
             content_type="application/json",
             headers={"Cache-Control": "public, max-age=1", "Access-Control-Allow-Origin": "*"},
         )
-
-    def _room(self, request: web.Request) -> Room:
-        room = self._rooms.get(request.match_info["onsale"])
-        if room is None:
-            raise web.HTTPNotFound(text="no such onsale")
-        return room
 
 
 def shown_standing(room: Room, place: Place, *, admitted: bool) -> Standing:

@@ -46,7 +46,15 @@ class Doorway:
         self._handovers = handovers
 
     async def enter(self, request: web.Request, room: Room) -> web.StreamResponse:
-        """Claim: exchange a released place for a pass, and go on to the shop."""
+        """Claim: exchange a released place for a pass, and go on to the shop.
+
+        The store is asked only for a place whose turn may have come, and as often as one client may try in vain.
+
+        Raises:
+            StoreUnavailable: the store did not answer; entering again is safe.
+            MoveRefused: another device holds the place (`moved`), or, where entry is by token, that of the account.
+            JoinRefused, EntryRefused, KeysUnavailable: as for a join, where a newcomer enters who has no place yet.
+        """
         cookie = request.headers.get("Cookie")
         place = find_place(room, cookie)
         device = find_device(cookie, secure=self._secure)
@@ -59,7 +67,12 @@ class Doorway:
                 "This device holds no place in this line; join first.",
                 reason="no_place",
             )
+        refused = None if room.waits_for_sure(place) else request.app[SHIELD].limit_claims(request)
+        if refused is not None:
+            return refused
         claim = await room.claim(place)
+        if claim.outcome is ClaimOutcome.ADMITTED:
+            request.app[SHIELD].forgive_claim(request)
         if claim.outcome in _INSIDE:
             return await self._admit(request, room, place, device, claim)
         if wants_html(request):
@@ -82,6 +95,10 @@ class Doorway:
         """Join, be released and enter at once where nobody waits; whoever is too many gets a place in line.
 
         Only for devices which have shown that they keep cookies: a client that doesn't would take a place with every request.
+
+        Raises:
+            StoreUnavailable: the store did not answer; the same device may ask again.
+            JoinRefused, EntryRefused, KeysUnavailable, MoveRefused: as for a join.
         """
         if device is None:
             if COOKIE_CHECK in request.query:

@@ -9,6 +9,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from waitingroom.room import Room
 from waitingroom.web.audience import Audience
 from waitingroom.web.limits import Clients, Streams, too_many_streams
+from waitingroom.web.rooms import room_of
 
 _RETRY_MS = 3000
 MOST_STREAMS = 500
@@ -34,9 +35,7 @@ class EventHandlers:
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send each new frame; a client works out its own position from it and the number it holds."""
-        room = self._rooms.get(request.match_info["onsale"])
-        if room is None:
-            raise web.HTTPNotFound(text="no such onsale")
+        room = room_of(request, self._rooms)
         with self._streams.one_more(request) as may:
             return await self._stream(request, room) if may else too_many_streams()
 

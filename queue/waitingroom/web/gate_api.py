@@ -119,7 +119,11 @@ class GateApi:
         ]
 
     async def exchange(self, request: web.Request) -> web.Response:
-        """Exchange a code for a pass."""
+        """Exchange a code for a pass.
+
+        Not limited by address: whoever asks is a process of the shop's, and stands for all its buyers. `Handovers` bounds how
+        many are under way.
+        """
         body = await _read(request, Exchange)
         if isinstance(body, web.Response):
             return body

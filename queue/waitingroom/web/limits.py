@@ -1,11 +1,14 @@
 """How often a client may ask: a token bucket for each client, in this process alone.
 
+Workers on one address share out what one client may do (`Limit`); further instances know nothing of it.
+
 What of an address stands for one client is the rulebook's (`addresses`). Memory is bounded: the clients not seen for longest are
 forgotten, and start with a full bucket again.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,9 +28,9 @@ _STREAM_RETRY_S = 30.0
 class ClientBuckets:
     """A bucket of `burst` tokens for each client, refilled by `rate_per_s`."""
 
-    def __init__(self, rate_per_s: float, burst: int, remembered: int = _CLIENTS_REMEMBERED) -> None:
+    def __init__(self, rate_per_s: float, burst: float, remembered: int = _CLIENTS_REMEMBERED) -> None:
         self._rate_per_s = rate_per_s
-        self._burst = float(burst)
+        self._burst = burst
         self._buckets: Memo[tuple[float, float]] = Memo(remembered)
 
     def take(self, client: str, now_s: float) -> float:
@@ -63,6 +66,32 @@ class Clients:
     def speaks_for_itself(self, peer: str | None, headers: ForwardedHeaders) -> bool:
         """Tell whether the request comes from a trusted proxy which names no client: it may stand for all of them."""
         return self._holds(peer) and not hops_of(headers)
+
+
+class Limit:
+    """How often each client may do one thing: `burst` times at once, then `rate_per_s`; a rate of 0 for no limit.
+
+    A trusted proxy which names no client is not limited: it may stand for all of them. Of several `workers` each allows its part.
+    The kernel spreads connections over them, so a client who keeps to one connection has one part alone: once at the least.
+    """
+
+    def __init__(self, clients: Clients, rate_per_s: float, burst: int, *, workers: int = 1) -> None:
+        self._clients = clients
+        self._buckets = ClientBuckets(rate_per_s / workers, max(1.0, burst / workers)) if rate_per_s else None
+
+    def take(self, request: web.BaseRequest) -> float:
+        """Take the request into account; returns how many seconds its client has to wait, 0 where it may go on."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return 0.0
+        client = self._clients.client(request.remote, request.headers)
+        return self._buckets.take(client, time.monotonic())
+
+    def give_back(self, request: web.BaseRequest) -> None:
+        """Give back what was taken ahead of an outcome that counts for nothing."""
+        if self._buckets is None or self._clients.speaks_for_itself(request.remote, request.headers):
+            return
+        client = self._clients.client(request.remote, request.headers)
+        self._buckets.give_back(client, time.monotonic())
 
 
 class Streams:

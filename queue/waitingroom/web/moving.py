@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -23,9 +22,10 @@ from waitingroom.web.cookies import (
     new_device,
     set_cookie,
 )
-from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.limits import Clients, Limit
 from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
 from waitingroom.web.pagedesk import PAGES, language_of, notice_answer
+from waitingroom.web.rooms import room_of
 
 CODES_PER_S, CODES_BURST = 1 / 10, 20
 """Codes that one client may get."""
@@ -42,10 +42,9 @@ class MovingHandlers:
 
     def __init__(self, rooms: Mapping[str, Room], clients: Clients, *, secure_cookies: bool) -> None:
         self._rooms = rooms
-        self._clients = clients
         self._secure = secure_cookies
-        self._issued = ClientBuckets(CODES_PER_S, CODES_BURST)
-        self._wrong = ClientBuckets(WRONG_PER_S, WRONG_BURST)
+        self._issued = Limit(clients, CODES_PER_S, CODES_BURST)
+        self._wrong = Limit(clients, WRONG_PER_S, WRONG_BURST)
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of this group."""
@@ -53,15 +52,14 @@ class MovingHandlers:
 
     async def code(self, request: web.Request) -> web.StreamResponse:
         """Give the holder of a place a code; an earlier one is good no more."""
-        room = self._room(request)
+        room = room_of(request, self._rooms)
         if is_from_another_site(request):
             return _from_another_site()
         place = _held_place(request, room, secure=self._secure)
         if place is None:
             detail = "This device holds no place in this line; get the code where your place is."
             return problem(HTTPStatus.NOT_FOUND, "No place", detail, reason="no_place")
-        client = self._client(request)
-        wait_s = self._issued.take(client, time.monotonic()) if client else 0.0
+        wait_s = self._issued.take(request)
         if wait_s > 0.0:
             return _too_many("Too many codes", wait_s)
         code, good_s = await room.issue_code(place)
@@ -76,13 +74,12 @@ class MovingHandlers:
 
     async def move(self, request: web.Request) -> web.StreamResponse:
         """Move the place for which a code stands to this device."""
-        room = self._room(request)
+        room = room_of(request, self._rooms)
         if is_from_another_site(request):
             return _from_another_site()
         code = await _read_code(request)
-        client = self._client(request)
         # Counted before it is looked up: many at once must not slip through while the store is asked.
-        wait_s = self._wrong.take(client, time.monotonic()) if client else 0.0
+        wait_s = self._wrong.take(request)
         if wait_s > 0.0:
             return _too_many("Too many wrong codes", wait_s)
         device = find_device(request.headers.get("Cookie"), secure=self._secure) or new_device()
@@ -90,9 +87,9 @@ class MovingHandlers:
             token, place = await room.redeem_code(code, device)
         except (MoveRefused, StoreUnavailable) as refused:
             if not (isinstance(refused, MoveRefused) and refused.reason == "code"):
-                self._give_back(client)
+                self._wrong.give_back(request)
             raise
-        self._give_back(client)
+        self._wrong.give_back(request)
         response = self._moved(request, room, token, place)
         path = f"/{room.name}"
         own = device_cookie(secure=self._secure)
@@ -110,23 +107,6 @@ class MovingHandlers:
         fields = status_fields(room, room.snapshot, place.number, place.epoch, standing)
         body = f'{{"place":"{token}",{fields}}}'
         return web.Response(body=body, content_type="application/json", headers=_NO_STORE)
-
-    def _give_back(self, client: str) -> None:
-        """Give back a try which was no wrong code."""
-        if client:
-            self._wrong.give_back(client, time.monotonic())
-
-    def _client(self, request: web.Request) -> str:
-        """Name the client; '' where a proxy names none, as it may stand for all of them."""
-        if self._clients.speaks_for_itself(request.remote, request.headers):
-            return ""
-        return self._clients.client(request.remote, request.headers)
-
-    def _room(self, request: web.Request) -> Room:
-        room = self._rooms.get(request.match_info["onsale"])
-        if room is None:
-            raise web.HTTPNotFound(text="no such onsale")
-        return room
 
 
 def _held_place(request: web.Request, room: Room, *, secure: bool) -> Place | None:

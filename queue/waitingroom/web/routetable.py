@@ -259,7 +259,7 @@ ROUTES: tuple[Route, ...] = (
         "arrive",
         "Where buyers come in at the shop's host, with a code",
         "gate",
-        (303, 400, 403, 410, 503),
+        (303, 400, 403, 410, 429, 503),
         parameters=(Parameter("code", "query", "The code; it works once.", {"type": "string"}),),
     ),
     _gate_post(gate.EXCHANGE_PATH, "exchange", "Exchange a code for a pass", gate.Exchange, gate.Exchanged),

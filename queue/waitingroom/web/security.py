@@ -22,12 +22,13 @@ from waitingroom.gate.headers import REQUEST_ID_HEADER
 from waitingroom.gate.requestids import REQUEST_ID, find_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
-from waitingroom.web.limits import ClientBuckets, Clients
+from waitingroom.web.limits import Clients, Limit
 from waitingroom.web.negotiation import is_from_another_site, problem
 from waitingroom.web.whole import lines
 
 BODY_WITHIN_S = 10.0
 _REPORT_EVERY_S = 60.0
+_CLAIM_RETRY_S = 1.0
 _EXEMPT = "/gate/"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -47,13 +48,14 @@ log = structlog.get_logger(__name__)
 
 
 class Shield:
-    """Stands around an application; `install` puts it there. No `joins` means that joining is not limited."""
+    """Stands around an application; `install` puts it there. `joins` and `claims` limit what each client may do of either."""
 
     def __init__(
         self,
         rooms: Mapping[str, Room],
         trusted: TrustedProxies,
-        joins: ClientBuckets | None = None,
+        joins: Limit,
+        claims: Limit,
         *,
         https: bool,
         body_within_s: float = BODY_WITHIN_S,
@@ -62,6 +64,7 @@ class Shield:
         self._trusted = trusted
         self._clients = Clients(trusted)
         self._joins = joins
+        self._claims = claims
         self._headers = CIMultiDict({**_ALWAYS, **(_HTTPS_ONLY if https else {})})
         self.always = lines([*self._headers.items(), (_POLICY, _NOTHING)])
         """What `complete` adds to each answer that holds no page, as lines of a head."""
@@ -89,19 +92,33 @@ class Shield:
 
     def limit_joins(self, request: web.BaseRequest) -> web.Response | None:
         """Take a join of this client into account; the answer if it has to wait."""
-        if self._joins is None or self._clients.speaks_for_itself(request.remote, request.headers):
-            return None
-        client = self._clients.client(request.remote, request.headers)
-        wait_s = self._joins.take(client, time.monotonic())
+        wait_s = self._joins.take(request)
         if wait_s == 0.0:
             return None
-        self._report_limit(client)
+        self._report_limit(request, joins=True)
         return problem(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many joins",
             "Too many joined from your network at once; no place was lost. Please try again.",
             retry_after_s=wait_s,
         )
+
+    def limit_claims(self, request: web.BaseRequest) -> web.Response | None:
+        """Take a claim of this client into account, ahead of its outcome; the answer if it has to wait."""
+        wait_s = self._claims.take(request)
+        if wait_s == 0.0:
+            return None
+        self._report_limit(request, joins=False)
+        return problem(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many tries",
+            "Too many tried to enter from your network at once; your place is kept. Please try again.",
+            retry_after_s=max(_CLAIM_RETRY_S, wait_s),
+        )
+
+    def forgive_claim(self, request: web.BaseRequest) -> None:
+        """Take a claim back that let its buyer in: a place does that once, so nobody can make many of them."""
+        self._claims.give_back(request)
 
     def is_from_elsewhere(self, request: web.BaseRequest) -> bool:
         """Tell whether a page that is neither ours nor the onsale's shop's made the browser send this."""
@@ -148,12 +165,14 @@ class Shield:
         except Exception:
             return self.defect(request)
 
-    def _report_limit(self, client: str) -> None:
+    def _report_limit(self, request: web.BaseRequest, *, joins: bool) -> None:
         """Say so once a minute: many buyers of one address may mean a proxy that is missing among the trusted ones."""
         now_s = time.monotonic()
         if now_s >= self._report_after_s:
             self._report_after_s = now_s + _REPORT_EVERY_S
-            log.warning("joins_limited", client=client, advice="is this a proxy? then name it a trusted one")
+            client = self._clients.client(request.remote, request.headers)
+            advice = "is this a proxy? then name it a trusted one"
+            log.warning("joins_limited" if joins else "claims_limited", client=client, advice=advice)
 
     async def _read_body(self, request: web.Request) -> web.Response | None:
         """Read the whole body (the application bounds its size), so that no handler waits for a slow client."""

@@ -4,7 +4,7 @@ The past doesn't answer back: what was measured was measured with the replicas t
 `perReplica`) is the same whatever their number. A ratio (a signal with `target`, such as latency) isn't: at twice the replicas it
 would have been lower. It is scaled by actual over simulated replicas, which is the HPA's own assumption when it multiplies the
 ratio by the count; where the actual count was not recorded, it stands as it is. The demand is what the amounts ask for at each
-moment, without tolerance, windows and policies.
+moment, without tolerance, windows and policies. A crowd asks for nothing before its doors open: nobody can be served there yet.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
 from rulebook.decision import decide
 from rulebook.memory import Memory
-from rulebook.observation import Missing, Observation, Reading, Value
+from rulebook.observation import Crowd, Missing, Observation, OnsaleTimes, Reading, Value
+from rulebook.recommend import replicas_inside
 from rulebook.rule import RuleSpec, ScalingRule
 from rulebook.simulation.errors import SimulationError
 from rulebook.simulation.replay import take_away
@@ -29,12 +30,16 @@ MAX_MOMENTS: Final = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Readings of each signal and the replicas there were, at moments `step_s` apart from `start_s` (unix seconds) on."""
+    """Readings of each signal and the replicas there were, at moments `step_s` apart from `start_s` (unix seconds) on.
+
+    `onsales` holds the times of those that a schedule names and no signal reads, None where nothing is known.
+    """
 
     start_s: float
     step_s: float
     readings: MappingType[str, tuple[Reading, ...]]
     replicas: tuple[int | None, ...]
+    onsales: MappingType[str, tuple[OnsaleTimes | None, ...]] = field(default_factory=dict)
 
     @property
     def moments(self) -> int:
@@ -162,7 +167,8 @@ def _replay(
             signal.name: _seen(recorded, signal.name, moment, ready, ratio=signal.target_value is not None)
             for signal in rule.spec.signals
         }
-        decision = decide(rule, Observation(ordered, ready, readings), memory, now_s)
+        onsales = {name: told for name, all_told in recorded.onsales.items() if (told := all_told[moment])}
+        decision = decide(rule, Observation(ordered, ready, readings, onsales), memory, now_s)
         memory = decision.memory.after_scaling(ordered, decision.desired, now_s)
         wanted = decision.desired
         if wanted != ordered:
@@ -205,13 +211,21 @@ def _demand(spec: RuleSpec, recorded: Recorded) -> list[int]:
                 amount = None if times is None else reading.value * times
             else:
                 assert signal.onsale is not None  # noqa: S101  # only such a signal reads a crowd
-                amount = reading.arrivals_per_s + reading.backlog / signal.onsale.drain_within_s
+                amount = _to_serve(reading, signal.onsale.drain_within_s, recorded.at_s(moment))
+                asked.append(min(replicas_inside(signal.onsale.name, reading, spec), spec.replicas.max))
             if amount is not None:
                 asked.append(math.ceil(min(amount / signal.reference - 1e-9, spec.replicas.max)))
         if asked:
             last = min(max(*asked, spec.replicas.min), spec.replicas.max)
         demand.append(last)
     return demand
+
+
+def _to_serve(crowd: Crowd, drain_within_s: float, now_s: float) -> float:
+    """Give the buyers/s to be served now: none before the doors open."""
+    if crowd.opens_at_s is not None and now_s < crowd.opens_at_s:
+        return 0.0
+    return crowd.arrivals_per_s + crowd.backlog / drain_within_s
 
 
 def _filled(replicas: Sequence[int | None]) -> list[int] | None:
@@ -250,10 +264,26 @@ def _notes(spec: RuleSpec, recorded: Recorded) -> tuple[str, ...]:
         notes.append("the rule is paused or on a dry run: it is replayed as if it were not")
     if spec.forecast is not None:
         notes.append("the forecast is not replayed")
-    if any(entry.onsale is not None for entry in spec.schedule):
-        notes.append("schedules by an onsale are not replayed: when it opened is not recorded")
+    unknown = [name for name in _scheduled(spec) if not _opening_known(spec, recorded, name)]
+    if unknown:
+        notes.append(
+            f"schedules by {', '.join(unknown)} are not replayed: no opening was recorded "
+            "(tidegate_queue_opens_timestamp_seconds)"
+        )
     if any(signal.prometheus is not None and signal.prometheus.freshness for signal in spec.signals):
         notes.append("freshness is not replayed: each value counts as new")
     if spec.admission is not None:
         notes.append("admission is not replayed")
     return tuple(notes)
+
+
+def _scheduled(spec: RuleSpec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry.onsale for entry in spec.schedule if entry.onsale is not None))
+
+
+def _opening_known(spec: RuleSpec, recorded: Recorded, onsale: str) -> bool:
+    told: list[OnsaleTimes | Reading | None] = list(recorded.onsales.get(onsale, ()))
+    for signal in spec.signals:
+        if signal.onsale is not None and signal.onsale.name == onsale:
+            told += recorded.readings[signal.name]
+    return any(isinstance(one, Crowd | OnsaleTimes) and one.opens_at_s is not None for one in told)

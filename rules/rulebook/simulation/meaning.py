@@ -55,11 +55,11 @@ class Mapping:
         if self.crowd:
             backlog, arrivals = meters.waiting(), meters.requests_per_s(self.window_s)
             if backlog is None or arrivals is None:
-                return Missing("nothing was measured yet")
+                return Missing("nothing was measured yet", answered=True)
             return Crowd(now_s, arrivals, round(backlog))
         value = self._measure(meters, ready)
         return (
-            Missing("nothing was there to be measured")
+            Missing("nothing was there to be measured", answered=True)
             if value is None
             else Value(value * self.factor, now_s)
         )

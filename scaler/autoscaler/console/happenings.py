@@ -54,6 +54,8 @@ class Happening:
 
 
 def told(event: Event, now_s: float) -> Iterator[Happening]:
+    """Yield the lines that an event of `now_s` (Unix seconds) is worth: none for most, several for a reload with mistakes."""
+
     def of_rule(grade: Grade, what: str, text: str, rule: str) -> Happening:
         return Happening(now_s, grade, what, text, rule=rule)
 

@@ -49,7 +49,11 @@ class Access(Protocol):
 
 
 class ServiceAccountAccess:
-    """A pod's own account, as Kubernetes mounts it."""
+    """A pod's own account, as Kubernetes mounts it.
+
+    Raises:
+        ConfigurationError: the environment does not say where the API server is.
+    """
 
     def __init__(self, folder: Path = SERVICE_ACCOUNT, environment: Mapping[str, str] | None = None) -> None:
         environment = os.environ if environment is None else environment
@@ -75,7 +79,11 @@ class ServiceAccountAccess:
             return _DEFAULT_NAMESPACE
 
     async def configure(self) -> Configuration:
-        """Make a configuration from the mounted files."""
+        """Make a configuration from the mounted files.
+
+        Raises:
+            Unreachable: the token's file cannot be read, or is empty.
+        """
         configuration = _new_configuration()
         configuration.host = self._host
         configuration.ssl_ca_cert = str(self._folder / "ca.crt")
@@ -83,7 +91,11 @@ class ServiceAccountAccess:
         return configuration
 
     async def refresh(self, configuration: Configuration) -> None:
-        """Read the token's file again."""
+        """Read the token's file again.
+
+        Raises:
+            Unreachable: it cannot be read, or is empty; the old token stays.
+        """
         file = self._folder / "token"
         try:
             token = file.read_text(encoding="ascii").strip()
@@ -115,7 +127,11 @@ class KubeconfigAccess:
         return str((context.get("context") or {}).get("namespace") or _DEFAULT_NAMESPACE)
 
     async def configure(self) -> Configuration:
-        """Make a configuration from the file as it is now; exec plugins are run."""
+        """Make a configuration from the file as it is now; exec plugins are run.
+
+        Raises:
+            Unreachable: the file cannot be used now, names no server, or what it says to run failed.
+        """
         configuration = _new_configuration()
         await self.refresh(configuration)
         if not configuration.host:
@@ -123,7 +139,11 @@ class KubeconfigAccess:
         return configuration
 
     async def refresh(self, configuration: Configuration) -> None:
-        """Read the file again, and run the exec plugin again if what it gave has expired."""
+        """Read the file again, and run the exec plugin again if what it gave has expired.
+
+        Raises:
+            Unreachable: the file cannot be used now, or what it says to run failed; the old credentials stay.
+        """
         try:
             fresh = self._read()
         except ConfigurationError as error:

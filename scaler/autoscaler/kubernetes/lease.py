@@ -35,7 +35,11 @@ class KubernetesLease:
         self._kept: Json = {}
 
     async def read(self) -> Lease | None:
-        """Return the lease, if there is one."""
+        """Return the lease, if there is one.
+
+        Raises:
+            KubernetesError: the API server does not tell it, or what it tells is no lease.
+        """
         try:
             found = await self._client.get(LEASES.object(self._namespace, self._name))
         except Missing:
@@ -43,7 +47,12 @@ class KubernetesLease:
         return self._read(found)
 
     async def write(self, lease: Lease, seen: Lease | None) -> Lease:
-        """Put a lease in the place of the one seen."""
+        """Put a lease in the place of the one seen; None: of none. Returns it as the API server keeps it.
+
+        Raises:
+            LeaseTaken: another one stands there by now, or the one seen was deleted.
+            KubernetesError: it was refused, or there is no answer: then it may have been written all the same.
+        """
         metadata: Json = {"name": self._name, "namespace": self._namespace}
         body: Json = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata}
         body["spec"] = spec_of(lease)

@@ -72,9 +72,9 @@ def read_number(payload: Payload) -> Number | Missing:
     except (KeyError, TypeError, ValueError, AttributeError):
         return _malformed()
     if math.isnan(value):
-        return Missing("NaN: nothing to divide by, or no observation in the window")
+        return Missing("NaN: nothing to divide by, or no observation in the window", answered=True)
     if math.isinf(value):
-        return Missing(f"{'+' if value > 0 else '-'}Inf, no finite number")
+        return Missing(f"{'+' if value > 0 else '-'}Inf, no finite number", answered=True)
     if not math.isfinite(evaluated_at_s):
         return _malformed()
     return Number(value, evaluated_at_s, note)
@@ -136,7 +136,7 @@ def only_one(result: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | Missing
     if len(result) == 1:
         return result[0]
     if not result:
-        return Missing("empty: no series matches, or none has a sample of late")
+        return Missing("empty: no series matches, or none has a sample of late", answered=True)
     label_sets = [series["metric"] for series in result]
     names = sorted({name for labels in label_sets for name in labels})
     differing = [name for name in names if len({labels.get(name) for labels in label_sets}) > 1]

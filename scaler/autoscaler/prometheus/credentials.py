@@ -11,14 +11,14 @@ import base64
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from autoscaler.prometheus.access import PrometheusAccess
+from rulebook.filestamp import FileStamp, stamp_of
 
 MAX_SECRET_BYTES = 64 * 1024
 
 T = TypeVar("T")
-Signature: TypeAlias = tuple[tuple[int, int, int, int], ...]
 
 
 class CredentialsUnreadable(Exception):
@@ -75,13 +75,13 @@ class _Reread(Generic[T]):
     def __init__(self, paths: Sequence[Path], load: Callable[[], T]) -> None:
         self._paths = paths
         self._load = load
-        self._seen: Signature | None = None
+        self._seen: tuple[FileStamp, ...] = ()
         self._value: T | None = None
         self.complaint = ""
 
     def get(self) -> T:
         try:
-            seen = tuple(_signature(path) for path in self._paths)
+            seen = tuple(_stamp(path) for path in self._paths)
             if self._value is None or seen != self._seen:
                 self._value = self._load()
                 self._seen = seen
@@ -93,12 +93,11 @@ class _Reread(Generic[T]):
         return self._value
 
 
-def _signature(path: Path) -> tuple[int, int, int, int]:
+def _stamp(path: Path) -> FileStamp:
     try:
-        found = path.stat()
+        return stamp_of(path.stat())
     except OSError as error:
         raise CredentialsUnreadable(f"{path}: {error.strerror}") from error
-    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
 
 
 def _secret(path: Path) -> str:

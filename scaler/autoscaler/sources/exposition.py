@@ -38,6 +38,9 @@ class ExpositionSource:
         metrics = {_metric(query) for query in queries}
         fetched = await fetch_pages(self._http, distinct, metrics, deadline_s, self._clock)
         pages = {page.url: page for page in fetched}
+        # The rule may have been written anew: a query that is no longer asked has no window to go on with.
+        for gone in self._histories.keys() - {_identity(query) for query in queries}:
+            del self._histories[gone]
         return [
             self._answer(query, [pages[url] for url in some])
             for query, some in zip(queries, urls, strict=True)
@@ -63,8 +66,8 @@ class ExpositionSource:
         if len(shown) * 2 < len(pages):
             return Answer(Missing(note))
         outcome = self._measure(query, shown, share=len(shown) / len(pages))
-        if isinstance(outcome, str):
-            return Answer(Missing(outcome), note)
+        if isinstance(outcome, Missing):
+            return Answer(outcome, note)
         return Answer(Value(outcome, self._clock.now_s()), note)
 
     def _remember(
@@ -91,14 +94,14 @@ class ExpositionSource:
 
     def _measure(
         self, query: ExpositionQuery, shown: Mapping[str, Mapping[Labels, float]], share: float
-    ) -> float | str:
-        """Return the number, or why there is none.
+    ) -> float | Missing:
+        """Return the number, or why there is none: pages that show nothing have answered, those read once only have not yet.
 
         Totals are scaled up to the replicas that did not answer (`share` of them did), as if they did as the others do:
         most often a replica is silent because it is overloaded, and a total without it would ask for fewer.
         """
         if not any(shown.values()):
-            return f"no page shows {_metric(query)}{_braces(query.labels)}"
+            return Missing(f"no page shows {_metric(query)}{_braces(query.labels)}", answered=True)
         if query.gauge is not None:
             values = [value for series in shown.values() for value in series.values()]
             return {"sum": sum(values) / share, "avg": sum(values) / len(values), "max": max(values)}[
@@ -108,13 +111,15 @@ class ExpositionSource:
         histories = [known[url] for url in shown]
         if query.counter is not None:
             rate = rate_per_s(histories)
-            return "the first reading; a rate needs two" if rate is None else rate / share
+            return Missing("the first reading; a rate needs two") if rate is None else rate / share
         buckets = summed_increases(histories, "le")
         if buckets is None:
-            return "the first reading; a quantile over a window needs two"
+            return Missing("the first reading; a quantile over a window needs two")
         assert query.quantile is not None  # noqa: S101  # the document holds it with every histogram
         value = histogram_quantile(query.quantile, {float(bound): rise for bound, rise in buckets.items()})
-        return f"no observation in the last {query.over_s:g} s" if math.isnan(value) else value
+        if math.isnan(value):
+            return Missing(f"no observation in the last {query.over_s:g} s", answered=True)
+        return value
 
 
 def _metric(query: ExpositionQuery) -> str:

@@ -47,12 +47,12 @@ class Sources:
             self._queries = SharedQueries(client, clock, background, instrument)
         self._forecasters = Forecasters(clock, background, client)
 
-    def of(self, rule: ScalingRule) -> SignalReader:
-        """Return a reader for a rule."""
+    def of(self, rule: ScalingRule, before: SignalReader | None = None) -> SignalReader:
+        """Return a reader for a rule; where the rule has changed, one that goes on with the windows of the reader `before`."""
         queries = self._queries
         return SignalReader(
             rule,
-            exposition=ExpositionSource(self._http, self._clock),
+            exposition=ExpositionSource(self._http, self._clock) if before is None else before.exposition,
             room=self._room,
             prometheus=None if queries is None else PrometheusSource(queries, rule.spec.interval_s),
             forecaster=self._forecasters.of(rule),

@@ -48,7 +48,7 @@ class PrometheusSource:
 def heard_as_answer(heard: Heard | Missing, fresh: Heard | Missing | None) -> Answer:
     """Put a number and its freshness together; `fresh` is None where nobody asks for it."""
     if isinstance(heard, Missing):
-        return Answer(Missing(f"prometheus: {heard.reason}"))
+        return Answer(Missing(f"prometheus: {heard.reason}", heard.answered))
     age_s = 0.0
     if fresh is not None:
         if isinstance(fresh, Missing):

@@ -50,7 +50,7 @@ def as_crowd(published: Published, now_s: float) -> Reading:
     """
     figures = published.figures
     if figures is None:
-        return Missing("the room has published nothing")
+        return Missing("the room has published nothing", answered=True)
     if published.age_s < -MAX_AGE_S:
         return Missing(f"the room's figures are {-published.age_s:.1f} s ahead of the store's clock")
     if published.age_s > MAX_AGE_S:

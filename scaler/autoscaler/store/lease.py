@@ -27,7 +27,11 @@ class StoreLease:
         self._script = Script(client, "write_lease.lua")
 
     async def read(self) -> Lease | None:
-        """Return the lease, if there is one."""
+        """Return the lease, if there is one.
+
+        Raises:
+            StoreUnavailable: there is no answer, or what stands there cannot be read.
+        """
         try:
             found = await self._client.hgetall(self._key)
         except (RedisError, OSError, TimeoutError) as error:
@@ -49,7 +53,12 @@ class StoreLease:
             raise StoreUnavailable(told) from error
 
     async def write(self, lease: Lease, seen: Lease | None) -> Lease:
-        """Put a lease in the place of the one seen."""
+        """Put a lease in the place of the one seen; None: of none. Returns it with its new version.
+
+        Raises:
+            LeaseTaken: another one stands there by now.
+            StoreUnavailable: there is no answer; it may have been written all the same.
+        """
         version = int(seen.version) + 1 if seen is not None else 1
         arguments = (
             "" if seen is None else seen.version,

@@ -36,7 +36,11 @@ class OnceMore(Retry):
         super().__init__(NoBackoff(), 1)
 
     async def call_with_retry(self, do: Callable[[], Awaitable[Value]], *args: Any, **kwargs: Any) -> Value:
-        """Call, and once more if the connection is gone."""
+        """Call, and once more if the connection is gone.
+
+        Raises:
+            RedisError: it was gone again, or something else is wrong.
+        """
 
         async def attempt() -> Value:
             try:
@@ -47,13 +51,41 @@ class OnceMore(Retry):
         return await super().call_with_retry(attempt, *args, **kwargs)
 
 
+class Sentinels(Sentinel):
+    """All the Sentinels that were named, the one which answered last in front.
+
+    The library brings it to the front by swapping places in one list. All rules ask at once: two of them could swap another one
+    out for good, and once that had happened to all but one, its death hid the master.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # the library gives it no types
+        self._named = tuple(self.sentinels)
+
+    async def discover_master(self, service_name: str) -> Any:
+        """Ask one after another where the master is.
+
+        Raises:
+            RedisError: none of them knows.
+        """
+        try:
+            return await super().discover_master(service_name)
+        finally:
+            first = self.sentinels[0]
+            self.sentinels = [first, *(each for each in self._named if each is not first)]
+
+
 class MasterPool(SentinelConnectionPool):
     """Connections to the master, which leave it within about a second once the Sentinels name another."""
 
     _asked_at_s = 0.0
 
     async def get_connection(self, *args: Any, **kwargs: Any) -> Any:
-        """Hand out a connection to the present master; without an answer of the Sentinels, to the last one known."""
+        """Hand out a connection to the present master; without an answer of the Sentinels, to the last one known.
+
+        Raises:
+            RedisError: no master is known, or it does not answer.
+        """
         now_s = time.monotonic()
         if self.master_address is not None and now_s - self._asked_at_s >= ASK_EVERY_S:
             self._asked_at_s = now_s
@@ -73,7 +105,7 @@ class MasterPool(SentinelConnectionPool):
 class MasterClient(Redis):
     """A client of whichever server the Sentinels name as master."""
 
-    sentinels: Sentinel | None = None
+    sentinels: Sentinels | None = None
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:
         """Close the connections to the master and to the Sentinels."""
@@ -97,15 +129,24 @@ class ClusterClient(RedisCluster):
         )
 
     async def initialize(self, *args: Any, **kwargs: Any) -> ClusterClient:
-        """Ask the cluster for its servers, if that has to be done; an IndexError is the library's, where one knows no master."""
+        """Ask the cluster for its servers, if that has to be done.
+
+        Raises:
+            RedisError: none of them could tell.
+        """
         try:
             await super().initialize(*args, **kwargs)
         except (RedisClusterException, IndexError) as error:
+            # An IndexError of the library's: the server which answered knows of no master.
             raise StoreConnectionError(f"cluster: {error}") from error
         return self
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        """Run a command on the server of its key; where there is none, the next call asks the cluster anew."""
+        """Run a command on the server of its key.
+
+        Raises:
+            RedisError: it did not work; where no server has the key, the next call asks the cluster anew.
+        """
         try:
             return await super().execute_command(*args, **kwargs)
         except (RedisClusterException, KeyError) as error:
@@ -120,8 +161,8 @@ class ClusterClient(RedisCluster):
 
 
 def open_master(address: Address, options: dict[str, Any]) -> MasterClient:
-    """Make a client of the master."""
-    sentinels = Sentinel(  # type: ignore[no-untyped-call]  # the library gives it no types
+    """Make a client of the master; nothing is sent yet."""
+    sentinels = Sentinels(
         address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": OnceMore()}
     )
     client: MasterClient = sentinels.master_for(

@@ -1,4 +1,4 @@
-"""The one write path to the store: admission targets, put in force by a script and by the store's own clock."""
+"""The only module that writes admission targets: a script puts them in force, by the store's own clock."""
 
 from __future__ import annotations
 

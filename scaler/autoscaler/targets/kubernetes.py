@@ -152,7 +152,14 @@ class KubernetesTarget:
         return self._state(scale, scale.replicas, ready)
 
     async def scale(self, replicas: int, decided_on: TargetState) -> None:
-        """Write a count, if the object is still as it was decided on."""
+        """Write a count, if the object is still as it was decided on.
+
+        Raises:
+            Conflict: it is not; nothing was written.
+            TargetError: `decided_on` was never read from the object.
+            NotLeading: `check` said so; nothing was written.
+            KubernetesError: it was refused, or there is no answer: then it may have been written all the same.
+        """
         resource = await self._cluster.resources.find(self.reference)
         if not decided_on.version:
             raise TargetError(f"{self.name}: no version to decide on was read")

@@ -32,14 +32,24 @@ class KubernetesFleet:
         self._target = target
 
     async def pods(self) -> tuple[PodView, ...]:
-        """List the pods."""
+        """List the pods.
+
+        Raises:
+            TargetError: which pods are the target's is not known yet.
+            KubernetesError: the cluster does not tell them.
+        """
         views = [view_pod(item) for item in await self._items()]
         return tuple(sorted(views, key=lambda view: view.name))
 
     async def log(
         self, pod: str, lines: int, *, follow: bool, container: str = "", previous: bool = False
     ) -> AsyncGenerator[str, None]:
-        """Stream the log of a pod's container, the main one where none is named; a former instance's is not followed."""
+        """Stream the log of a pod's container, the main one where none is named; a former instance's is not followed.
+
+        Raises:
+            TargetError: the target has no such pod, or the pod no such container.
+            KubernetesError: the cluster does not tell it.
+        """
         item = next((item for item in await self._items() if item["metadata"]["name"] == pod), None)
         if item is None:
             raise TargetError(f"{self._target.name} has no pod {pod[:80]}")
@@ -63,7 +73,13 @@ class KubernetesFleet:
             yield clean_line(rest)
 
     async def restart(self) -> None:
-        """Have a Deployment or StatefulSet replace its pods by its own strategy."""
+        """Have a Deployment or StatefulSet replace its pods by its own strategy.
+
+        Raises:
+            TargetError: it is of another kind, or its rollouts are paused.
+            NotLeading: another scaler leads by now; nothing was written.
+            KubernetesError: the cluster refused it, or did not answer.
+        """
         reference, client = self._target.reference, self._target.cluster.client
         if (reference.api_version, reference.kind) not in _ROLLED_OUT:
             raise TargetError(f"{reference}: a {reference.kind} has no rollout; restart it by what owns it")

@@ -107,6 +107,9 @@ class LocalPool:
         """Start what is missing; of what is too much, those that do not run, then the newest, are stopped.
 
         Nobody but this process changes a pool, so what was decided on still holds.
+
+        Raises:
+            TargetError: the pool is not running, or has fewer ports than that.
         """
         spec = self._pool.spec
         if self._context is None:

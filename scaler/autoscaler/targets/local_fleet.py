@@ -36,6 +36,9 @@ class LocalFleet:
         """Yield lines of the pod's file. A file that is cut or replaced is read from its beginning.
 
         All instances on a port print to one file, so there is no container to choose, and none before.
+
+        Raises:
+            TargetError: the pool has no such process, its file cannot be read, or a container or former instance is named.
         """
         if container or previous:
             raise TargetError(f"{pod[:80]} has one log, with what its former processes have printed in it")

@@ -23,6 +23,7 @@ from tests.waitingroom.pages.browsing import (
     until,
 )
 from tests.waitingroom.samples import onsale
+from waitingroom.places import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -194,3 +195,31 @@ async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
         await state_is(page, "released")
         assert await page.evaluate("told") == [["It is your turn", "Cactus: enter the shop now."]]
         assert await page.evaluate("tones") == 3
+
+
+@pytest.mark.parametrize("order", ["draw", "fifo"])
+async def test_at_the_opening_a_page_that_listens_knows_its_turn_without_a_question(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, order: str
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    sale = onsale(opens_in_s=3_600, order=order, admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        await crowd(client, here, 9_999)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        room = here.rooms["cactus"]
+        await until(lambda: room.listeners == 1)
+        await context.route("**/status", refuse)
+        await open_doors(client)
+        await state_is(page, "waiting")
+        place = Place("cactus", snapshot(here).epoch, 10_000, 0, b"")
+        await until(lambda: room.standing(place).position is not None)
+        position = room.standing(place).position or 0
+        assert (position == 10_000) is (order == "fifo")
+        await shows(page, "position", f"{position:,}")
+        await let_in(client, here, position)
+        await state_is(page, "released")

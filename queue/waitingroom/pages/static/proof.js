@@ -3,6 +3,7 @@ import { setText } from "./display.js";
 import { ask, find, page, words } from "./page.js";
 
 let record = null;
+let computing = null;
 
 // The fingerprint counts as this device saw it first.
 export function announcedFingerprint() {
@@ -35,6 +36,28 @@ export function lineOf(status) {
   const { pool } = JSON.parse(atob(status.draw.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
   const part = pool.find(([epoch]) => epoch === status.epoch);
   return part && status.number <= part[1] ? pool[pool.length - 1][0] : status.epoch;
+}
+
+// Loads what computes a position, long before all need it at the same moment.
+export function prepareDraw() {
+  computing ??= import("./draw.js");
+  computing.catch(() => { computing = null; });
+}
+
+// Where the record `signed` draws the place {epoch, number} to: {epoch, position} in the line which took it in. Null for one that
+// took no part, and in a browser that cannot compute it.
+export async function drawnPlace(signed, place) {
+  try {
+    prepareDraw();
+    const { drawKey, entryOf, position, readRecord } = await computing;
+    const { pool, ...drawn } = readRecord(signed);
+    const entry = entryOf({ pool }, place.epoch, place.number);
+    if (entry === null) return null;
+    const size = pool.reduce((sum, [, joined]) => sum + joined, 0);
+    return { epoch: pool[pool.length - 1][0], position: await position(await drawKey(drawn), drawn.onsale, size, entry) };
+  } catch {
+    return null;
+  }
 }
 
 async function checkDraw(place) {

@@ -8,7 +8,7 @@ import { listen } from "./feed.js";
 import { stand } from "./line.js";
 import { enter, join } from "./moves.js";
 import { OVER, WITHOUT_PLACE, ask, find, page, words } from "./page.js";
-import { announcedFingerprint, keepRecord, lineOf, offerCheck } from "./proof.js";
+import { announcedFingerprint, drawnPlace, keepRecord, lineOf, offerCheck, prepareDraw } from "./proof.js";
 
 const CHECK_EVERY_S = 20;
 const JUMP_MS = 90_000;
@@ -21,6 +21,9 @@ let now = {
   failures: 0, problem: "", entering: false, armed: "",
 };
 let lineEpoch = page.line_epoch;
+let isDrawn = page.drawn;
+let lastFrame = null;
+let placing = false;
 let offset_s = null;
 let timer = 0;
 let feed = null;
@@ -55,6 +58,7 @@ function change(news) {
 function takeStatus(status) {
   setClock(status.as_of);
   lineEpoch = lineOf(status);
+  isDrawn = status.draw !== undefined;
   keepRecord(status.draw);
   const next = now.state === "next" && status.state === "late";
   change({
@@ -71,16 +75,37 @@ function takeFrame(frame) {
   if (!isPlaced()) return;
   // To a new listener the last frame is sent, however old it is.
   if (now.asOf !== null && frame.as_of < now.asOf) { change({ failures: 0 }); return; }
+  lastFrame = frame;
+  if (frame.draw && now.position === null) takeDraw(frame.draw);
   const heard = { message: frame.message, opens: frame.opens ?? now.opens, asOf: frame.as_of, stale: false, failures: 0 };
-  const found = stand(frame, { epoch: lineEpoch, position: now.position });
+  // Where nothing is drawn the number is the position.
+  const position = now.position ?? (isDrawn ? null : now.number);
+  const found = stand(frame, { epoch: lineEpoch, position });
+  if (found === null && now.state === "prequeue" && ["open", "held"].includes(frame.phase)) {
+    change({ ...heard, state: frame.hold ? "held" : "waiting", hold: frame.hold });
+    return;
+  }
   if (found === null || ["admitted", "next"].includes(now.state)) { change(heard); return; }
   // A room of an earlier version sends no ranges: the last one told stays.
   if (frame.eta === undefined && found.ahead) found.eta = now.eta;
   const state = found.state === "closed" && frame.soldout ? "soldout" : found.state;
   if (state === "released" && now.state !== "released") askLater(0);
   change({
-    ...heard, ...found, state, reason: frame.eta_reason ?? null, hold: frame.hold, rate: frame.released_per_s || frame.rate_per_s,
+    ...heard, ...found, position, state, reason: frame.eta_reason ?? null, hold: frame.hold, rate: frame.released_per_s || frame.rate_per_s,
   });
+}
+
+// At the opening all who listen learn their positions at once, without a question: they follow from the draw's record.
+async function takeDraw(signed) {
+  if (placing) return;
+  placing = true;
+  keepRecord(signed);
+  const found = await drawnPlace(signed, now);
+  placing = false;
+  if (found === null || now.position !== null) return;
+  lineEpoch = found.epoch;
+  change({ position: found.position });
+  takeFrame(lastFrame);
 }
 
 // --- asking
@@ -109,6 +134,7 @@ async function poll() {
 }
 
 function hearTheLine() {
+  if (isDrawn && now.position === null) prepareDraw();
   feed = listen(page.onsale, takeFrame, (spread_s) => { askLater(Math.random() * spread_s); });
 }
 

@@ -2,6 +2,7 @@
 -- ARGV: device nonces. Reply: time, then 'epoch:number' of each device. Both are one text with spaces between, which a client writes
 -- and reads much faster than a list.
 local SLOT = 60 * SECOND
+local KEPT_S = 120 -- a slot from its last join on, so that each device in it is known for as long at least
 
 if not load_room() then
   return redis.error_reply('UNCONFIGURED the store knows no settings of this onsale')
@@ -44,7 +45,7 @@ end
 if #fresh > 0 then
   set('tail:' .. room.epoch, tail)
   redis.call('HSET', devices(slot), unpack(fresh))
-  redis.call('EXPIRE', devices(slot), 180)
+  redis.call('EXPIRE', devices(slot), KEPT_S)
   save_room()
 end
 return table.concat(reply, ' ')

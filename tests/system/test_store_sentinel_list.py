@@ -1,15 +1,23 @@
-"""Callers who look for the master at once don't make each other forget a Sentinel."""
+"""Callers who look for the master at once don't make each other forget a Sentinel: neither in the room nor in the scaler."""
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
+import pytest
+
+from autoscaler.store.connection import open_client
+from autoscaler.store.servers import MasterClient
 from tests.stores import SentinelServer, TcpValkey, eventually, free_ports
 from waitingroom.store.connect import SentinelClient, connect
 
 
-async def test_every_sentinel_that_was_named_is_asked_again_and_closed() -> None:
+@pytest.mark.parametrize("opened", [pytest.param(connect, id="room"), pytest.param(open_client, id="scaler")])
+async def test_every_sentinel_that_was_named_is_asked_again_and_closed(
+    opened: Callable[[str], object],
+) -> None:
     silent, also_silent, port, guard = free_ports(4)
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
         master = TcpValkey(Path(folder) / "master", port)
@@ -18,9 +26,10 @@ async def test_every_sentinel_that_was_named_is_asked_again_and_closed() -> None
             master.start()
             sentinel.start()
             eventually(lambda: sentinel.ask("SENTINEL", "MASTER", "tide")["flags"] == "master")
-            named = [f"127.0.0.1:{each}" for each in (silent, guard, also_silent)]
-            async with aclosing(connect(f"redis+sentinel://{','.join(named)}/tide/0")) as client:
-                assert isinstance(client, SentinelClient)
+            named = ",".join(f"127.0.0.1:{each}" for each in (silent, guard, also_silent))
+            client = opened(f"redis+sentinel://{named}/tide/0")
+            assert isinstance(client, SentinelClient | MasterClient)
+            async with aclosing(client):
                 assert client.sentinels is not None
                 for _ in range(3):
                     await asyncio.gather(*(client.sentinels.discover_master("tide") for _ in range(8)))
