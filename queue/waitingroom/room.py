@@ -385,4 +385,5 @@ def _is_newer(snapshot: Snapshot, known: Snapshot) -> bool:
 
 
 def _terms(onsale: Onsale) -> Terms:
-    return Terms(onsale.spec.admission.rate_per_s, onsale.spec.session.length_s)
+    admission = onsale.spec.admission
+    return Terms(admission.rate_per_s, onsale.spec.session.length_s, admission.capacity)
