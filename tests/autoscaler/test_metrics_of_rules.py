@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import autoscaler
+from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.instrumentation.events import (
     STEPS,
+    AdmissionWritten,
     ApiAnswered,
     LeadershipChanged,
+    LeaseFailed,
     ManualScale,
     RoundEnded,
     RuleDecided,
@@ -20,6 +23,7 @@ from autoscaler.instrumentation.events import (
     RuleScaled,
     RulesLoaded,
     RuleStarted,
+    WatchInterrupted,
 )
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.sources.base import Answer
@@ -62,6 +66,68 @@ def test_bounds_and_what_a_signal_is_compared_with_are_told() -> None:
     assert rounds.value("signal_value", signal="busy") == 15
     assert rounds.value("signal_target", signal="busy") == 10
     assert rounds.value("admission_factor") is None
+
+
+def test_counts_are_told_as_they_were_wished_bound_and_found() -> None:
+    rounds = Rounds(make_rule(behavior={"scaleDown": {"stabilizationWindowSeconds": 0}}))
+    rounds.decide(ready=1, busy=rounds.busy(75.0))
+    told = {
+        name: rounds.value(f"{name}_replicas", **labels)
+        for name, labels in (
+            ("recommended", {"signal": "busy"}),
+            ("desired", {}),
+            ("current", {}),
+            ("ready", {}),
+        )
+    }
+    assert told == {"recommended": 8, "desired": 6, "current": 2, "ready": 1}
+    assert rounds.value("bound_by", step="policies") == 1
+    rounds.decide(ready=2, busy=rounds.busy(15.0))
+    assert rounds.value("recommended_replicas", signal="busy") == 2
+    assert rounds.value("bound_by", step="policies") is None, "only of the last decision"
+
+
+def test_the_admission_target_in_force_is_told_and_a_refused_one_only_counted() -> None:
+    rounds = Rounds(make_rule())
+
+    def write(rate_per_s: float, capacity: int | None, *, accepted: bool) -> list[float | None]:
+        target = AdmissionTarget("cactus", "web", rate_per_s, capacity, "3 ready", 60.0, 4)
+        written = Written(accepted, START_S, START_S, START_S + 60, 4)
+        rounds.metrics.record(AdmissionWritten(target, written))
+        names = ("admission_rate_per_second", "admission_capacity", "admission_refused_total")
+        return [rounds.value(name, onsale="cactus") for name in names]
+
+    assert write(7.5, 40, accepted=True) == [7.5, 40, 0]
+    assert write(9.0, 50, accepted=False) == [7.5, 40, 1]
+    assert write(8.0, None, accepted=True) == [8, None, 1]
+
+
+def test_a_scaler_tells_whether_it_leads_in_which_term_and_what_failed_it() -> None:
+    metrics = PrometheusInstrument()
+
+    def told() -> list[float | None]:
+        names = ("leading", "leader_term", "lease_failures_total")
+        return [metrics.registry.get_sample_value(f"tidegate_scaler_{name}") for name in names]
+
+    metrics.record(LeadershipChanged(True, True, "one", 4, ""))
+    assert told() == [1, 4, 0]
+    for _ in range(2):
+        metrics.record(LeaseFailed("no answer"))
+    metrics.record(LeadershipChanged(False, True, "one", 4, "not renewed in time"))
+    assert told() == [0, 4, 2]
+    metrics.record(LeadershipChanged(False, False, "another", 5, ""))
+    assert told() == [0, 5, 2]
+
+
+def test_watches_that_end_before_their_time_are_counted_by_what_they_follow() -> None:
+    metrics = PrometheusInstrument()
+    for what in ("deployments", "pods", "pods"):
+        metrics.record(WatchInterrupted(what, "410 Gone", True, 1.0))
+    name = "tidegate_scaler_watch_interruptions_total"
+    assert [metrics.registry.get_sample_value(name, {"what": what}) for what in ("deployments", "pods")] == [
+        1,
+        2,
+    ]
 
 
 def test_a_rule_without_data_is_blind_and_then_on_its_fallback() -> None:

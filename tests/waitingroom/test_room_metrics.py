@@ -1,6 +1,8 @@
 """What a room tells Prometheus: what stands in the store, what buyers asked of this process, and how its store answers."""
 
 import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -50,6 +52,56 @@ async def test_a_line_shows_in_the_metrics(tmp_path: Path, store_url: str, clien
         assert seen["poll_interval_seconds", "cactus"] >= MIN_INTERVAL_S
         assert ("opens_timestamp_seconds", "cactus") not in seen
         assert ("draw_published", "cactus") not in seen
+
+
+async def test_who_claimed_who_missed_the_turn_and_who_came_late_are_told_apart(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    """Six are let in: four claim, one of whom leaves; two do not, one of whom comes back, too late."""
+    closes = datetime.now(UTC) + timedelta(hours=1)
+    admission = {"rate": "200/s", "burst": 9, "claimWithin": "1h"}
+    document = onsale(admission=admission, closes=closes.isoformat())
+    async with living(tmp_path, store_url, document) as here, AsyncExitStack() as closing:
+        buyers = [await closing.enter_async_context(here.buyer()) for _ in range(6)]
+        for buyer in buyers:
+            await buyer.post(f"{here.room}/cactus/join")
+        async with asyncio.timeout(20):
+            while (await figures(here))["released_total", "cactus"] < 6:
+                await asyncio.sleep(0.02)
+        for buyer in buyers[:4]:
+            async with buyer.post(f"{here.room}/cactus/enter") as entered:
+                assert entered.status == 200, await entered.text()
+        async with asyncio.timeout(20):
+            while (seen := await figures(here))["claimed_total", "cactus"] < 4 or seen[
+                "tokens", "cactus"
+            ] < 9:
+                await asyncio.sleep(0.02)
+        assert seen["outstanding", "cactus"] == 2
+        assert seen["no_shows_total", "cactus"] == 0
+        await client.zpopmin("{cactus}:sessions")
+        # The window is over for whoever has not claimed, and nobody is let in from here on.
+        await client.hset("{cactus}:room", mapping={"claim_us": "1", "hold": "a break"})
+        async with asyncio.timeout(20):
+            while (await figures(here))["no_shows_total", "cactus"] < 2:
+                await asyncio.sleep(0.02)
+        async with buyers[4].post(f"{here.room}/cactus/enter") as entered:
+            assert entered.status != 200
+        async with asyncio.timeout(20):
+            while not (seen := await figures(here))["late", "cactus"]:
+                await asyncio.sleep(0.02)
+        names = (
+            "released_total",
+            "claimed_total",
+            "sessions",
+            "no_shows_total",
+            "late",
+            "outstanding",
+            "waiting",
+            "tokens",
+        )
+        # On hold the rate is 0, so the bucket holds no more than the burst.
+        assert [seen[name, "cactus"] for name in names] == [6, 4, 3, 2, 1, 0, 0, 9]
+        assert seen["closes_timestamp_seconds", "cactus"] == pytest.approx(closes.timestamp(), abs=1)
 
 
 async def test_questions_are_counted_whichever_way_they_are_answered(
