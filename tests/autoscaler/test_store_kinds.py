@@ -22,6 +22,7 @@ from tests.certificates import make_certificate
 from tests.relays import listening, relay_to
 from tests.segments import TargetSegment
 from tests.stores import Cluster, SentinelServer, TcpValkey, eventually, free_ports
+from tests.waitingroom.failovers import WITHIN_S
 from tests.waitingroom.test_store_users import IN_CLUSTER, RIGHTS, USER
 
 WEB = MemoryKey("web", ("apps", "Deployment", "shop", "web"))
@@ -94,6 +95,7 @@ async def test_the_guides_user_may_do_all_that_a_scaler_does(folder: Path, serve
     server.ask("ACL", "SETUSER", "tidegate", *RIGHTS.split())
     async with aclosing(open_client(f"redis://{USER}{server.address}")) as client:
         await do_all(client)
+    assert server.ask("ACL", "LOG") == []
     cluster = Cluster(folder, replicas=False)
     try:
         cluster.start()
@@ -137,16 +139,16 @@ async def test_after_a_failover_the_scaler_goes_on_at_the_new_master(folder: Pat
     try:
         master.start()
         replica.start()
-        eventually(lambda: replica.shows("master_link_status", "up"))
+        eventually(lambda: replica.shows("master_link_status", "up"), WITHIN_S)
         for sentinel in sentinels:
             sentinel.start()
         for sentinel in sentinels:
-            eventually(lambda sentinel=sentinel: _knows_all(sentinel))
+            eventually(lambda sentinel=sentinel: _knows_all(sentinel), WITHIN_S)
         async with aclosing(open_client(f"redis+sentinel://{hosts}/tide/0")) as client:
             await do_all(client, text="before")
-            eventually(lambda: replica.ask("DBSIZE") == 2)
+            eventually(lambda: replica.ask("DBSIZE") == 2, WITHIN_S)
             master.kill()
-            memories, deadline_s = StoreMemories(client), time.monotonic() + 60
+            memories, deadline_s = StoreMemories(client), time.monotonic() + WITHIN_S
             while True:
                 try:
                     assert await memories.save({WEB: "after"}, term=0) == {}

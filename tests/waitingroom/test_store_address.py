@@ -125,3 +125,13 @@ async def test_with_tls_both_the_sentinels_and_the_master_are_asked_over_tls(tmp
     kwargs = sentinel.connection_pool.connection_kwargs
     assert (kwargs["ssl_ca_certs"], kwargs["password"], kwargs["username"]) == (str(ca), "q", None)
     await client.aclose()
+
+
+async def test_neither_servers_nor_sentinels_are_told_the_library_by_a_command_that_redis_7_0_lacks() -> None:
+    client = connect("redis+sentinel://a/tide")
+    assert isinstance(client, SentinelClient)
+    assert client.sentinels is not None
+    (sentinel,) = client.sentinels.sentinels
+    assert client.connection_pool.connection_kwargs["driver_info"] is None
+    assert sentinel.connection_pool.connection_kwargs["driver_info"] is None
+    await client.aclose()

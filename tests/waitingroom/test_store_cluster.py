@@ -82,6 +82,8 @@ async def test_a_slot_that_moves_is_followed_and_begins_an_epoch_on_its_new_serv
 ) -> None:
     name = "nomad"
     origin = masters.owner(name)
+    if not any("MIGRATESLOTS" in line for line in origin.ask("CLUSTER", "HELP")):
+        pytest.skip("this server cannot move a slot as a whole, as Valkey 9 does")
     slot = origin.ask("CLUSTER", "KEYSLOT", f"{{{name}}}:room")
     goal = next(node for node in masters.masters if node is not origin)
     store = OnsaleStore(client, name, settings())

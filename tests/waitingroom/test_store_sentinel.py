@@ -76,7 +76,6 @@ async def test_the_line_goes_on_after_the_master_was_killed(guarded: Guarded) ->
         await sale.check(told)
 
 
-@pytest.mark.slow
 async def test_a_former_master_that_comes_back_into_office_begins_an_epoch_of_its_own(
     guarded: Guarded,
 ) -> None:

