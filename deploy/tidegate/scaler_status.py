@@ -99,6 +99,8 @@ def render_table(status: ScalerStatus) -> RenderableType:
     lines: list[RenderableType] = [table] if status.rules else []
     lines += [Text(line) for line in (standing, "" if lines or standing else "no rule is in force") if line]
     lines += [Text(f"not in force: {problem['message']}", style="red") for problem in problems]
+    not_started = status.document.get("not_started", {})
+    lines += [Text(f"not started: {name}: {error}", style="red") for name, error in not_started.items()]
     return Group(*lines)
 
 

@@ -18,23 +18,27 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from waitingroom.pace import Pace, Terms
+from waitingroom.rises import Rise, flow_over, rises_of
 from waitingroom.slowdown import Slowdown
 from waitingroom.snapshot import Snapshot
 
 Range = tuple[float, float]
+Flow = Callable[[float, float], float]
 
 TIMES_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.0, 7680.0)
 """The waits, in seconds, at which the range is worked out; between them it is interpolated, beyond them drawn on."""
 
 # A range ends this share below and above the middle: at least, and added to it as a change becomes likely.
-_BELOW, _BELOW_CHANGED = 0.08, 0.12
+_BELOW, _BELOW_CHANGED = 0.06, 0.10
 _ABOVE, _ABOVE_CHANGED = 0.10, 0.50
+_ABOVE_UNPROVEN = 1.2  # where the rate that is expected is one which the shop has not yet borne
+_RISES_EARLY, _RISES_LATE = 0.15, 0.85  # on the way from when a rise is expected at the soonest to the latest
 _SOON_S = 120.0  # a rate of which nothing is known yet holds for about as long
 _DOUBLES_S = 60.0  # how soon servers that are being started may double the rate
 _MOST_GROWTH = 3.0
 _EARLY_S, _LATE_S = 2.0, 3.0  # copies of the counters, questions and releases all come in steps
-_DRAWN_LOW, _DRAWN_HIGH = 0.05, 0.95  # of the positions which a draw may give
-_ROUNDED = ((60.0, 5.0), (300.0, 15.0), (900.0, 30.0), (3600.0, 60.0), (math.inf, 300.0))
+_DRAWN_LOW, _DRAWN_HIGH = 0.1, 0.9  # of the positions which a draw may give
+_ROUNDED = ((60.0, 5.0), (300.0, 10.0), (900.0, 30.0), (3600.0, 60.0), (math.inf, 300.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +100,28 @@ def make_eta(
     if flow <= 0.0:
         return explained
     doubt = pace.stay_doubt
-    rises = _rise(pace, snapshot, terms)
-    middle = _Room(pace.stay_s, snapshot).releases(lambda _: flow)
-    early = _Room(pace.stay_s * (1.0 - doubt), snapshot).releases(lambda at_s: flow * rises(at_s))
-    late = _Room(pace.stay_s * (1.0 + 0.3 * doubt), snapshot).releases(lambda _: flow)
+    rises = rises_of(snapshot)
+    shop = _Shop(pace, snapshot, terms)
+    middle = shop.releases(pace.stay_s, _flow(pace, rises, 0.5))
+    early = shop.releases(pace.stay_s * (1.0 - doubt), _early(pace, rises, snapshot, terms))
+    late = shop.releases(pace.stay_s * (1.0 + 0.3 * doubt), _flow(pace, rises, _RISES_LATE))
+    proven = pace.proven_per_s * pace.per_token
     # What is in the bucket is there at once; late buyers who came back go first.
     at_once = min(snapshot.tokens, float(snapshot.waiting)) - 1.0 - snapshot.late
     knots = [count + at_once for count in middle]
     known_s = max(0.0, pace.at_s - pace.settled_at_s)
+    risen_s = min((rise.at_s(0.5) for rise in rises), default=0.0)
     low, high = [], []
     for index, (at_s, count) in enumerate(zip(TIMES_S, middle, strict=True)):
         change = at_s / (at_s + known_s + _SOON_S)
         below = min(0.9, (_BELOW + _BELOW_CHANGED * change) * widening.below[index])
+        unproven = max(0.0, 1.0 - proven * at_s / count) if count > 0.0 else 0.0
         above = (_ABOVE + _ABOVE_CHANGED * change) * widening.above[index]
+        # Either replicas start late, or the shop is slower with them than it was thought; not both at their worst.
+        slower_s = _ABOVE * at_s + _ABOVE_UNPROVEN * unproven * max(0.0, at_s - risen_s)
+        latest_s = max(_when(late, count) * (1.0 + above), at_s + slower_s * widening.above[index])
         low.append(max(0.0, _when(early, count) * (1.0 - below) - _EARLY_S))
-        high.append(_when(late, count) * (1.0 + above) + _LATE_S)
+        high.append(latest_s + _LATE_S)
     eta = replace(
         explained,
         knots=tuple(knots),
@@ -123,6 +134,25 @@ def make_eta(
     return replace(eta, prequeue_s=_drawn_range(eta, snapshot)) if opens_in_s or snapshot.pool else eta
 
 
+def _flow(pace: Pace, rises: Sequence[Rise], share: float) -> Flow:
+    """Return the flow with each rise so far on the way from its soonest moment to its latest, as far as it is believed."""
+    steps = sorted((rise.at_s(share), min(rise.per_s, pace.coming_per_s)) for rise in rises)
+    return lambda begin_s, end_s: pace.per_token * flow_over(pace.rate_per_s, steps, begin_s, end_s)
+
+
+def _early(pace: Pace, rises: Sequence[Rise], snapshot: Snapshot, terms: Terms) -> Flow:
+    """Return the flow if every rise comes early, and more servers are started."""
+    steps = sorted((rise.at_s(_RISES_EARLY), rise.per_s) for rise in rises)
+    grown = _rise(pace, snapshot, terms)
+    return lambda begin_s, end_s: (
+        pace.per_token
+        * max(
+            flow_over(pace.rate_per_s, steps, begin_s, end_s),
+            pace.rate_per_s * grown((begin_s + end_s) / 2.0),
+        )
+    )
+
+
 def _rise(pace: Pace, snapshot: Snapshot, terms: Terms) -> Callable[[float], float]:
     """Return by which factor the rate may have grown by a time: as servers are started, up to the ceiling."""
     rate = max(pace.rate_per_s, 1e-9)
@@ -133,37 +163,43 @@ def _rise(pace: Pace, snapshot: Snapshot, terms: Terms) -> Callable[[float], flo
     return lambda at_s: min(most, 1.0 + at_s / doubles_s)
 
 
-class _Room:
-    """The shop as it fills up: buyers stay for `stay_s` on average, and no more than its capacity are in it or on their way."""
+class _Shop:
+    """The shop as it fills up: buyers stay for a time on average, and no more than its capacity are in it or on their way.
 
-    def __init__(self, stay_s: float, snapshot: Snapshot) -> None:
-        self._stay_s = stay_s
+    A capacity by a rule goes with ready servers as the rate does, up to the document's; one that operators set stays.
+    """
+
+    def __init__(self, pace: Pace, snapshot: Snapshot, terms: Terms) -> None:
         self._capacity = snapshot.capacity
         self._inside = float(snapshot.sessions + snapshot.outstanding)
+        self._flow = max(pace.rate_per_s, snapshot.rate_per_s) * pace.per_token
+        fixed = snapshot.outlook is None or any(name == "ops_capacity" for name, _ in snapshot.operated)
+        self._most = (self._capacity or 0) if fixed else (terms.capacity or math.inf)
 
-    def releases(self, flow_at: Callable[[float], float]) -> list[float]:
-        """Return how many will have been released by each of `TIMES_S`."""
+    def releases(self, stay_s: float, flow_over: Flow) -> list[float]:
+        """Return how many will have been released by each of `TIMES_S`, if buyers stay for `stay_s`."""
         released, inside, counts = 0.0, self._inside, [0.0]
         for begin_s, end_s in pairwise(TIMES_S):
-            count, inside = self._stretch(flow_at((begin_s + end_s) / 2.0), inside, end_s - begin_s)
+            count, inside = self._stretch(flow_over(begin_s, end_s), inside, stay_s, end_s - begin_s)
             released += count
             counts.append(released)
         return counts
 
-    def _stretch(self, flow: float, inside: float, seconds: float) -> tuple[float, float]:
+    def _stretch(self, flow: float, inside: float, stay_s: float, seconds: float) -> tuple[float, float]:
         """Release for a stretch of time: at `flow` until the shop is full, then as buyers leave."""
         if self._capacity is None:
             return flow * seconds, inside
-        balance = flow * self._stay_s
-        if balance <= self._capacity and inside <= self._capacity:
-            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / self._stay_s)
-        leaving = max(self._capacity / self._stay_s, 1e-9)
+        capacity = max(self._capacity, min(self._most, self._capacity * flow / self._flow))
+        balance = flow * stay_s
+        if balance <= capacity and inside <= capacity:
+            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / stay_s)
+        leaving = max(capacity / stay_s, 1e-9)
         full_after_s = 0.0
-        if inside < self._capacity:
-            full_after_s = self._stay_s * math.log((balance - inside) / (balance - self._capacity))
+        if inside < capacity:
+            full_after_s = stay_s * math.log((balance - inside) / (balance - capacity))
         if full_after_s >= seconds:
-            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / self._stay_s)
-        return flow * full_after_s + min(flow, leaving) * (seconds - full_after_s), float(self._capacity)
+            return flow * seconds, balance + (inside - balance) * math.exp(-seconds / stay_s)
+        return flow * full_after_s + min(flow, leaving) * (seconds - full_after_s), float(capacity)
 
 
 def _when(counts: Sequence[float], count: float) -> float:

@@ -9,6 +9,7 @@ import asyncio
 import json
 
 from waitingroom.eta import Eta
+from waitingroom.polling import interval_s, mean_interval_s
 from waitingroom.snapshot import Snapshot
 
 HEARTBEAT = b"event: alive\ndata: 1\n\n"
@@ -19,9 +20,13 @@ _DRAW_TOLD_FOR_S = 30.0
 
 
 class Frames:
-    """The newest frame of an onsale, and the wait for the next one."""
+    """The newest frame of an onsale, and the wait for the next one.
 
-    def __init__(self) -> None:
+    Each frame says how to spread questions where the frames end for all at once, within `poll_budget_per_s`.
+    """
+
+    def __init__(self, poll_budget_per_s: float = 1000.0) -> None:
+        self._poll_budget_per_s = poll_budget_per_s
         self._frame = b""
         self._shown: object = None
         self._serial = 0
@@ -56,7 +61,8 @@ class Frames:
             return
         self._shown = shown
         self._serial += 1
-        self._frame = _frame(snapshot, eta, self._serial, self._record_to_tell(snapshot))
+        record = self._record_to_tell(snapshot)
+        self._frame = _frame(snapshot, eta, self._serial, record, self._poll_budget_per_s)
         self._fresh.set()
         self._fresh = asyncio.Event()
 
@@ -84,14 +90,21 @@ class Frames:
         return self._serial, self._frame
 
 
-def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None) -> bytes:
+def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None, poll_budget_per_s: float) -> bytes:
+    waiting = snapshot.waiting
     data = json.dumps(
         {
             "as_of": snapshot.at_s,
             "lines": [
                 [line.epoch, line.released, line.settled, line.tail + line.shift] for line in snapshot.lines
             ],
-            "waiting": snapshot.waiting,
+            "waiting": waiting,
+            # For the first in line, the last, and those whose position nobody knows yet.
+            "ask_s": [
+                round(interval_s(0, waiting, poll_budget_per_s), 1),
+                round(interval_s(waiting, waiting, poll_budget_per_s), 1),
+                round(mean_interval_s(waiting, poll_budget_per_s), 1),
+            ],
             "rate_per_s": snapshot.rate_per_s,
             "released_per_s": snapshot.released_per_s,
             "hold": snapshot.hold,

@@ -11,11 +11,14 @@ import math
 from dataclasses import dataclass, replace
 
 from rulebook import read_ready
+from waitingroom.rises import rises_of
 from waitingroom.snapshot import Snapshot
 
 RISES_WITHIN_S = 15.0
 """A higher rate is believed by and by, so that a shown wait doesn't jump about; a lower one at once: no growth is hidden."""
+_COMES_WITHIN_S = 5.0  # what is expected follows from means over seconds already
 _CHANGE = 0.1
+_PROVEN_WITHIN_S = 60.0
 _YIELD_FADES_S = 90.0
 _YIELD_PRIOR_S = 30.0
 _STAY_FADES_S = 300.0
@@ -29,10 +32,11 @@ _LEAST_YIELD, _MOST_YIELD = 0.25, 4.0
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the document says, in buyers/s and seconds."""
+    """What the document says, in buyers/s, seconds, and buyers in the shop at once."""
 
     ceiling_per_s: float
     session_length_s: float
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Pace:
 
     Attributes:
         rate_per_s: the rate in force, rising by and by; where nobody is let in, the last that was.
+        coming_per_s: the highest rate that is expected, rising by and by as well; no less than `rate_per_s`.
+        proven_per_s: a rate that the shop has borne for a while.
         settled_per_s, settled_at_s: a rate from which it has not gone far since then.
         brought, moved: buyers that the bucket let through by the rate, and positions that moved meanwhile.
         inside_s, turned: buyer-seconds of room taken up in the shop, and buyers who have turned over in it: the mean of those
@@ -63,6 +69,8 @@ class Pace:
     full: float = 0.0
     usual_per_s: float = 0.0
     usual_ready: int | None = None
+    coming_per_s: float = 0.0
+    proven_per_s: float = 0.0
 
     @property
     def per_token(self) -> float:
@@ -103,6 +111,8 @@ def begin(snapshot: Snapshot, terms: Terms) -> Pace:
         allowed_s=terms.session_length_s,
         assumed=rate * _STAY_PRIOR_S,
         usual_ready=read_ready(snapshot.rate_reason),
+        coming_per_s=_coming(snapshot, rate),
+        proven_per_s=rate if snapshot.outlook is None else 0.0,
     )
 
 
@@ -117,7 +127,14 @@ def observe(pace: Pace, before: Snapshot, now: Snapshot) -> Pace:
     if now.waiting <= 0 or (now.opens_at_s is not None and before.at_s < now.opens_at_s):
         # Where nobody moves, the rate is only what somebody wrote down: that it stood there for hours says nothing of it.
         rate = now.rate_per_s or pace.rate_per_s
-        pace = replace(pace, rate_per_s=rate, settled_per_s=rate, settled_at_s=now.at_s)
+        pace = replace(
+            pace,
+            rate_per_s=rate,
+            coming_per_s=_coming(now, rate),
+            proven_per_s=_borne(pace, now, rate, elapsed_s),
+            settled_per_s=rate,
+            settled_at_s=now.at_s,
+        )
         return _learn_stay(pace, before, now, elapsed_s)
     pace = _learn_rate(pace, now, elapsed_s)
     pace = _learn_yield(pace, before, now, elapsed_s)
@@ -130,7 +147,15 @@ def _learn_rate(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:
     if rate <= 0.0:
         # The next rate begins a stretch of its own: nothing is known of what follows a pause.
         return replace(pace, settled_per_s=0.0)
-    moved = rate if rate < pace.rate_per_s else _toward(pace.rate_per_s, rate, elapsed_s, RISES_WITHIN_S)
+    # A rise that was told before it came is no surprise.
+    moved = rate
+    if rate > pace.rate_per_s:
+        moved = max(_toward(pace.rate_per_s, rate, elapsed_s, RISES_WITHIN_S), min(rate, pace.coming_per_s))
+    pace = replace(
+        pace,
+        coming_per_s=max(moved, _rising(pace.coming_per_s, _coming(now, rate), elapsed_s, _COMES_WITHIN_S)),
+        proven_per_s=_rising(pace.proven_per_s, rate, elapsed_s, _PROVEN_WITHIN_S),
+    )
     if abs(rate - pace.settled_per_s) > _CHANGE * pace.settled_per_s:
         return replace(pace, rate_per_s=moved, settled_per_s=rate, settled_at_s=now.at_s)
     return replace(pace, rate_per_s=moved)
@@ -184,6 +209,22 @@ def _learn_usual(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:
     if flow >= usual:
         return replace(pace, usual_per_s=usual, usual_ready=ready)
     return replace(pace, usual_per_s=usual, usual_ready=max(ready, pace.usual_ready or 0))
+
+
+def _borne(pace: Pace, now: Snapshot, rate: float, elapsed_s: float) -> float:
+    """Return what the shop has borne while nobody had to wait. For a rate set by hand operators stand; a rule only computes."""
+    if now.outlook is None:
+        return rate
+    return _rising(pace.proven_per_s, min(rate, now.released_per_s), elapsed_s, _PROVEN_WITHIN_S)
+
+
+def _coming(snapshot: Snapshot, rate: float) -> float:
+    return max((rate, *(rise.per_s for rise in rises_of(snapshot))))
+
+
+def _rising(value: float, goal: float, elapsed_s: float, within_s: float) -> float:
+    """Move up by and by, and down at once."""
+    return goal if goal < value else _toward(value, goal, elapsed_s, within_s)
 
 
 def _toward(value: float, goal: float, elapsed_s: float, within_s: float) -> float:

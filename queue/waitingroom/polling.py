@@ -12,6 +12,8 @@ import math
 
 MIN_INTERVAL_S = 0.5
 _NEAR_S = 1.0
+_RETURN_S = 4.0
+_LONGEST_RETURN_S = 30.0
 _JITTER = 0.2
 _GOLDEN = 0.6180339887498949
 
@@ -39,6 +41,14 @@ def interval_s(ahead: int, waiting: int, budget_per_s: float) -> float:
 def mean_interval_s(waiting: int, budget_per_s: float) -> float:
     """Return the seconds between two questions where nobody stands nearer than another: a round of all `waiting`."""
     return max(interval_s(0, waiting, budget_per_s), waiting / budget_per_s)
+
+
+def return_within_s(waiting: int, budget_per_s: float) -> float:
+    """Return over how many seconds listeners in a line of `waiting` whose streams end together spread their coming back.
+
+    As their questions, but half a minute at the most: until then they ask, each as rarely as the budget wants it.
+    """
+    return min(max(mean_interval_s(waiting, budget_per_s), _RETURN_S), _LONGEST_RETURN_S)
 
 
 def spread(salt: int) -> float:

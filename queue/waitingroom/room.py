@@ -29,7 +29,7 @@ from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
-from waitingroom.polling import interval_s
+from waitingroom.polling import interval_s, return_within_s
 from waitingroom.reach import furthest_released
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Line, Snapshot
@@ -64,7 +64,7 @@ class Room:
         self.snapshot: Snapshot | None = None
         self.hours = hours_of(onsale)
         self.eta: Eta = NO_ETA
-        self.frames = Frames()
+        self.frames = Frames(poll_budget_per_s)
         self.requests = Requests()
         self.listeners = 0
         """How many follow the frames here."""
@@ -103,6 +103,11 @@ class Room:
         """How long the last in line is told to wait before asking again; None while there is no copy yet."""
         waiting = self.snapshot.waiting if self.snapshot is not None else None
         return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
+
+    @property
+    def return_within_s(self) -> float:
+        """Over how long listeners whose streams end together spread their coming back."""
+        return return_within_s(self.snapshot.waiting if self.snapshot else 0, self._poll_budget_per_s)
 
     @property
     def newcomers_wait_s(self) -> Range | None:
@@ -380,4 +385,5 @@ def _is_newer(snapshot: Snapshot, known: Snapshot) -> bool:
 
 
 def _terms(onsale: Onsale) -> Terms:
-    return Terms(onsale.spec.admission.rate_per_s, onsale.spec.session.length_s)
+    admission = onsale.spec.admission
+    return Terms(admission.rate_per_s, onsale.spec.session.length_s, admission.capacity)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rulebook import Outlook, read_outlook
 from rulebook.coupling import US_PER_S
 
 
@@ -38,8 +39,9 @@ class Snapshot:
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
     given; the draw waits for it. `settling`: the epoch has just begun, and other processes may know of higher counters which they
     are about to put back. `operated` is what operators have set, as the store keeps it; `order` is that of the line, and `config`
-    names the settings in force (see `roomsettings`). `waiting` is the number of buyers in line, over all epochs: every answer
-    names it, so it is counted once.
+    names the settings in force (see `roomsettings`). `outlook` is what the rule that gives the rate expected of it
+    at `outlook_at_s`, within what else bounds it; None where none does. `waiting` is the number of buyers in line, over all
+    epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
@@ -70,6 +72,8 @@ class Snapshot:
     settling: bool = False
     order: str = ""
     config: str = ""
+    outlook: Outlook | None = None
+    outlook_at_s: float = 0.0
     waiting: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,6 +157,8 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         settling=bool(fields.get("settling")),
         order=fields.get("order", ""),
         config=fields.get("config", ""),
+        outlook=_read_outlook(fields),
+        outlook_at_s=_seconds(fields.get("outlook_us", "0")),
     )
 
 
@@ -164,6 +170,11 @@ def _read_line(epoch: int, fields: Mapping[str, str]) -> Line:
         settled=int(float(fields.get(f"settled:{epoch}", "0"))),
         shift=int(float(fields.get(f"shift:{epoch}", "0"))),
     )
+
+
+def _read_outlook(fields: Mapping[str, str]) -> Outlook | None:
+    outlook = read_outlook(fields.get("outlook", ""))
+    return None if outlook is None else outlook.within(float(fields["outlook_bound"]))
 
 
 def _read_pool(text: str) -> tuple[tuple[int, int], ...]:

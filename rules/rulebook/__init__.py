@@ -23,6 +23,7 @@ from rulebook.loading import (
 from rulebook.memory import Memory
 from rulebook.observation import Crowd, Expected, Missing, Observation, OnsaleTimes, Reading, Value
 from rulebook.onsale import AdmissionLimits, Bypass, DrawTerms, Onsale, OnsaleSpec, Protect, SessionLimits
+from rulebook.outlook import Outlook, read_outlook
 from rulebook.pool import Ports, ProcessPool, ProcessPoolSpec, ReadyCheck
 from rulebook.recommend import Recommendation
 from rulebook.rule import (
@@ -79,6 +80,7 @@ __all__ = [
     "OnsaleSignal",
     "OnsaleSpec",
     "OnsaleTimes",
+    "Outlook",
     "Paused",
     "Ports",
     "Problem",
@@ -119,6 +121,7 @@ __all__ = [
     "load_text",
     "make_forecast",
     "read_kept",
+    "read_outlook",
     "read_ready",
     "report_json",
     "report_junit",

@@ -23,7 +23,8 @@ def targets_key(onsale: str) -> str:
     A segment is in force from `from_us` until `until_us`, unless a later one of the same `rule` begins. `rate` is in buyers/s;
     `capacity` bounds live sessions + released-unclaimed ("": no bound by this rule); `reason` is for people; `term` is the
     writer's lease transitions: a segment of a lower term than one already there is refused. Numbers are strings, because a Lua
-    `cjson` keeps only 14 digits of a number.
+    `cjson` keeps only 14 digits of a number. Optional are `outlook` (`rulebook.outlook`: what the rule expects of its rate, ""
+    for nothing) and `outlook_us`, when that was told: no release depends on them, only the waits which buyers are told.
     """
     return f"{{{onsale}}}:targets"
 

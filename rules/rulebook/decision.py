@@ -52,7 +52,7 @@ def decide(rule: ScalingRule, observation: Observation, memory: Memory, now_s: f
     prepared = prepare(spec)
     start_ups = memory.start_ups.see(current, observation.ready, now_s)
     warm_up_s = lead_of(start_ups, spec.interval_s)
-    each = recommend(spec, observation, memory, prepared.tolerance, warm_up_s, now_s)
+    each = recommend(prepared, observation, memory, warm_up_s, now_s)
     wish = combine(prepared, observation, each)
     slow = slowness(spec, observation, memory, now_s)
     onsales = see_onsales(spec, observation, memory, now_s) if spec.schedule else ()
@@ -121,7 +121,7 @@ def _raise(
     spec, scheduled, asking = prepared.spec, 0, observation.current if replicas is None else replicas
     if spec.schedule:
         times = {entry.onsale: entry.times for entry in onsales}
-        floor = schedule_floor(spec, times, warm_up_s, now_s)
+        floor = schedule_floor(prepared, times, observation.current, warm_up_s, now_s)
         scheduled, asking = floor.replicas, max(asking, floor.replicas)
         steps.append(Step("schedule", asking, floor.detail))
     if spec.forecast is not None:

@@ -82,7 +82,8 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "": "The crowd before an onsale, as the buyers/s that it takes to serve it in time.",
         "name": "The onsale's name.",
         "drainWithin": "By when a backlog is to be served, counted from its beginning, or from the opening.",
-        "lead": "How long before the opening the pre-queue counts; left out: as long as replicas were seen to need to start.",
+        "lead": "How long before the opening the pre-queue counts; left out: as long as replicas "
+        "were seen to need to start, and the policies to order them all.",
     },
     "Behavior": {
         "scaleUp": "How fast the count may grow. Left out: at most 4 pods or 100% in 15 s.",
@@ -106,7 +107,8 @@ DESCRIPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "cron": "Five cron fields, minute hour day month weekday: when the floor begins to hold, in timeZone.",
         "at": "One date and time at which the floor begins to hold, with an offset from UTC or in timeZone.",
         "timeZone": "The zone of cron or at, such as Europe/Brussels; UTC for a cron line without one.",
-        "lead": "How long before that moment the floor holds already.",
+        "lead": "How long before that moment the floor holds already; before an onsale longer, where replicas or "
+        "policies need it.",
         "for": "How long after that moment the floor holds.",
         "min": "At least so many replicas, within replicas.max.",
     },

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from rulebook.climb import climb_s
 from rulebook.memory import Memory, SeenOnsale
 from rulebook.observation import Crowd, Observation, OnsaleTimes
 from rulebook.occurrences import latest_start, moments
@@ -58,20 +59,26 @@ def see_onsales(
 
 
 def schedule_floor(
-    spec: RuleSpec, onsales: Mapping[str, OnsaleTimes], warm_up_s: float | None, now_s: float
+    prepared: Prepared,
+    onsales: Mapping[str, OnsaleTimes],
+    current: int,
+    warm_up_s: float | None,
+    now_s: float,
 ) -> Floor:
     """Give the highest floor of all entries whose window is open; the first of equals.
 
-    For an onsale it opens earlier than the entry says where replicas were seen to need longer (`warm_up_s`).
+    For an onsale it opens earlier than the entry says where replicas were seen to need longer (`warm_up_s`), or where the way
+    up from `current` takes its rounds.
     """
     best, unknown = NO_FLOOR, []
-    for entry in spec.schedule:
+    for entry in prepared.spec.schedule:
         if entry.onsale is not None:
             times = onsales.get(entry.onsale)
             if times is None:
                 unknown.append(f"nothing is known of onsale {entry.onsale}")
                 continue
-            why = _by_onsale(entry, times, warm_up_s or 0.0, now_s)
+            early_s = (warm_up_s or 0.0) + climb_s(prepared, current, entry.min)
+            why = _by_onsale(entry, times, early_s, now_s)
         else:
             why = _by_clock(entry, now_s)
         if why is not None and entry.min > best.replicas:
@@ -103,9 +110,9 @@ def _from_crowd(crowd: Crowd, before: OnsaleTimes | None) -> OnsaleTimes:
     return OnsaleTimes(opens_at_s, crowd.backlog, sessions)
 
 
-def _by_onsale(entry: ScheduleEntry, times: OnsaleTimes, warm_up_s: float, now_s: float) -> str | None:
+def _by_onsale(entry: ScheduleEntry, times: OnsaleTimes, early_s: float, now_s: float) -> str | None:
     opens_s = times.opens_at_s
-    if opens_s is None or now_s < opens_s - max(entry.lead_s, warm_up_s):
+    if opens_s is None or now_s < opens_s - max(entry.lead_s, early_s):
         return None
     if now_s < opens_s:
         return f"onsale {entry.onsale} opens in {opens_s - now_s:.0f} s: at least {entry.min}"

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from rulebook.crowd import demand_of
+from rulebook.climb import climb_s
+from rulebook.crowd import Demand, demand_of
 from rulebook.memory import CrowdDeadline, Memory
 from rulebook.observation import Crowd, Missing, Observation, Reading, Value, usable
+from rulebook.prepared import Prepared
 from rulebook.ratio import MAX_AMOUNT, Tolerance, of_share, of_total
 from rulebook.rule import RuleSpec
 from rulebook.signals import SignalSpec
@@ -43,16 +45,15 @@ class Recommendations:
 
 
 def recommend(
-    spec: RuleSpec,
+    prepared: Prepared,
     observation: Observation,
     memory: Memory,
-    tolerance: Tolerance,
     warm_up_s: float | None,
     now_s: float,
 ) -> Recommendations:
-    """Ask every signal. `warm_up_s` is how long before an opening to order, as far as that has been learnt."""
+    """Ask every signal. `warm_up_s` is how long before an opening to order what one order brings, as far as that was learnt."""
     each, missing, deadlines = [], [], []
-    for signal in spec.signals:
+    for signal in prepared.spec.signals:
         reading = read(signal, observation, now_s)
         deadline_s = memory.deadline(signal.name)
         if isinstance(reading, Missing):
@@ -60,11 +61,11 @@ def recommend(
             each.append(_without_data(signal, reading))
         elif isinstance(reading, Crowd):
             recommendation, deadline_s = _of_crowd(
-                signal, reading, spec, observation, deadline_s, tolerance, warm_up_s, now_s
+                signal, reading, prepared, observation, deadline_s, warm_up_s, now_s
             )
             each.append(recommendation)
         else:
-            each.append(_of_value(signal, reading.value, observation, tolerance))
+            each.append(_of_value(signal, reading.value, observation, prepared.tolerance))
         if deadline_s is not None and signal.onsale is not None:
             deadlines.append(CrowdDeadline(signal.name, deadline_s))
     return Recommendations(tuple(each), tuple(missing), tuple(deadlines))
@@ -92,24 +93,29 @@ def _without_data(signal: SignalSpec, missing: Missing) -> Recommendation:
 def _of_crowd(
     signal: SignalSpec,
     crowd: Crowd,
-    spec: RuleSpec,
+    prepared: Prepared,
     observation: Observation,
     deadline_s: float | None,
-    tolerance: Tolerance,
     warm_up_s: float | None,
     now_s: float,
 ) -> tuple[Recommendation, float | None]:
     assert signal.onsale is not None  # noqa: S101  # `read` gives a Crowd to no other signal
-    asked = signal.onsale
-    lead_s = asked.lead_s if asked.lead_s is not None else warm_up_s or UNKNOWN_LEAD_S
-    demand = demand_of(crowd, deadline_s, asked.drain_within_s, spec.interval_s, lead_s, now_s)
+    asked, spec, current = signal.onsale, prepared.spec, observation.current
+
+    def ask(lead_s: float) -> tuple[Demand, int]:
+        demand = demand_of(crowd, deadline_s, asked.drain_within_s, spec.interval_s, lead_s, now_s)
+        return demand, share_of(demand.per_s, signal.reference, current, prepared.tolerance)
+
+    lead_s = asked.lead_s
+    if lead_s is None:
+        lead_s = warm_up_s or UNKNOWN_LEAD_S
+        if crowd.opens_at_s is not None and now_s < crowd.opens_at_s:
+            lead_s += climb_s(prepared, current, ask(math.inf)[1])
+    demand, replicas = ask(lead_s)
     if demand.overdue:
         replicas, detail = spec.replicas.max, demand.detail
     else:
-        replicas, detail = (
-            share_of(demand.per_s, signal.reference, observation.current, tolerance),
-            f"{demand.detail}: {short(demand.per_s)}/s over {signal.reference:g}/s a replica",
-        )
+        detail = f"{demand.detail}: {short(demand.per_s)}/s over {signal.reference:g}/s a replica"
     inside = replicas_inside(asked.name, crowd, spec)
     if inside > replicas:
         replicas, detail = inside, f"{crowd.sessions} shop: {inside} replicas for them; {detail}"

@@ -148,7 +148,7 @@ class ExpositionQuery(Document):
 class OnsaleSignal(Document):
     """The crowd before an onsale, as the buyers/s which it takes to serve the backlog within `drain_within_s`.
 
-    A pre-queue counts from `lead_s` before the opening on; None: as early as replicas were seen to need.
+    A pre-queue counts from `lead_s` before the opening on; None: as early as replicas and policies need.
     """
 
     name: DnsLabel

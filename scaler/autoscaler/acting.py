@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoscaler.errors import Conflict
-from autoscaler.targets.base import Target, TargetState
+from autoscaler.targets.base import OURS, Target, TargetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,16 @@ class Seen:
 
 
 class Actor:
-    """The only one in this process who reads and writes one target's count."""
+    """The only one in this process who reads and writes one target's count.
 
-    def __init__(self, target: Target) -> None:
+    `recalled` is the count which a process before us asked for last. What was found at the start differs from it for many
+    reasons: a write that was not carried out, or one that was and could not be kept any more. So it is taken for a change of
+    others only where the target names them.
+    """
+
+    def __init__(self, target: Target, recalled: int | None = None) -> None:
         self._target = target
+        self._recalled = recalled
         self._known: int | None = None
         self._unanswered: int | None = None
 
@@ -47,6 +53,8 @@ class Actor:
         state = await self._target.current()
         before, self._known = self._known, state.replicas
         unanswered, self._unanswered = self._unanswered, None
+        if before is None and state.set_by not in ("", OURS):
+            before = self._recalled
         if before is None or before == state.replicas:
             return Seen(state, None)
         ours = state.replicas == unanswered

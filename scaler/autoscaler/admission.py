@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 from rulebook.admission import readmit
 from rulebook.decision import Decision
+from rulebook.outlook import Outlook, outlook_of
 from rulebook.rule import ScalingRule
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionTarget:
-    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing."""
+    """What a rule lets an onsale admit: buyers/s and a bound of live sessions, for `validity_s` from the moment of writing.
+
+    `outlook` is what it expects of the rate, for the waits that buyers are told; None tells nothing.
+    """
 
     onsale: str
     rule: str
@@ -20,6 +24,7 @@ class AdmissionTarget:
     reason: str
     validity_s: float
     term: int
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +42,12 @@ class Written:
 
 
 def admission_target(
-    rule: ScalingRule, decision: Decision, ready: int, *, validity_s: float, term: int
+    rule: ScalingRule, decision: Decision, ready: int, *, validity_s: float, term: int, now_s: float
 ) -> AdmissionTarget | None:
     """Return the target to be written; None for a rule that says nothing about admission.
 
     While as many replicas are ready as the decision saw, it is what the decision says; otherwise the same slowness goes with the
-    new number.
+    new number. `now_s` is of the clock on which was decided.
     """
     spec, decided = rule.spec.admission, decision.admission
     if spec is None or decided is None:
@@ -57,4 +62,5 @@ def admission_target(
         reason=decided.reason,
         validity_s=validity_s,
         term=term,
+        outlook=outlook_of(rule, decision, now_s),
     )

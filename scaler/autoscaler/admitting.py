@@ -76,7 +76,12 @@ class Admitter:
                 return True
             ready = status.state.ready
             target = admission_target(
-                self._rule, status.decision, ready, validity_s=validity_s, term=self._leadership.term
+                self._rule,
+                status.decision,
+                ready,
+                validity_s=validity_s,
+                term=self._leadership.term,
+                now_s=self._clock.now_s(),
             )
             if target is None:
                 return True

@@ -19,6 +19,7 @@ from autoscaler.instrumentation.events import (
     RuleNotStarted,
     RuleRemoved,
     RulesLoaded,
+    RuleStarted,
 )
 from autoscaler.keeping.rulememory import RuleMemory, Saver
 from autoscaler.leadership.standing import Leadership
@@ -78,6 +79,7 @@ class Crew:
         # New documents and a change of leader may come at the same moment.
         self._moving = asyncio.Lock()
         self._loaded_at_s: float | None = None
+        self._not_started: dict[str, str] = {}
 
     @property
     def plan(self) -> Plan:
@@ -93,6 +95,11 @@ class Crew:
     def loops(self) -> dict[str, RuleLoop]:
         """The loops by the names of their rules."""
         return {name: member.loop for name, member in self._members.items()}
+
+    @property
+    def not_started(self) -> dict[str, str]:
+        """The rules in force whose targets could not be opened, and why."""
+        return dict(self._not_started)
 
     async def begin(self, plan: Plan) -> None:
         """Put the first plan in force, and go to work.
@@ -140,10 +147,12 @@ class Crew:
             await member.memory.close()
         await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
         self._members.clear()
+        self._not_started.clear()
 
     async def _change_to(self, plan: Plan) -> None:
         gone = {name for name, member in self._members.items() if _is_gone(member.rule, plan)}
         await asyncio.gather(*(self._remove(name) for name in gone))
+        self._not_started.clear()
         # All that are new are recalled at once: a store out of reach must not be waited for rule by rule.
         new = [rule for name, rule in plan.rules.items() if name not in self._members]
         memories = dict(zip([rule.name for rule in new], await self._recall_all(new), strict=True))
@@ -154,6 +163,7 @@ class Crew:
                 elif self._members[name].rule != rule:
                     await self._change(rule, plan)
             except AutoscalerError as error:
+                self._not_started[name] = brief(error)
                 self._equipment.instrument.record(RuleNotStarted(name, brief(error)))
 
     def _take(self, plan: Plan) -> None:
@@ -206,6 +216,7 @@ class Crew:
             follow=asyncio.create_task(loop.follow(), name=f"follow {rule.name}"),
             run=asyncio.create_task(loop.run(), name=f"run {rule.name}") if self._runs else None,
         )
+        equipment.instrument.record(RuleStarted(rule.name, equipment.clock.now_s()))
 
     async def _remove(self, name: str) -> None:
         member = self._members[name]

@@ -49,7 +49,12 @@ class LaterTerm(TargetError):
 
 
 class KubernetesError(AutoscalerError):
-    """A Kubernetes API server refused a request, or did not answer; raised from the client's error, or from its answer."""
+    """A Kubernetes API server refused a request, or did not answer; raised from the client's error, or from its answer.
+
+    `status` is the HTTP status of its answer; None where there was none.
+    """
+
+    status: int | None = None
 
 
 class Unauthorized(KubernetesError):

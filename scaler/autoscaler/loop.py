@@ -68,7 +68,7 @@ class RuleLoop:
             clock=parts.clock,
             settings=parts.settings,
         )
-        actor = Actor(parts.target)
+        actor = Actor(parts.target, parts.memory.replicas)
         self._rounds = Rounds(
             actor=actor,
             fences=Fences(parts.leadership, actor, parts.writer),

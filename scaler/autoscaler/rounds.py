@@ -20,6 +20,7 @@ from autoscaler.conditions import (
     unwritten_condition,
     written_condition,
 )
+from autoscaler.errors import LaterTerm
 from autoscaler.instrumentation.events import (
     ClockCorrected,
     ManualScale,
@@ -80,7 +81,7 @@ class Rounds:
 
     async def _make(self, rule: ScalingRule, signals: SignalReader) -> bool:
         journal = self._journal
-        await journal.step("fence", self._fences.put_up(rule))
+        unfenced = await self._fence(rule)
         state, manual = await self._read_target(signals)
         answers, onsales, forecast = await asyncio.gather(
             signals.read(state.endpoints, journal.deadline_s),
@@ -101,11 +102,14 @@ class Rounds:
             journal.note(decision=decision, decided_at_s=now_s, answers=answers, forecast=forecast)
             self._admitter.decided(rule)
             journal.judge(*decided_conditions(decision, answers, paused=bool(rule.spec.paused), now_s=now_s))
-            scaled = await self._act(decision, state, manual=manual, now_s=now_s)
+            scaled = await self._act(decision, state, unfenced=unfenced, manual=manual, now_s=now_s)
             if scaled is not None or not tries_left:
                 break
             # Never the same number again: what others have just written is a fact to decide on.
             state, manual = await self._read_target(signals)
+            # Looked at after the reading: what is marked after that makes the version which was read an old one.
+            self._fences.doubt()
+            unfenced = await self._fence(rule)
         signals.remember(observation, decision, now_s)
         bounds = (rule.spec.replicas.min, rule.spec.replicas.max)
         journal.tell(RuleDecided(rule.name, decision, answers, now_s, bounds))
@@ -114,6 +118,14 @@ class Rounds:
             journal.fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")
             journal.judge(unwritten_condition(journal.last_failure, self._clock.now_s()))
         return await self._admitter.rewrite() and scaled is True
+
+    async def _fence(self, rule: ScalingRule) -> str:
+        """See that the fences stand; returns why not. A round goes on without: it decides and shows, and scales nothing."""
+        try:
+            await self._journal.step("fence", self._fences.put_up(rule))
+        except StepGivenUp:
+            return self._journal.last_failure
+        return ""
 
     async def _read_target(self, signals: SignalReader) -> tuple[TargetState, bool]:
         """Read the target and take note of what others did to it; returns whether they changed its count just now."""
@@ -152,7 +164,7 @@ class Rounds:
             raise StepGivenUp from error
 
     async def _act(
-        self, decision: Decision, state: TargetState, *, manual: bool, now_s: float
+        self, decision: Decision, state: TargetState, *, unfenced: str, manual: bool, now_s: float
     ) -> bool | None:
         """Scale the target if the decision says so. None when it has changed meanwhile, so that this must be decided anew.
 
@@ -161,6 +173,10 @@ class Rounds:
         """
         journal, before, after = self._journal, decision.current, decision.desired
         rule, target = journal.status.rule, journal.status.target
+        if unfenced:
+            self._memory.keep(decision.memory, before)
+            journal.judge(unwritten_condition(unfenced, now_s))
+            return False
         if before == after or manual or state.obstacle:
             self._memory.keep(decision.memory, before)
             journal.judge(ready_condition(state.obstacle, now_s))
@@ -185,5 +201,13 @@ class Rounds:
         return True
 
     async def _scale(self, replicas: int, decided_on: TargetState) -> bool:
-        self._leadership.check()
+        leadership = self._leadership
+        leadership.check()
+        if leadership.elected and decided_on.term > leadership.term:
+            # Our clock says that we lead, and the target that another does: a suspended host's clock stands still.
+            self._fences.doubt()
+            raise LaterTerm(
+                f"a leader of term {decided_on.term} has taken over from term {leadership.term}",
+                decided_on.term,
+            )
         return await self._actor.write(replicas, decided_on)

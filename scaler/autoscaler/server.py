@@ -59,8 +59,13 @@ async def show_readiness(request: web.Request) -> web.Response:
     scaler = request.app[SCALER]
     now_s = scaler.clock.monotonic_s()
     stuck = [name for name, loop in scaler.loops.items() if _is_stuck(loop.status, now_s)]
-    if stuck:
-        return web.Response(status=503, text=f"not evaluated lately: {', '.join(stuck)}\n")
+    told = [
+        f"{what}: {', '.join(names)}\n"
+        for what, names in (("not started", scaler.crew.not_started), ("not evaluated lately", stuck))
+        if names
+    ]
+    if told:
+        return web.Response(status=503, text="".join(told))
     return web.Response(text="ok\n")
 
 
@@ -80,6 +85,7 @@ async def show_status(request: web.Request) -> web.Response:
             "documents": documents,
             "onsales": onsales_json(loop.status for loop in scaler.loops.values()),
             "rules": rules,
+            "not_started": scaler.crew.not_started,
         }
     )
 

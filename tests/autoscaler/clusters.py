@@ -13,6 +13,7 @@ from autoscaler.instrumentation.kubernetes_events import KubernetesEvents, Subje
 from autoscaler.kubernetes.cluster import Cluster as ScalerCluster
 from autoscaler.kubernetes.cluster import make_cluster
 from autoscaler.kubernetes.resources import Reference
+from autoscaler.leadership.standing import Leadership
 from autoscaler.loop import RuleLoop
 from autoscaler.settings import ScalerSettings
 from autoscaler.targets.kubernetes import KubernetesTarget, PodsWanted
@@ -69,7 +70,7 @@ class Bench:
         """Let the signal be so high: 10 is what one replica takes."""
         self.source.reading = Value(value, self.clock.now_s())
 
-    def loop(self, rule: ScalingRule) -> RuleLoop:
+    def loop(self, rule: ScalingRule, leadership: Leadership | None = None) -> RuleLoop:
         return make_loop(
             rule,
             target=self.target,
@@ -77,6 +78,7 @@ class Bench:
             recorder=self.recorder,
             writer=self.writer,
             exposition=self.source,
+            leadership=leadership,
         )
 
     async def evaluate(self, loop: RuleLoop) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.clock import Clock
+from autoscaler.errors import NotLeading
 from autoscaler.forecaster import Forecaster
 from autoscaler.instrumentation.events import Event
 from autoscaler.keeping.keeper import Found, MemoryKey
@@ -77,6 +78,21 @@ class Recorder:
 
     def of(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
+
+
+class Elected(Leadership):
+    """A leadership that the test gives and takes; `outbid` takes a lease for granted, unless it is `lost`."""
+
+    lost = False
+
+    def __init__(self, clock: ManualClock, term: int) -> None:
+        async def outbid(above: int) -> None:
+            if self.lost:
+                raise NotLeading(f"not leading: a leader of term {above} has taken over")
+            self.hold(above + 1, float("inf"))
+
+        super().__init__(clock, "one", outbid)
+        self.hold(term, float("inf"))
 
 
 class FakeTarget:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from autoscaler.conditions import Condition
 from autoscaler.errors import Conflict, Forbidden, Unreachable
 from autoscaler.instrumentation.events import (
@@ -12,10 +14,11 @@ from autoscaler.instrumentation.events import (
     ScaleConflict,
     StepFailed,
 )
+from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.loop import RuleLoop
 from autoscaler.rounds import DECIDE_TRIES
 from autoscaler.status import status_json
-from autoscaler.targets.base import TargetState
+from autoscaler.targets.base import OURS, TargetState
 from rulebook.observation import Value
 from tests.autoscaler.fakes import (
     START_S,
@@ -132,6 +135,32 @@ async def test_the_count_found_at_the_start_is_nobodys_change(clock: ManualClock
     target.set_by_hand(9)
     await loop_of(target, clock, recorder, load=90).evaluate()
     assert recorder.of(ManualScale) == []
+
+
+@pytest.mark.parametrize(
+    ("by", "recalled", "told"),
+    [
+        ("kubectl", 4, [ManualScale("web", "ProcessPool shop", 4, 9, "kubectl")]),
+        ("kubectl", 9, []),
+        ("kubectl", None, []),
+        (OURS, 4, []),  # written by a process before us, and not kept any more
+        ("", 4, []),
+    ],
+)
+async def test_a_count_that_others_set_while_no_scaler_ran_is_told(
+    clock: ManualClock, recorder: Recorder, by: str, recalled: int | None, told: list[ManualScale]
+) -> None:
+    target, rule = SharedTarget(4), make_rule(behavior=NO_WINDOW)
+    target.set_by_hand(9, by)
+    memory = RuleMemory(rule, clock, holds=False)
+    memory.replicas = recalled
+    source: FakeSource[object] = FakeSource(Value(30, START_S))
+    loop = make_loop(rule, target=target, clock=clock, recorder=recorder, exposition=source, memory=memory)
+    await loop.evaluate()
+    assert recorder.of(ManualScale) == told
+    assert target.scaled == ([] if told else [3])  # respected until the next interval
+    await loop.evaluate()
+    assert target.scaled == [3]
 
 
 async def test_a_write_whose_answer_was_lost_is_our_own(clock: ManualClock, recorder: Recorder) -> None:

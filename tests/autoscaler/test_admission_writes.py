@@ -1,6 +1,7 @@
 """Admission targets in a real store: terms, extension in place, and times by the store's clock."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -9,6 +10,7 @@ from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import StoreUnavailable
 from autoscaler.store.connection import open_client
 from autoscaler.store.target_writer import TargetWriter
+from rulebook import Outlook, read_outlook
 from rulebook.coupling import US_PER_S, targets_key
 from tests.segments import TargetSegment
 
@@ -142,3 +144,17 @@ async def test_a_store_that_is_down_is_said_in_one_line() -> None:
     with pytest.raises(StoreUnavailable, match=r"^store: [^\n]+$"):
         await TargetWriter(client).write(target())
     await client.aclose()
+
+
+async def test_what_is_expected_of_the_rate_is_written_anew_with_an_equal_target(client: Redis) -> None:
+    writer = TargetWriter(client)
+    ordered, nearer = (Outlook(100.0, 40.0, 20.0, by_s, 20.0, 65.0) for by_s in (60.0, 45.0))
+    await writer.write(replace(target(), outlook=ordered))
+    written = await writer.write(replace(target(), outlook=nearer))
+    (entry,) = await client.lrange(KEY, 0, -1)
+    fields = json.loads(entry)
+    assert read_outlook(fields["outlook"]) == nearer
+    assert int(fields["outlook_us"]) == round(written.store_now_s * US_PER_S)
+    await writer.write(target())
+    (entry,) = await client.lrange(KEY, 0, -1)
+    assert read_outlook(json.loads(entry)["outlook"]) is None

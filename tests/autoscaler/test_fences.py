@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from autoscaler.admission import AdmissionTarget
 from autoscaler.errors import LaterTerm, NotLeading, StoreUnavailable
 from autoscaler.instrumentation.events import RuleScaled, StepFailed
+from autoscaler.instrumentation.remarks import remarks_on
 from autoscaler.keeping.keeping import Keeping
 from autoscaler.keeping.rulememory import RuleMemory
 from autoscaler.leadership.standing import Leadership
@@ -13,6 +14,7 @@ from autoscaler.store.target_writer import TargetWriter
 from rulebook.coupling import targets_key
 from rulebook.observation import Value
 from tests.autoscaler.fakes import (
+    Elected,
     FakeKeeper,
     FakeSource,
     FakeTarget,
@@ -62,17 +64,6 @@ async def test_a_fence_is_never_lowered(client: Redis) -> None:
     assert later.value.term == 3
 
 
-class Elected(Leadership):
-    """A leadership that the test gives and takes; `outbid` takes a lease for granted."""
-
-    def __init__(self, clock: ManualClock, term: int) -> None:
-        async def outbid(above: int) -> None:
-            self.hold(above + 1, float("inf"))
-
-        super().__init__(clock, "one", outbid)
-        self.hold(term, float("inf"))
-
-
 async def test_fences_are_put_up_once_a_term_before_anything_is_read(
     clock: ManualClock, recorder: Recorder
 ) -> None:
@@ -105,9 +96,27 @@ async def test_without_a_fence_nothing_is_scaled(clock: ManualClock, recorder: R
     await loop.evaluate()
     assert [failure.step for failure in recorder.of(StepFailed)] == ["fence"]
     assert scaled.scaled == []
+    (able,) = (condition for condition in loop.status.conditions if condition.type == "AbleToScale")
+    assert (able.holds, able.reason, able.message) == (False, "FailedUpdateScale", "the API server is away")
+    said = [remark for event in recorder.events for remark in remarks_on(event, make_rule())]
+    assert said == [("Warning", "FailedRescale", "the API server is away")]
     scaled.refuses = None
     await loop.evaluate()
     assert scaled.scaled == [4]
+
+
+async def test_without_a_fence_at_the_target_the_room_is_told_what_is_ready(
+    clock: ManualClock, recorder: Recorder
+) -> None:
+    scaled, writer = Stubborn(2), FakeWriter()
+    scaled.refuses = RuntimeError("the API server is away")
+    loop = make_loop(
+        make_rule(admission=ADMITTING), target=scaled, clock=clock, recorder=recorder, writer=writer,
+        leadership=Elected(clock, 1),
+    )  # fmt: skip
+    await loop.evaluate()
+    assert [written.rate_per_s for written in writer.targets] == [10.0]
+    assert loop.status.last_success_at_s is None
 
 
 async def test_a_store_that_is_away_keeps_nobody_from_scaling(clock: ManualClock, recorder: Recorder) -> None:

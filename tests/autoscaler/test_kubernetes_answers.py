@@ -98,6 +98,20 @@ async def test_who_would_wait_too_long_is_told_at_once(clock: ManualClock) -> No
     await limiter.wait()
 
 
+async def test_a_request_that_is_given_up_gives_its_turn_back(clock: ManualClock) -> None:
+    limiter = Limiter(2.0, 1, clock)
+    await limiter.wait()
+    given_up = [asyncio.create_task(limiter.wait()) for _ in range(10)]
+    await asyncio.sleep(0)
+    for task in given_up:
+        task.cancel()
+    await asyncio.gather(*given_up, return_exceptions=True)
+    waiting = asyncio.create_task(limiter.wait())
+    await asyncio.sleep(0)
+    assert clock.sleeping_until_s == [0.5]
+    waiting.cancel()
+
+
 def pod(name: str, ip: str = "10.0.0.1", **changes: object) -> Pod:
     return Pod(
         **{"name": name, "ip": ip, "ready": True, "ports": (("http", 8080), ("metrics", 9102)), **changes}

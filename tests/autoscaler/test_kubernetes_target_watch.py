@@ -1,11 +1,13 @@
 """Readiness is followed by watches: through cuts, expired versions and a server that goes and comes back, without polling."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from autoscaler.errors import TargetError
 from autoscaler.instrumentation.events import WatchInterrupted
 from autoscaler.targets import kubernetes as kubernetes_targets
 from autoscaler.targets.base import TargetState
@@ -189,3 +191,52 @@ async def test_a_stopped_target_leaves_no_watch(little: Cluster) -> None:
         await bench.target.current()
         await until(lambda: little.server.watchers == before + 3)
     await until(lambda: little.server.watchers == before)
+
+
+@pytest.mark.parametrize("code", [403, 500])
+async def test_where_a_watch_is_refused_readiness_follows_by_lists(little: Cluster, code: int) -> None:
+    await deployed(little, 4)
+    little.server.faults.order(Fault(Kind.ERROR, times=None, verb="watch", resource="deployments", code=code))
+    async with open_bench(little, "web") as bench, following(bench) as states:
+        for pod in (await little.pods("web"))[:3]:
+            await little.workloads.set_ready(little.namespace, pod["metadata"]["name"], False)
+        await until(ready(states, 1))
+        waits_s = [
+            event.retry_in_s
+            for event in bench.recorder.of(WatchInterrupted)
+            if event.what == bench.target._object.scope.what  # type: ignore[union-attr]
+        ]
+        assert all(later > 0.9 * before for before, later in itertools.pairwise(waits_s))
+
+
+async def test_a_pods_watch_that_tells_nothing_is_replaced(
+    little: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kubernetes_targets, "SILENCE_S", 0.2)
+    await deployed(little)
+    async with open_bench(little, "web", pods_wanted=PodsWanted()) as bench, following(bench) as states:
+        copy = bench.target._pods
+        assert copy is not None
+        # As on a connection whose other end is gone.
+        copy._apply = lambda kind, item: None  # type: ignore[method-assign]
+        pod = (await little.pods("web"))[0]
+        await little.workloads.set_ready(little.namespace, pod["metadata"]["name"], False)
+        while states[-1].ready != 1:
+            await bench.target.current()
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_heard_too_long_ago_tells_nothing_about_now(
+    little: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deployed(little)
+    async with open_bench(little, "web") as bench:
+        await bench.target.current()
+        for verb in ("list", "watch"):
+            little.server.faults.order(Fault(Kind.ERROR, times=None, verb=verb, resource="deployments"))
+        little.server.cut_watches()
+        monkeypatch.setattr(kubernetes_targets, "LOST_S", 0.0)
+        with pytest.raises(
+            TargetError, match=r"cannot be told \(no list or watch was answered for 0 s\) how many"
+        ):
+            await bench.target.current()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from autoscaler.instrumentation.events import (
     ApiAnswered,
     LeadershipChanged,
     ManualScale,
+    RoundEnded,
     RuleDecided,
+    RuleNotStarted,
     RuleRemoved,
     RuleScaled,
+    RulesLoaded,
+    RuleStarted,
 )
 from autoscaler.instrumentation.prometheus import PrometheusInstrument
 from autoscaler.sources.base import Answer
@@ -140,3 +145,29 @@ def test_answers_of_the_api_server_are_counted_by_verb_and_code() -> None:
         for code in ("200", "409", "none")
     }
     assert counted == {"200": 1, "409": 2, "none": 1}
+
+
+def test_a_rule_that_has_never_succeeded_has_a_last_success_to_be_judged_by() -> None:
+    rounds = Rounds(make_rule())
+    rounds.metrics.record(RuleStarted("web", START_S))
+    rounds.metrics.record(RoundEnded("web", False, START_S + 15, 0.1))
+    assert rounds.value("last_success_timestamp_seconds") == START_S
+    rounds.metrics.record(RoundEnded("web", True, START_S + 30, 0.1))
+    assert rounds.value("last_success_timestamp_seconds") == START_S + 30
+
+
+def test_a_rule_that_is_not_at_work_is_told_until_it_is_or_is_gone() -> None:
+    rounds = Rounds(make_rule())
+    loaded = RulesLoaded(("web",), frozenset(), (), START_S)
+    told = []
+    for event in (
+        loaded,
+        RuleNotStarted("web", "no cluster"),
+        loaded,
+        RuleStarted("web", START_S),
+        RuleNotStarted("web", "no cluster"),
+        replace(loaded, rules=()),
+    ):
+        rounds.metrics.record(event)
+        told.append(rounds.value("rule_not_started"))
+    assert told == [0, 1, 0, 0, 1, None]

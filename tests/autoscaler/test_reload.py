@@ -13,8 +13,8 @@ import pytest
 
 from autoscaler.reload import stamp
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
-from tests.autoscaler.pools import endpoints
-from tests.autoscaler.running import RULE, running_scaler, write_documents
+from tests.autoscaler.pools import APP, endpoints
+from tests.autoscaler.running import POOL, RULE, running_scaler, write_documents
 from tests.autoscaler.test_scaler_service import poll, samples
 
 ROOT = Path(__file__).parents[2]
@@ -154,3 +154,27 @@ def test_a_swapped_mount_shows(mount: Path) -> None:
 
 def test_what_is_not_there_has_a_stamp_too(tmp_path: Path) -> None:
     assert stamp([tmp_path / "missing"]) == ()
+
+
+async def test_a_rule_whose_target_cannot_be_opened_is_shown_until_it_is_gone(tmp_path: Path) -> None:
+    settings = write_documents(tmp_path)
+    file = tmp_path / "rules" / "other.yaml"
+    async with running_scaler(settings) as http:
+        await status_of(http, settled)
+        assert (await samples(http))["tidegate_scaler_rule_not_started['web']"] == 0
+        settings.logs.rename(tmp_path / "elsewhere")
+        settings.logs.write_text("no folder")
+        values = {"app": APP, "first": 1, "last": 4, "folder": tmp_path}
+        documents = (RULE.replace("web", "other"), POOL % values)
+        file.write_text("---\n".join(document.replace("shop", "spare") for document in documents))
+        status = await status_of(http, lambda status: status["not_started"])
+        assert list(status["rules"]) == ["web"]
+        assert status["not_started"]["other"].startswith(f"--logs {settings.logs}: File exists")
+        async with http.get("/readyz") as response:
+            assert (response.status, await response.text()) == (503, "not started: other\n")
+        assert (await samples(http))["tidegate_scaler_rule_not_started['other']"] == 1
+        file.unlink()
+        await status_of(http, lambda status: not status["not_started"])
+        async with http.get("/readyz") as response:
+            assert response.status == 200
+        assert "tidegate_scaler_rule_not_started['other']" not in await samples(http)

@@ -1,5 +1,6 @@
-"""Whether what buyers are told of their wait is true: whole sales in virtual time, each with a trouble of its own.
+"""Whether what buyers are told of their wait is true: modelled sales in virtual time, each with a trouble of its own.
 
+The line is a plain-Python model, and what the scaler would write is scripted; the closed loop is `onsale`'s (`onsale_eta_...`).
 A run is the same on every machine. The baseline is what the room told before: the rate of the last five seconds, and a quarter to
 either side.
 """

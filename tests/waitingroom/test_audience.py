@@ -152,3 +152,30 @@ async def test_who_asks_for_the_head_alone_gets_no_frames(
     async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
         told = await answered(here, request, b"ok\n")
     assert b"event: line" not in told
+
+
+@pytest.mark.parametrize(
+    ("waiting", "within_s"),
+    [
+        pytest.param(0, 4, id="nobody waits"),
+        pytest.param(20_000, 20, id="20,000 at 1,000 questions/s"),
+        pytest.param(1_000_000, 30, id="a million"),
+    ],
+)
+async def test_listeners_of_a_process_that_ends_are_told_to_come_back_one_after_another(
+    waiting: int, within_s: int, tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    request = b"GET /cactus/events HTTP/1.1\r\nHost: here\r\n\r\n"
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        room = here.rooms["cactus"]
+        assert room.snapshot
+        await client.hincrby("{cactus}:room", f"tail:{room.snapshot.epoch}", waiting)
+        async with asyncio.timeout(WITHIN_S):
+            while room.snapshot.tail < waiting:
+                await asyncio.sleep(0.01)
+        told = [await answered(here, request, b"}\n\n") for _ in range(40)]
+    retries_s = [int(each.partition(b"retry: ")[2].split(b"\n")[0]) / 1000 for each in told]
+    assert min(retries_s) >= 1
+    assert max(retries_s) <= 1 + within_s
+    # Of 40 that are spread evenly, these two are closer together once in a hundred million runs.
+    assert max(retries_s) - min(retries_s) > within_s / 2

@@ -5,6 +5,7 @@ import json
 import pytest
 from redis.asyncio import Redis
 
+from rulebook import Outlook
 from rulebook.coupling import RoomFigures, figures_key, targets_key
 from tests.segments import TargetSegment
 from tests.waitingroom.samples import device, settings
@@ -301,3 +302,31 @@ async def test_settings_lost_with_the_data_are_written_again(client: Redis) -> N
     after = await store.advance()
     assert after.epoch > before.epoch
     assert after.released == 0
+
+
+async def test_what_the_rule_that_gives_the_rate_expects_comes_with_it(client: Redis) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0"))
+    await store.configure()
+    now = await store_now_us(client)
+    outlook = Outlook(100.0, 40.0, 20.0, 60.0, 20.0, 65.0, 240.0)
+    for rule, rate in (("web", 4.0), ("database", 30.0)):
+        segment = TargetSegment(rule, now, now + MINUTE_US, rate, None, f"{rule} says so", 0)
+        told = {"outlook": outlook.to_text(), "outlook_us": str(now)} if rule == "web" else {}
+        await client.rpush(targets_key("cactus"), json.dumps(json.loads(segment.to_json()) | told))
+    snapshot = await store.advance()
+    # The other rule will let no more in than it does now.
+    assert snapshot.outlook == outlook.within(30.0)
+    assert snapshot.outlook_at_s == pytest.approx(now / 1e6)
+
+
+@pytest.mark.parametrize(("ends_in_s", "rate"), [(-1, 4.0), (60, 90.0)], ids=["expired", "above the ceiling"])
+async def test_a_rule_that_does_not_give_the_rate_tells_nothing_of_it(
+    client: Redis, ends_in_s: int, rate: float
+) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0"))
+    await store.configure()
+    now = await store_now_us(client)
+    segment = TargetSegment("web", now - MINUTE_US, now + ends_in_s * 1_000_000, rate, None, "so it says", 0)
+    told = {"outlook": Outlook(100.0, 40.0, 20.0, 60.0, 20.0, 65.0).to_text(), "outlook_us": str(now)}
+    await client.rpush(targets_key("cactus"), json.dumps(json.loads(segment.to_json()) | told))
+    assert (await store.advance()).outlook is None

@@ -71,13 +71,22 @@ def scalers_row(sheet: Sheet) -> None:
     sheet.add(
         About(
             "Rules in their last good form",
-            "Orange: the rule's document went bad, and what was good before is in force.",
-            ["TidegateDocumentsRefused"],
+            "Orange: the rule's document went bad, and what was good before is in force. Red: its target could not be opened.",
+            ["TidegateDocumentsRefused", "TidegateRuleNotStarted"],
         ),
         states(
-            Query(f"max by (rule) (tidegate_scaler_rule_outdated{{{NAMESPACE}}})", "{{rule}}"),
-            steps=((None, "green"), (1, "orange")),
-            texts={"0": ("as written", "green"), "1": ("last good form", "orange")},
+            Query(
+                f"max by (rule) (tidegate_scaler_rule_outdated{{{NAMESPACE}}})"
+                f" + 2 * max by (rule) (tidegate_scaler_rule_not_started{{{NAMESPACE}}})",
+                "{{rule}}",
+            ),
+            steps=((None, "green"), (1, "orange"), (2, "red")),
+            texts={
+                "0": ("as written", "green"),
+                "1": ("last good form", "orange"),
+                "2": ("not started", "red"),
+                "3": ("not started", "red"),
+            },
             width=8,
         ),
     )

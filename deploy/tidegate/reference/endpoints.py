@@ -113,10 +113,13 @@ _STREAMS: Final = """
 ## Server-sent events
 
 `GET /{onsale}/events` sends one frame for all listeners whenever the line changes, and `event: alive` every 15 s otherwise. \
-An `event: line` carries the line's counters: `lines` (for each epoch: epoch, released, settled, tail), `waiting`, the rates, \
-`phase`, `hold`, `message`, `soldout`, `opens`, `drawn`, the knots of the expected wait (`eta`) and `eta_reason`; for the \
-first 30 s after the draw also `draw`, its signed record, from which a client works out its position. A client works out its \
-own standing from them; `/{onsale}/status` says the same for one buyer.
+An `event: line` carries the line's counters: `lines` (for each epoch: epoch, released, settled, tail), `waiting`, `ask_s`, \
+the rates, `phase`, `hold`, `message`, `soldout`, `opens`, `drawn`, the knots of the expected wait (`eta`) and `eta_reason`; \
+for the first 30 s after the draw also `draw`, its signed record, from which a client works out its position. A client works out \
+its own standing from them; `/{onsale}/status` says the same for one buyer. `ask_s` tells a client that asks instead when the \
+frames end over how many seconds to spread its first question, so that all who were cut off together stay within the poll \
+budget: for the first in line, for the last (in between in proportion to who is ahead), and where no position is known. `retry:` \
+is another one for each listener, for the same reason.
 
 `GET /gate/revocations` sends `event: hello`, then `event: hours` (`onsale`, `begins`, `closes`) for each onsale and whenever \
 they change, and `event: revoked` (`onsale`, `session`, `kind`) with an id, for replay.

@@ -14,7 +14,7 @@ from waitingroom.errors import ConfigurationError
 from waitingroom.pages import wording
 from waitingroom.pages.assets import FOLDER as STATIC
 from waitingroom.pages.assets import Assets
-from waitingroom.pages.brand import STYLE, TEMPLATES, check_brand, check_ids
+from waitingroom.pages.brand import STYLE, TEMPLATES, check_brand, check_ids, check_markup
 from waitingroom.pages.languages import Language, load_languages
 from waitingroom.pages.samples import sample_views
 from waitingroom.pages.wording import DrawShown, PageView, pace_per_s
@@ -126,13 +126,15 @@ class Pages:
 
     def _try_out(self, brand: Path) -> None:
         """Render every state in every language."""
+        origin = str(brand / "templates")
         for language in self.languages:
             for view in sample_views(language):
                 page = self._render(view)
+                check_markup(page, origin)
                 if view.state != "uninvited":
-                    check_ids(page, str(brand / "templates"))
+                    check_ids(page, origin)
             for notice in sample_notices():
-                self.render_notice(notice, language)
+                check_markup(self.render_notice(notice, language).decode(), origin)
 
 
 def sample_notices() -> Iterator[NoticeView]:

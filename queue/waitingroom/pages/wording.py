@@ -44,6 +44,7 @@ SCRIPT_TEXTS = (
     ),
     *("countdown.days", "turn.until", "turn.within", "button.enter", "button.entering", "button.shop"),
     *("notify.both", "notify.sound", "notify.body", "updated.at", "announce.waiting"),
+    *("hold.label", "message.label"),
     *("notice.kept", "notice.stale", "notice.lost", "notice.busy", "notice.unreached", "notice.cookies"),
     *("draw.checking", "draw.correct", "draw.behind", "draw.signed", "draw.wrong_signature"),
     *("draw.wrong_seed", "draw.wrong_position", "draw.not_yet", "draw.unable"),

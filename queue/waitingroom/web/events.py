@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 
 from aiohttp import HttpVersion11, hdrs, web
@@ -11,7 +12,8 @@ from waitingroom.web.audience import Audience
 from waitingroom.web.limits import Clients, Streams, too_many_streams
 from waitingroom.web.rooms import room_of
 
-_RETRY_MS = 3000
+_RETRY_AFTER_S = 1.0
+"""The soonest that a browser whose stream has ended asks for it again."""
 MOST_STREAMS = 500
 """Of one client address, which may be a whole campus'; a page that gets none asks for its status from time to time."""
 _HEADERS = {
@@ -47,7 +49,9 @@ class EventHandlers:
         room.requests.events += 1
         room.listeners += 1
         try:
-            await response.write(f"retry: {_RETRY_MS}\n\n".encode())
+            # Each is told another one: a process that ends sends all of its listeners to the others at once.
+            retry_s = _RETRY_AFTER_S + random.random() * room.return_within_s
+            await response.write(b"retry: %d\n\n" % (1000 * retry_s))
             if request.transport is not None:
                 # From here on the frames go past the response, which would lay each of them out anew for every listener.
                 chunked = request.version >= HttpVersion11

@@ -151,6 +151,14 @@ class RulesLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleStarted:
+    """A rule's target was opened; its rounds begin."""
+
+    rule: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RuleNotStarted:
     """A rule's target could not be opened; that is tried again when the documents are read again."""
 
@@ -262,6 +270,7 @@ Event: TypeAlias = (
     | MemoryRecalled
     | ClockCorrected
     | RulesLoaded
+    | RuleStarted
     | RuleNotStarted
     | RuleRemoved
     | ReplicaStarted

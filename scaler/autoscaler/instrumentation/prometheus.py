@@ -26,9 +26,11 @@ from autoscaler.instrumentation.events import (
     ReplicaStarted,
     RoundEnded,
     RuleDecided,
+    RuleNotStarted,
     RuleRemoved,
     RuleScaled,
     RulesLoaded,
+    RuleStarted,
     ScaleConflict,
     StepFailed,
     WatchInterrupted,
@@ -48,6 +50,7 @@ class PrometheusInstrument:
         self.registry = CollectorRegistry()
         self.families: list[Family] = []
         self._of_rules: list[Gauge | Counter | Histogram] = []
+        self._without_target: set[str] = set()
         self._last_bound_by: dict[str, str] = {}
         self._last_reason: dict[tuple[str, str], str] = {}
         gauge, counter = self._gauge, self._counter
@@ -132,7 +135,7 @@ class PrometheusInstrument:
         self._success = gauge(
             "last_success_timestamp_seconds",
             "unix time, s",
-            "When a round last ended without a failure.",
+            "When a round last ended without a failure; before the first, when the rule went to work.",
             rule,
         )
         self._failed = counter("failures", "steps", "Steps of rounds that failed.", rule, "step")
@@ -159,6 +162,12 @@ class PrometheusInstrument:
             "rule_outdated",
             "0 or 1",
             "1 for a rule whose document went bad, its last good form being in force.",
+            rule,
+        )
+        self._not_started = gauge(
+            "rule_not_started",
+            "0 or 1",
+            "1 for a rule in force whose target could not be opened: nothing is done by it as it is written.",
             rule,
         )
         self._refused_documents = gauge(
@@ -232,6 +241,12 @@ class PrometheusInstrument:
                 self._requests.labels(event.verb, event.code).observe(event.took_s)
             case RulesLoaded():
                 self._record_documents(event)
+            case RuleStarted():
+                self._success.labels(event.rule).set(event.at_s)
+                self._not_started.labels(event.rule).set(0)
+            case RuleNotStarted():
+                self._without_target.add(event.rule)
+                self._not_started.labels(event.rule).set(1)
             case RuleRemoved(rule=rule):
                 self._last_bound_by.pop(rule, None)
                 self._last_reason = {key: value for key, value in self._last_reason.items() if key[0] != rule}
@@ -310,6 +325,11 @@ class PrometheusInstrument:
         self._refused_documents.set(len(event.refused))
         for rule in event.rules:
             self._outdated.labels(rule).set(rule in event.outdated)
+            self._not_started.labels(rule).set(0)
+        for rule in self._without_target.difference(event.rules):  # it is never told that these are removed
+            for metric in self._of_rules:
+                metric.remove_by_labels({"rule": rule})
+        self._without_target.clear()
 
     def _record_admission(self, event: AdmissionWritten) -> None:
         target, written = event.target, event.written

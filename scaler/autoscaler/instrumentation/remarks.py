@@ -26,6 +26,7 @@ Said: TypeAlias = tuple[Literal["Normal", "Warning"], str, str]
 _FAILED_STEPS = {
     "read target": "FailedGetScale",
     "decide": "FailedComputeMetricsReplicas",
+    "fence": "FailedRescale",
     "scale": "FailedRescale",
     "write admission": "FailedWriteAdmission",
 }

@@ -25,6 +25,7 @@ from autoscaler.instrumentation.events import (
     RuleRemoved,
     RuleScaled,
     RulesLoaded,
+    RuleStarted,
     ScaleConflict,
     StepFailed,
     WatchInterrupted,
@@ -102,6 +103,8 @@ class StructlogInstrument:
                 for message in event.refused:
                     log.error("not_in_force", reason=message)
                 log.info("rules_in_force", rules=list(event.rules), last_good_form=sorted(event.outdated))
+            case RuleStarted():
+                log.debug("rule_started", rule=event.rule)
             case RuleNotStarted():
                 log.error("rule_not_started", rule=event.rule, error=event.error)
             case RuleRemoved():

@@ -65,9 +65,12 @@ def error_of(status: int, text: bytes, headers: Mapping[str, str]) -> Kubernetes
     retry_after_s = _retry_after_s(headers, answer)
     if status == 429 or (status >= 500 and retry_after_s is not None):
         wait_s = DEFAULT_RETRY_S if retry_after_s is None else retry_after_s
-        return Throttled(told, retry_after_s=wait_s)
-    kind = _ERRORS.get(status)
-    return Unreachable(f"HTTP {status}: {told}") if kind is None else kind(told)
+        error: KubernetesError = Throttled(told, retry_after_s=wait_s)
+    else:
+        kind = _ERRORS.get(status)
+        error = Unreachable(f"HTTP {status}: {told}") if kind is None else kind(told)
+    error.status = status
+    return error
 
 
 def error_of_status(status: Any) -> KubernetesError:

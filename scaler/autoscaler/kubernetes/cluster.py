@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoscaler.clock import Clock
 from autoscaler.instrumentation.events import Instrument
@@ -15,10 +16,14 @@ from autoscaler.kubernetes.copies import Copies
 from autoscaler.kubernetes.resources import Resources
 from autoscaler.settings import ScalerSettings
 
+MARKS_AT_ONCE = 8
+"""How many targets are marked with a new leader's term at a time. A leader of hundreds of rules marks them all when it takes
+over; so few are in the line for the client's limit that a watch or a write never waits behind all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One cluster; nothing is connected before it is first used."""
+    """One cluster; nothing is connected before it is first used. `marking` is held while a target is marked with a term."""
 
     client: KubernetesClient
     resources: Resources
@@ -26,6 +31,7 @@ class Cluster:
     rivals: Rivals
     namespace: str
     clock: Clock
+    marking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MARKS_AT_ONCE))
 
     async def close(self) -> None:
         """Stop watching, and close all connections."""

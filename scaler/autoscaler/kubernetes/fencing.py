@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from autoscaler.errors import Conflict, LaterTerm
+from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import MERGE_PATCH, KubernetesClient
+from autoscaler.kubernetes.pods import TERM_ANNOTATION, Workload, read_workload
 from autoscaler.kubernetes.resources import Reference, Resource
 
-TERM_ANNOTATION: Final = "tidegate.dev/leader-term"
 TRIES: Final = 5
 
 
@@ -23,8 +24,12 @@ async def mark_term(
     reference: Reference,
     term: int,
     check: Callable[[], None] | None = None,
-) -> None:
-    """Write a leader's term to its target, unless it stands there. `check` raises when nothing may be written (any more).
+    seen: Workload | None = None,
+) -> Workload:
+    """Write a leader's term to its target, unless it stands there; returns the target with it.
+
+    `check` raises when nothing may be written (any more). What was `seen` of the target saves reading it: a mark that rests on
+    too old a version is refused, and then it is read.
 
     Raises:
         LaterTerm: a leader of a later term has been there.
@@ -32,22 +37,22 @@ async def mark_term(
     """
     path = resource.object(reference.namespace, reference.name)
     for tries_left in reversed(range(TRIES)):
-        metadata = (await client.get(path))["metadata"]
-        found = _term((metadata.get("annotations") or {}).get(TERM_ANNOTATION))
-        if found > term:
-            raise LaterTerm(f"{reference}: a leader of term {found} has taken over from term {term}", found)
-        if found == term:
-            return
-        marked = {"resourceVersion": metadata["resourceVersion"], "annotations": {TERM_ANNOTATION: str(term)}}
+        found = seen or read_workload(await client.get(path))
+        if found.term > term:
+            raise LaterTerm(
+                f"{reference}: a leader of term {found.term} has taken over from term {term}", found.term
+            )
+        if found.term == term:
+            return found
+        marked: Json = {"resourceVersion": found.version, "annotations": {TERM_ANNOTATION: str(term)}}
         try:
-            await client.request(
+            written = await client.request(
                 "PATCH", path, body={"metadata": marked}, content_type=MERGE_PATCH, before_sending=check
             )
-            return
         except Conflict:
             if not tries_left:
                 raise
-
-
-def _term(text: object) -> int:
-    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else -1
+            seen = None
+        else:
+            return read_workload(written)
+    raise AssertionError("not reached")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from autoscaler.clock import Clock
 from autoscaler.errors import Throttled
 
@@ -39,4 +41,8 @@ class Limiter:
             raise Throttled(f"too many requests: the next may go in {delay_s:.0f} s", retry_after_s=delay_s)
         self._tokens -= 1
         if delay_s > 0:
-            await self._clock.sleep(delay_s)
+            try:
+                await self._clock.sleep(delay_s)
+            except asyncio.CancelledError:
+                self._tokens += 1  # nothing is sent for it: whoever comes later need not wait behind
+                raise

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from autoscaler.kubernetes.answers import Json
 
 Port: TypeAlias = int | str
 """A port's number, or the name it has in the pod."""
 
+TERM_ANNOTATION: Final = "tidegate.dev/leader-term"
+"""Where the term of the leader stands which has marked an object last."""
+UNMARKED: Final = -1
+"""Instead of a term, where no leader has marked an object: before every term."""
 METRICS_PORTS = ("metrics", "http-metrics")
 """The names which ports of metrics pages usually have."""
 
@@ -27,7 +31,10 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An object that is scaled: what it wants, and how many of its pods are ready, as far as it tells itself."""
+    """An object that is scaled: what it wants, and how many of its pods are ready, as far as it tells itself.
+
+    `term` is that of the leader who marked it last, or `UNMARKED`.
+    """
 
     version: str
     uid: str
@@ -35,6 +42,7 @@ class Workload:
     ready: int | None
     selector: str
     set_by: str
+    term: int = UNMARKED
 
 
 def read_pod(item: Json) -> Pod:
@@ -64,7 +72,14 @@ def read_workload(item: Json) -> Workload:
         ready=_count(status.get("readyReplicas")),
         selector=selector_text(spec.get("selector")),
         set_by=manager_of_replicas(metadata),
+        term=term_of(metadata),
     )
+
+
+def term_of(metadata: Json) -> int:
+    """Return the term with which an object is marked; `UNMARKED` where there is none, or what is none."""
+    text = (metadata.get("annotations") or {}).get(TERM_ANNOTATION)
+    return int(text) if isinstance(text, str) and text.isascii() and text.isdigit() else UNMARKED
 
 
 def selector_text(selector: Any) -> str:

@@ -1,8 +1,9 @@
 """Keeps a copy of a set of objects up to date: a list once, then a watch, and no polling.
 
 As client-go's reflector does it (tools/cache/reflector.go): a watch goes on from the last version seen, bookmarks move that
-version along while nothing changes, 410 means to list anew, and failures are tried again with a backoff that doubles. Of each
-object only what its reader asks for is kept.
+version along while nothing changes, 410 means to list anew, and failures are tried again with a backoff that doubles. A
+refused watch means a list, too: where only lists are answered, the copy lives by them. Of each object only what its reader
+asks for is kept.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from autoscaler.clock import Clock
-from autoscaler.errors import Expired, Forbidden, Invalid, KubernetesError, Missing, Unreachable, brief
+from autoscaler.errors import (
+    Expired,
+    Forbidden,
+    Invalid,
+    KubernetesError,
+    Missing,
+    Throttled,
+    Unreachable,
+    brief,
+)
 from autoscaler.instrumentation.events import Instrument, WatchInterrupted
 from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import KubernetesClient, Query
@@ -71,6 +81,7 @@ class Reflector(Generic[T]):
         self._backoff_s = BACKOFF_S
         self._attempt: asyncio.Timeout | None = None
         self._heard_s = float("-inf")
+        self._refused = False
 
     @property
     def objects(self) -> Mapping[str, T]:
@@ -84,7 +95,12 @@ class Reflector(Generic[T]):
 
     def is_live(self, silence_s: float) -> bool:
         """Tell whether a watch is under way, and has been heard of within so many seconds."""
-        return self._attempt is not None and self._clock.monotonic_s() - self._heard_s <= silence_s
+        return self._attempt is not None and self.silent_s <= silence_s
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing was heard of the objects, by list or by watch; infinite before the first list."""
+        return self._clock.monotonic_s() - self._heard_s
 
     @property
     def has_listeners(self) -> bool:
@@ -114,7 +130,10 @@ class Reflector(Generic[T]):
             raise self._error
 
     def restart(self) -> None:
-        """Give the watch up for a new list: somebody knows that it tells nothing any more."""
+        """Give the watch up for a new list, or begin the next attempt with one: somebody knows that it tells nothing any more."""
+        if not self._version:  # a list is under way, or the next thing to be done
+            return
+        self._version = ""
         if self._attempt is not None and not self._attempt.expired():
             self._attempt.reschedule(asyncio.get_running_loop().time())
 
@@ -145,6 +164,10 @@ class Reflector(Generic[T]):
             self._version = ""
             return brief(error)
         except KubernetesError as error:
+            # A watch that was refused, not one that broke. A list may be answered all the same; without it nothing would be
+            # heard of the objects for as long as that lasts.
+            if self._version and error.status is not None and not isinstance(error, Throttled):
+                self._version, self._refused = "", True
             self._fail(error)
             return brief(error)
         except (
@@ -159,11 +182,12 @@ class Reflector(Generic[T]):
             return brief(failure)
         finally:
             self._attempt = None
+        self._refused = False
         return ""
 
     def _fail(self, error: KubernetesError) -> None:
         self._error = error
-        if isinstance(error, Forbidden | Missing | Invalid):
+        if isinstance(error, Forbidden | Missing | Invalid) and not self._refused:
             self._backoff_s = HOPELESS_S
         self._outcome.set()
 
@@ -185,7 +209,9 @@ class Reflector(Generic[T]):
             page = [("continue", metadata["continue"])]
         self._objects = found
         self._version = metadata["resourceVersion"]
-        self.synced, self._error, self._backoff_s = True, None, BACKOFF_S
+        self.synced, self._error = True, None
+        if not self._refused:  # else each list would be followed by the next one at once
+            self._backoff_s = BACKOFF_S
         self._heard_s = self._clock.monotonic_s()
         self._outcome.set()
         self._tell(*self._listeners)
@@ -195,7 +221,7 @@ class Reflector(Generic[T]):
         events = self._client.watch(self.scope.path, query, random.randint(*WATCH_S))
         async with aclosing(events):
             async for event in events:
-                self._backoff_s = BACKOFF_S
+                self._backoff_s, self._refused = BACKOFF_S, False
                 self._apply(event["type"], event["object"])
 
     def _apply(self, kind: str, item: Json) -> None:

@@ -1,4 +1,5 @@
-"""Shuts out what an earlier leader may still have in hand: once in each term, before anything is read to be decided on.
+"""Shuts out what an earlier leader may still have in hand: once in each term, before anything is read to be decided on, and again
+where it is doubtful whether the term is still the last.
 
 In Kubernetes each target is marked with the term, which makes it another version: a write that was decided on before meets a
 conflict. In the store the term is written where the writing of admission targets looks for it.
@@ -43,6 +44,10 @@ class Fences:
         self._store = store
         self._at_target: int | None = None
         self._at_store: tuple[int, str] | None = None
+
+    def doubt(self) -> None:
+        """Look again at the target's before the next write: it may be a later leader's by now."""
+        self._at_target = None
 
     async def put_up(self, rule: ScalingRule) -> None:
         """See that they stand for the present term, where there are terms. A dry run needs none.

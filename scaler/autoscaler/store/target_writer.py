@@ -34,6 +34,7 @@ class TargetWriter:
             "" if target.capacity is None else target.capacity,
             target.reason,
             round(target.validity_s * US_PER_S),
+            "" if target.outlook is None else target.outlook.to_text(),
         )
         try:
             accepted, *times, term = await self._script(

@@ -1,7 +1,7 @@
 -- Puts an admission target in force, by this store's clock. The only script that writes admission targets.
 -- KEYS[1] list of target segments (rulebook.coupling.targets_key), oldest first; several rules may share it
 -- KEYS[2] hash of the terms that were reached, a field a rule: a leader's fences (fence_target.lua)
--- ARGV rule, term, rate, capacity ('' for none), reason, validity in microseconds
+-- ARGV rule, term, rate, capacity ('' for none), reason, validity in microseconds, outlook ('' for none)
 -- Replies {accepted 1|0, now, from, until, newest term}, the last four as decimal strings.
 -- Microseconds since 1970 stay below 2^53, so a Lua number holds them exactly; they travel as text because
 -- cjson writes 14 digits only.
@@ -49,7 +49,7 @@ end
 -- The term goes into an extended segment as well: a predecessor who comes back must be refused from now on.
 local segment = cjson.encode({
   rule = rule, from_us = text(from), until_us = text(till), rate = rate, capacity = capacity, reason = reason,
-  term = text(term),
+  term = text(term), outlook = ARGV[7], outlook_us = text(now),
 })
 if newest_index then
   redis.call('LSET', KEYS[1], newest_index, segment)

@@ -6,13 +6,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+OURS = "tidegate-scaler"
+"""The name under which a target books what scalers write, this one or an earlier one."""
+
 
 @dataclass(frozen=True, slots=True)
 class TargetState:
     """A target at one moment: replicas wanted, how many are ready, and the base URLs of those.
 
     `version` tells this state from any later one, where the target has such a thing; `set_by` is who set the count, as far as
-    the target tells. `obstacle` says why nothing may be written to it now; empty when nothing speaks against it.
+    the target tells. `obstacle` says why nothing may be written to it now; empty when nothing speaks against it. `term` is that
+    of the leader who fenced it last, as far as the target tells; below all terms where it does not.
     """
 
     replicas: int
@@ -21,6 +25,7 @@ class TargetState:
     version: str = ""
     set_by: str = ""
     obstacle: str = ""
+    term: int = -1
 
 
 class Target(Protocol):

@@ -20,6 +20,7 @@ from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.cluster import Cluster
 from autoscaler.kubernetes.fencing import mark_term
 from autoscaler.kubernetes.pods import (
+    UNMARKED,
     Pod,
     Port,
     Workload,
@@ -31,12 +32,12 @@ from autoscaler.kubernetes.pods import (
 )
 from autoscaler.kubernetes.reflector import Reflector, Scope
 from autoscaler.kubernetes.resources import KNOWN, PODS, Reference, Resource
-from autoscaler.targets.base import TargetState
+from autoscaler.targets.base import OURS, TargetState
 
-FIELD_MANAGER = "tidegate-scaler"
-"""Under which the API server books what we write."""
 SILENCE_S = 75.0
 """A watch of which nothing was heard for longer is not relied on: servers send bookmarks about once a minute."""
+LOST_S = 2 * SILENCE_S
+"""A copy of which nothing was heard for longer, by a new list either, tells nothing about now: what is ready is not known."""
 STALE_S = 5.0
 """What the server tells and a watch has not for so long: its connection is dead, or stuck."""
 
@@ -56,6 +57,7 @@ class _Scale:
     version: str
     selector: str
     set_by: str
+    term: int = UNMARKED
 
 
 class KubernetesTarget:
@@ -81,6 +83,7 @@ class KubernetesTarget:
         self._obstacle = ""
         self._object: Reflector[Workload] | None = None
         self._pods: Reflector[Pod] | None = None
+        self._marked: Workload | None = None
         self._at_least = ""
         self._must_ask = False
         self._behind: tuple[str, float] | None = None
@@ -138,6 +141,7 @@ class KubernetesTarget:
         scale = self._copied(reflector) or await self._asked(resource)
         self._see_that_it_moves(reflector)
         await self._follow_pods(scale)
+        self._see_that_they_are_heard()
         self._scale = scale
         rival = await self._cluster.rivals.rival_of(self.reference)
         self._obstacle = (
@@ -147,7 +151,10 @@ class KubernetesTarget:
         )
         ready = self._ready()
         if ready is None:
-            raise TargetError(f"{self.name}: it cannot be told yet how many of its pods are ready")
+            since = "yet"
+            if reflector.silent_s > LOST_S:
+                since = f"(no list or watch was answered for {reflector.silent_s:.0f} s)"
+            raise TargetError(f"{self.name}: it cannot be told {since} how many of its pods are ready")
         self._announce()
         return self._state(scale, scale.replicas, ready)
 
@@ -175,7 +182,7 @@ class KubernetesTarget:
         written = await self._cluster.client.request(
             "PUT",
             resource.scale(namespace, name),
-            query=[("fieldManager", FIELD_MANAGER)],
+            query=[("fieldManager", OURS)],
             body=body,
             before_sending=self._check,
         )
@@ -184,12 +191,24 @@ class KubernetesTarget:
     async def fence(self, term: int) -> None:
         """Mark the object with the term of a leader that has just taken over.
 
+        That is one request where the copy is up to date, and none where the mark is seen to stand.
+
         Raises:
             LaterTerm: a leader of a later term has been there.
             KubernetesError: it cannot be written.
         """
         resource = await self._cluster.resources.find(self.reference)
-        await mark_term(self._cluster.client, resource, self.reference, term, self._check)
+        reflector = self._follow_object(resource)
+        await reflector.first()
+        seen = self._up_to_date(reflector)
+        if seen is not None and seen.term == term:
+            return
+        async with self._cluster.marking:
+            seen = self._up_to_date(reflector)
+            client = self._cluster.client
+            self._marked = await mark_term(client, resource, self.reference, term, self._check, seen)
+        if is_at_least(self._marked.version, self._at_least):
+            self._at_least = self._marked.version
 
     async def watch(self) -> AsyncIterator[TargetState]:
         """Yield the state at each change of it, from the first reading on."""
@@ -215,26 +234,34 @@ class KubernetesTarget:
         set_by = scale.set_by or ("" if workload is None else workload.set_by)
         pods = () if self._pods is None or self._wanted is None else self._pods.objects.values()
         endpoints = () if self._wanted is None else endpoints_of(pods, self._wanted.port)
-        return TargetState(replicas, ready, endpoints, scale.version, set_by, self._obstacle)
+        term = max(scale.term, UNMARKED if workload is None else workload.term)
+        return TargetState(replicas, ready, endpoints, scale.version, set_by, self._obstacle, term)
 
     def _ready(self) -> int | None:
         """How many replicas are ready; None while nobody has told."""
-        if self._pods is not None and self._pods.synced:
+        if self._pods is not None and self._pods.synced and self._pods.silent_s <= LOST_S:
             return sum(pod.ready for pod in self._pods.objects.values())
         workload = self._workload()
-        if workload is None:
+        if workload is None or self._object is None or self._object.silent_s > LOST_S:
             return None
         # A Deployment leaves the field out when it is 0; of other kinds we do not know what it means that it is not there.
         return workload.ready or 0 if self._counts_itself else workload.ready
 
     def _copied(self, reflector: Reflector[Workload]) -> _Scale | None:
         """The scale as the copy has it, if that can be relied on."""
+        workload = self._up_to_date(reflector)
+        if not self._counts_itself or workload is None or workload.replicas is None:
+            return None
+        return _Scale(workload.replicas, workload.version, workload.selector, workload.set_by, workload.term)
+
+    def _up_to_date(self, reflector: Reflector[Workload]) -> Workload | None:
+        """The object as the copy has it, or as we have marked it since, if that can be relied on."""
         workload = self._workload()
-        if not self._counts_itself or self._must_ask or workload is None or workload.replicas is None:
+        if workload is None or self._must_ask or not reflector.is_live(SILENCE_S):
             return None
-        if not reflector.is_live(SILENCE_S) or not is_at_least(workload.version, self._at_least):
-            return None
-        return _Scale(workload.replicas, workload.version, workload.selector, workload.set_by)
+        if self._marked is not None and is_at_least(self._marked.version, workload.version):
+            workload = self._marked
+        return workload if is_at_least(workload.version, self._at_least) else None
 
     async def _asked(self, resource: Resource) -> _Scale:
         """The scale as the server has it."""
@@ -258,6 +285,12 @@ class KubernetesTarget:
         elif now_s - self._behind[1] >= STALE_S:
             self._behind = None
             reflector.restart()
+
+    def _see_that_they_are_heard(self) -> None:
+        """Have each copy made anew of which nothing is heard: the connection of its watch is dead, or it is refused one."""
+        for copy in (self._object, self._pods):
+            if copy is not None and copy.synced and copy.silent_s > SILENCE_S:
+                copy.restart()
 
     def _follow_object(self, resource: Resource) -> Reflector[Workload]:
         """See that the object is followed, with all of its kind in its namespace: one watch for all rules there."""

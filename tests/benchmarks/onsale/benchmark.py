@@ -84,3 +84,10 @@ def _figures(each: Contest, scores: Scores) -> Iterator[Figure]:
     yield Figure("onsale_inversions", scores.inversions, "fraction of pairs", buyers, of=of)
     yield Figure("onsale_lost_places", scores.lost, "buyers", buyers, of=of)
     yield Figure("onsale_over_admitted", scores.over_admitted, "buyers", buyers, of=of)
+    if scores.told is not None:
+        told = scores.told
+        yield Figure(
+            "onsale_eta_coverage", min(told.first, told.later), "share of buyers", told.buyers,
+            note=f"first ranges told {told.first:.1%}, later ones {told.later:.1%}", of=of,
+        )  # fmt: skip
+        yield Figure("onsale_eta_width_ratio", told.width, "(high - low) / middle", told.buyers, of=of)

@@ -16,6 +16,7 @@ from tests.benchmarks.onsale.pilots import MARGIN, Pilot, hpa_rule, prepared_hpa
 from tests.benchmarks.onsale.sale import OPENS_AT_S, Outcome, Scenario, run_open, run_roomed
 from tests.benchmarks.onsale.shop import ShopTerms
 from tests.benchmarks.onsale.virtual_room import VirtualRoom
+from tests.benchmarks.onsale.waits import Truth, truth_of
 
 CONTENDERS = ("tidegate", "tidegate-scheduled", "hpa", "fixed", "prepared")
 
@@ -26,7 +27,8 @@ class Scores:
     opening) to the checkout that the buyer did not spend reading: in line, reacting, and before answers of the shop.
 
     `inversions` is the share of pairs of buyers who were let in in the wrong order; `lost` counts buyers never served,
-    `over_admitted` those let in beyond the bucket at the worst moment (P4).
+    `over_admitted` those let in beyond the bucket at the worst moment (P4). `told` is how true it was what buyers were told of
+    their wait; None where there is no line.
     """
 
     contender: str
@@ -40,6 +42,7 @@ class Scores:
     inversions: float
     lost: int
     over_admitted: float
+    told: Truth | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ def _score(name: str, scenario: Scenario, outcome: Outcome, best: Optimum) -> Sc
         inversions=_inversions([rank for _, rank in order]),
         lost=len(pairs) - len(served),
         over_admitted=max(0.0, outcome.highest_excess),
+        told=truth_of(outcome.told, [fate.turn_s for fate in outcome.fates]),
     )
 
 

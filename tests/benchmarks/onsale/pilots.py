@@ -129,6 +129,6 @@ class Pilot:
             return crowd or Missing("no room")
         if name == "latency":
             value = shop.percentile(0.95, WINDOW_S)
-            return Missing("no requests") if value is None else Value(value, clock_s)
+            return Missing("no requests", answered=True) if value is None else Value(value, clock_s)
         column = 2 if name == "inflight" else 1
         return Value(sum(sample[column] for sample in self._busy) / max(1, len(self._busy)), clock_s)

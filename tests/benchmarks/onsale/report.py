@@ -96,6 +96,23 @@ def _page(done: Sequence[Contest], crowd: int, seed: int) -> str:
         lines.append(f"![Served, replicas and admission rate over time](img/onsale-{each.scenario.name}.png)")
     lines += [
         "",
+        "## What buyers are told of their wait",
+        "",
+        "Each buyer asks on joining and again as often as the answer says. *First ranges held* is the share of buyers whose "
+        "wait ended within the first range told, *later ones* the mean share of each buyer's later ranges that held; the *width* "
+        "is that of the first ranges, high minus low, relative to the middle. Promised is that four in five hold; the aim for "
+        "the width is 1 at most, ends a factor of three apart.",
+        "",
+        "| | | first ranges held | later ones | width |",
+        "| --- | --- | ---: | ---: | ---: |",
+        *(row for each in done for row in _told(each)),
+        "",
+        "A rise of the rate is known before it comes: the scaler tells the room how many replicas are ordered, how long they "
+        "take to start, and by what law more are ordered as the backlog grows. Here no start has been seen when the sale begins, "
+        "so that the rule's `lead` bounds it; a line that is short against a replica's start gets the widest ranges for it (a "
+        "rush of 6,000 has a width of 1.04). How slow a shop will turn out, and which replicas will die, nobody knows: the range "
+        "is wider while the rate that is expected is one which the shop has not yet borne.",
+        "",
         "## What to read from it",
         "",
         "- **A fixed rate that is well prepared does what Tidegate does, while its numbers are true.** With the hour known, a "
@@ -142,6 +159,14 @@ def _table(each: Contest) -> list[str]:
             f"| {100 * scores.inversions:.2g} % | {scores.lost} |"
         )
     return [*rows, f"| the optimum | {each.best.drained_s:.0f} s | 1.00 | | 1.00 | | | | |"]
+
+
+def _told(each: Contest) -> list[str]:
+    return [
+        f"| {each.scenario.name} | {_NAMES[name]} | {100 * told.first:.1f} % | {100 * told.later:.1f} % | {told.width:.2f} |"
+        for name, scores in each.scores.items()
+        if name.startswith("tidegate") and (told := scores.told) is not None
+    ]
 
 
 def _plot(each: Contest, path: Path) -> None:

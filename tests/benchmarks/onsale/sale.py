@@ -14,7 +14,9 @@ from tests.benchmarks.onsale.crowd import Buyer
 from tests.benchmarks.onsale.pilots import Pilot
 from tests.benchmarks.onsale.shop import Shop, ShopTerms
 from tests.benchmarks.onsale.virtual_room import ONSALE, Deeds, Turned, VirtualRoom
+from tests.benchmarks.onsale.waits import Told, Waits
 from waitingroom.draw import Draw, make_draw
+from waitingroom.pace import Terms
 from waitingroom.polling import retry_after_s
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import ClaimOutcome
@@ -23,8 +25,9 @@ OPENS_AT_S = 1_900_000_000.0
 TICK_S = 0.2
 """How often the room releases, as in production."""
 LIMIT_S = 4 * 3600.0
-_POLL_BUDGET_PER_S = 1000.0
-_SESSION_US = 600_000_000
+POLL_BUDGET_PER_S = 1000.0
+_SESSION_S = 600.0
+_SESSION_US = round(_SESSION_S * 1e6)
 _LATE_RETRY_S = 3.0
 _VALIDITY_S = 25.0
 _SEED = b"an onsale in virtual time"
@@ -71,6 +74,8 @@ class Outcome:
     """(time, rate, reason) whenever the admission rate changed."""
     ready: list[tuple[float, int]] = field(default_factory=list)
     """(time, ready replicas) at each tick."""
+    told: Sequence[Sequence[Told]] = ()
+    """What each buyer was told of the wait; nothing where there is no line."""
 
 
 class _Sale:
@@ -152,7 +157,9 @@ def run_roomed(scenario: Scenario, seed: int, pilot: Pilot, room: VirtualRoom, *
         now_s += TICK_S
         run.tick(now_s)
         ready.append((now_s, run.sale.shop.ready))
-    return Outcome(run.sale.fates, run.sale.shop, now_s, float(excess(run.marks)), run.reasons, ready)
+    return Outcome(
+        run.sale.fates, run.sale.shop, now_s, float(excess(run.marks)), run.reasons, ready, run.waits.told
+    )
 
 
 class _RoomedSale:
@@ -162,6 +169,7 @@ class _RoomedSale:
         self.sale = _Sale(scenario, seed, pilot)
         self.marks: list[Mark] = []
         self.reasons: list[tuple[float, float, str]] = []
+        self.waits = Waits(len(scenario.buyers), Terms(room.ceiling_per_s, _SESSION_S), POLL_BUDGET_PER_S)
         self._room = room
         self._coupled = coupled
         self._dice = random.Random(seed)
@@ -192,9 +200,11 @@ class _RoomedSale:
         self._ended.clear()
         turned = self._room.turn(OPENS_AT_S + now_s, deeds, _SESSION_US)
         self._numbered += zip(joining, turned.numbers, strict=True)
+        self.waits.join(joining, now_s)
         self._seat(turned.snapshot)
         self._enter(claiming, turned, now_s)
         self._tell(turned.snapshot, now_s)
+        self.waits.tell(turned.snapshot, self._position_of, now_s)
         self._mark(turned.snapshot)
         if not self.reasons or self.reasons[-1][1] != turned.snapshot.rate_per_s:
             self.reasons.append((now_s, turned.snapshot.rate_per_s, turned.snapshot.rate_reason))
@@ -255,7 +265,7 @@ class _RoomedSale:
             index = self._at_position[position]
             self.sale.fates[index].turn_s = now_s
             if not buyers[index].no_show:
-                asks = retry_after_s(0, snapshot.waiting, _POLL_BUDGET_PER_S, position) * self._dice.random()
+                asks = retry_after_s(0, snapshot.waiting, POLL_BUDGET_PER_S, position) * self._dice.random()
                 heapq.heappush(self._claims, (now_s + asks + buyers[index].reaction_s, index))
         self._told = max(self._told, released)
 
@@ -265,6 +275,8 @@ class _RoomedSale:
         decision, rule = self.sale.pilot.decision, self.sale.pilot.rule
         if not self._coupled or decision is None:
             return
-        target = admission_target(rule, decision, self._announced, validity_s=_VALIDITY_S, term=0)
+        target = admission_target(
+            rule, decision, self._announced, validity_s=_VALIDITY_S, term=0, now_s=OPENS_AT_S + now_s
+        )
         if target is not None:
             self._room.write_target(target, OPENS_AT_S + now_s)

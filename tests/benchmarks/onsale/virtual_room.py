@@ -49,6 +49,7 @@ class VirtualRoom:
     """One onsale on the store at `url`. `settings` are the room hash's fields."""
 
     def __init__(self, url: str, settings: Mapping[str, str], now_s: float) -> None:
+        self.ceiling_per_s = float(settings["rate"])
         self._client: Redis = Redis.from_url(url, decode_responses=True)
         self._client.flushall()
         self._digests = {name: self._load(script_source(name)) for name in LOADED}
@@ -113,6 +114,7 @@ class VirtualRoom:
             capacity,
             target.reason,
             round(target.validity_s * US_PER_S),
+            "" if target.outlook is None else target.outlook.to_text(),
         )
 
     def _load(self, source: str) -> str:

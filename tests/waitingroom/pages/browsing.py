@@ -20,6 +20,11 @@ PHONE = {"width": 320, "height": 640}
 DESK = {"width": 1280, "height": 900}
 SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "120s"}
 FAST = {"rate": "200/s", "burst": 50, "claimWithin": "120s"}
+HIDE = """hidden => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+"""Puts another tab before this one, or takes it away."""
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--mute-audio"),

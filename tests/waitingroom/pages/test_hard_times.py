@@ -1,6 +1,7 @@
 """A buyer's device and network at their worst: wrong clocks, sleep, other tabs in front, slow lines, cuts at the wrong moment."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from redis.asyncio import Redis
 
 from tests.waitingroom.living import living
 from tests.waitingroom.pages.browsing import (
+    HIDE,
     PATIENCE_MS,
     SHUT,
     cable,
@@ -26,6 +28,7 @@ from tests.waitingroom.pages.browsing import (
 from tests.waitingroom.samples import onsale
 from waitingroom.eta import NO_ETA
 from waitingroom.frames import Frames
+from waitingroom.pages.assets import FOLDER
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 HOUR_S = 3600
@@ -35,10 +38,6 @@ window.Date = class extends RightDate {
     constructor(...given) { given.length ? super(...given) : super(RightDate.now() + skew_ms); }
     static now() { return RightDate.now() + skew_ms; }
 };"""
-HIDE = """hidden => {
-    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-    document.dispatchEvent(new Event("visibilitychange"));
-}"""
 
 
 async def open_with_clock(browser: Browser, address: str, skew_s: int) -> Page:
@@ -260,3 +259,54 @@ async def test_a_phone_of_some_years_ago_gets_a_place_and_the_turn(
         await shows(page, "number", "6")
         await let_in(client, here, 6)
         await state_is(page, "released")
+
+
+async def test_a_cut_line_is_asked_again_after_growing_pauses_of_half_a_minute_at_the_most(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    minutes = 5
+
+    async def refuse(route: Route) -> None:
+        await route.abort()
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 500)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.clock.install()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "500")
+        await context.route("**/events", refuse)
+        await page.evaluate(
+            """() => { window.asked = [];
+            window.fetch = () => { asked.push(Date.now() / 1000); return Promise.reject(new TypeError("cut")); }; }"""
+        )
+        here.rooms["cactus"].frames.close()
+        await until(lambda: here.rooms["cactus"].listeners == 0)
+        for _ in range(60 * minutes):
+            await page.clock.run_for(1000)
+        asked = await page.evaluate("asked")
+        pauses = [later - earlier for earlier, later in pairwise(asked)]
+        # 2, 4, 8, 16 seconds and half a minute from then on, each half as long to half as long again.
+        assert 2 + 5 <= len(asked) <= 6 + 20
+        assert max(pauses[:2]) < max(pauses[4:])
+        assert min(pauses[4:]) >= 15 - 1
+        assert max(pauses) <= 45 + 1
+
+
+async def test_those_who_were_cut_off_together_do_not_come_back_together(browser: Browser) -> None:
+    context = await device(browser)
+    page = await context.new_page()
+    script = (FOLDER / "backoff.js").read_text()
+    pauses = await page.evaluate(
+        """async (script) => {
+            const { backoff_s } = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+            return [1, 2, 3, 4, 5, 9, 99].map((failures) => Array.from({ length: 1000 }, () => backoff_s(failures)));
+        }""",
+        script,
+    )
+    await context.close()
+    for middle_s, found in zip([2, 4, 8, 16, 30, 30, 30], pauses, strict=True):
+        assert 0.5 * middle_s <= min(found) < 0.6 * middle_s
+        assert 1.4 * middle_s < max(found) <= 1.5 * middle_s
+        assert sum(found) / len(found) == pytest.approx(middle_s, rel=0.1)

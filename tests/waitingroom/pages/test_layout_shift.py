@@ -1,15 +1,17 @@
-"""Nothing jumps under a buyer's thumb: not while a place is got, not while the line moves, not when it says why it is slow."""
+"""Nothing jumps under a buyer's thumb: not while a place is got, not while the line moves, not at the opening."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
 
-from tests.waitingroom.living import living
+from tests.waitingroom.living import living, open_doors
 from tests.waitingroom.pages.browsing import (
     DESK,
+    HIDE,
     PATIENCE_MS,
     PHONE,
     SHUT,
@@ -18,6 +20,7 @@ from tests.waitingroom.pages.browsing import (
     let_in,
     shows,
     state_is,
+    until,
 )
 from tests.waitingroom.samples import onsale
 from waitingroom.pages.languages import Language, load_languages
@@ -33,6 +36,8 @@ new PerformanceObserver((list) => shifts.push(...list.getEntries().map((each) =>
     .observe({ type: "layout-shift", buffered: true });"""
 MOST = 0.02
 """The most that a first visit may shift, for a line more or less above; up to 0.1 counts as good (Core Web Vitals)."""
+MOST_AT_A_TURN = 0.1
+"""The most that the opening may shift, or the turn: what is shown changes then, and what stands below stays."""
 FIGURES = {
     "reason": "drand round 4711",
     "rate_per_s": 20.0,
@@ -125,3 +130,41 @@ async def test_no_reason_for_a_slow_line_moves_the_page(
             )
             assert found == height, (str(cause), text)
             assert await shifts(page) == before, str(cause)
+
+
+def sum_of(found: list[list[object]]) -> float:
+    """Return how much has moved in all."""
+    return sum(float(str(value)) for value, *_ in found)
+
+
+@VIEWS
+@pytest.mark.parametrize(
+    "code", ["en", *(pytest.param(code, marks=pytest.mark.slow) for code in ("ar", "de", "fr", "nl"))]
+)
+async def test_opening_and_turn_leave_what_stands_below_in_its_place(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, view: dict[str, int], code: str
+) -> None:
+    sale = onsale(opens_in_s=3_600, order="draw", admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        await crowd(client, here, 9)
+        context = await device(browser, viewport=view, locale=code)
+        await context.add_init_script(WATCH)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        await until(lambda: here.rooms["cactus"].listeners == 1)
+        before = await shifts(page)
+        await open_doors(client)
+        await state_is(page, "waiting")
+        await expect(page.locator("#position")).to_have_text(re.compile("^([1-9]|10)$"), timeout=PATIENCE_MS)
+        opened = await shifts(page)
+        assert sum_of(opened) - sum_of(before) <= MOST_AT_A_TURN, opened[len(before) :]
+        await let_in(client, here, 10)
+        await state_is(page, "released")
+        called = await shifts(page)
+        assert sum_of(called) - sum_of(opened) <= MOST_AT_A_TURN, called[len(opened) :]
+        # The room that was kept is given up while nobody looks.
+        card = page.locator(".now")
+        kept = await card.evaluate("card => card.offsetHeight")
+        await page.evaluate(HIDE, True)
+        assert await card.evaluate("card => card.offsetHeight") < kept

@@ -118,6 +118,34 @@ async def test_a_frame_says_of_every_place_what_its_status_would_say(browser: Br
     assert states == {"waiting", "held", "released", "late", "closed"}
 
 
+SPREAD = """async ([script, cases]) => {
+    const { spread } = await import(URL.createObjectURL(new Blob([script], { type: "text/javascript" })));
+    return cases.map(([frame, ahead]) => spread(JSON.parse(frame), ahead));
+}"""
+
+
+async def test_all_who_are_cut_off_at_once_ask_within_the_budget(browser: Browser) -> None:
+    """Each asks once, at a moment that is spread evenly over its own seconds: the first moment is the worst."""
+    budget_per_s = 1000.0
+    context = await device(browser)
+    page = await context.new_page()
+    script = (Path(FOLDER) / "line.js").read_text()
+    for waiting in (20_000, 1_000_000):
+        frames = Frames(budget_per_s)
+        frames.publish(quiet_snapshot(at_s=NOW_S, lines=(Line(1, waiting, 0, 0, 0),)), NO_ETA)
+        (data,) = [line for line in frames.newest[1].decode().splitlines() if line.startswith("data: ")]
+        frame, step = data.removeprefix("data: "), waiting // 5000
+        seconds = await page.evaluate(SPREAD, [script, [(frame, ahead) for ahead in range(0, waiting, step)]])
+        assert sum(step / each for each in seconds) == pytest.approx(budget_per_s, rel=0.05)
+        # Who is next hears soonest.
+        assert seconds == sorted(seconds)
+        assert seconds[0] < 10
+        (unplaced,) = await page.evaluate(SPREAD, [script, [(frame, None)]])
+        assert waiting / unplaced == pytest.approx(budget_per_s)
+    assert await page.evaluate(SPREAD, [script, [("{}", 5), ("null", 5)]]) == [None, None]
+    await context.close()
+
+
 async def test_a_place_of_an_unknown_line_or_without_a_position_is_left_as_it_was(browser: Browser) -> None:
     frame = frame_of(some_snapshot(random.Random(1)), NO_ETA)
     context = await device(browser)

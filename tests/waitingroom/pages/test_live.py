@@ -182,7 +182,7 @@ async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
         await context.add_init_script(
             "window.told = []; window.tones = 0;"
             "window.Notification = class { constructor(title, more) { told.push([title, more.body]); }"
-            " static permission = 'granted'; static requestPermission = async () => 'granted'; };"
+            " close() { told.pop(); } static permission = 'granted'; static requestPermission = async () => 'granted'; };"
             "const start = OscillatorNode.prototype.start;"
             "OscillatorNode.prototype.start = function (at) { tones += 1; return start.call(this, at); };"
         )
@@ -195,6 +195,24 @@ async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
         await state_is(page, "released")
         assert await page.evaluate("told") == [["It is your turn", "Cactus: enter the shop now."]]
         assert await page.evaluate("tones") == 3
+
+
+async def test_where_only_service_workers_may_notify_a_sound_alone_is_promised(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    """As on Android, where permission is given for what a page then cannot do."""
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 5)
+        context = await device(browser, permissions=["notifications"])
+        await context.add_init_script(
+            "window.Notification = class { constructor() { throw new TypeError('Illegal constructor.'); }"
+            " static permission = 'granted'; static requestPermission = async () => 'granted'; };"
+        )
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, "waiting")
+        await page.get_by_role("button", name="Tell me when it is my turn").click()
+        await shows(page, "notified", "You will hear a sound. Keep this page open.")
 
 
 @pytest.mark.parametrize("order", ["draw", "fifo"])

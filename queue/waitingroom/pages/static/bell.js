@@ -5,8 +5,19 @@ let audio = null;
 export async function arm() {
   audio = audio ?? new AudioContext();
   audio.resume();
-  if (!("Notification" in window)) return false;
+  if (!mayNotify()) return false;
   return (await Notification.requestPermission()) === "granted";
+}
+
+// Some phones let only service workers notify, and tell it by nothing but a refusal. Before it is allowed, this one is not shown.
+function mayNotify() {
+  if (!("Notification" in window)) return false;
+  try {
+    new Notification("", { silent: true, tag: "tidegate" }).close();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function ring(title, text) {

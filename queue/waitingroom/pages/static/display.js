@@ -40,7 +40,38 @@ export function noticeOf({ problem, failures, stale }) {
   return problem || (failures > 0 ? "notice.lost" : stale ? "notice.stale" : "notice.kept");
 }
 
+// Nothing jumps while a buyer looks on: where the opening goes, the figures below it stay where they are, and where the figures go,
+// what is below them does. The room is kept until nobody looks, or the device is turned.
+function keepRoom(change) {
+  const figures = find("figures"), card = figures.parentElement;
+  const height = card.offsetHeight, top = figures.offsetTop, wasShown = !figures.hidden;
+  change();
+  if (!wasShown) return;
+  if (figures.hidden) card.style.minHeight = `${height}px`;
+  const margin = parseFloat(getComputedStyle(figures).marginTop);
+  if (figures.offsetTop < top) figures.style.marginTop = `${margin + top - figures.offsetTop}px`;
+}
+
+function giveUpRoom() {
+  find("figures").style.marginTop = find("figures").parentElement.style.minHeight = "";
+}
+
+let width = innerWidth;
+addEventListener("resize", () => {
+  // Phones call it a new size as well when their bars come and go.
+  if (innerWidth !== width) giveUpRoom();
+  width = innerWidth;
+});
+document.addEventListener("visibilitychange", () => { if (document.hidden) giveUpRoom(); });
+
 export function show(now) {
+  const { state } = now;
+  const before = document.body.dataset.state;
+  if (before !== state && !document.hidden && document.body.hasAttribute("data-live")) keepRoom(() => put(now));
+  else put(now);
+}
+
+function put(now) {
   const { state } = now;
   document.body.dataset.state = state;
   // Room is kept for what is about to be shown: no longer once it is there, or where something is the matter.
@@ -117,7 +148,8 @@ function showTurn({ state, claimBy, entering }) {
 
 // Shows the seconds until the opening, and those left to enter; null for whichever isn't counted.
 export function showClocks(opens_s, left_s) {
-  find("countdown").closest(".scripted").hidden = opens_s === null;
+  // A brand's own page may have it stand alone.
+  (find("countdown").closest(".scripted") ?? find("countdown")).hidden = opens_s === null;
   if (opens_s !== null) setText("countdown", words.countdown(opens_s));
   setShown("left-line", left_s !== null);
   if (left_s !== null) setText("left", words.countdown(left_s));

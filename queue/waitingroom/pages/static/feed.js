@@ -4,7 +4,7 @@
 // others, each listens. Proxies hold streams back and phones lose them without a word, so the room sends a sign of life.
 const SILENT_AFTER_MS = 40_000;
 
-// Calls `take` with each frame, and `lost` with a number of seconds to spread questions over when the frames have stopped.
+// Calls `take` with each frame, and `lost` once when the frames have stopped.
 export function listen(onsale, take, lost) {
   let heardAt = 0;
   const alive = () => Date.now() - heardAt < SILENT_AFTER_MS;
@@ -14,14 +14,20 @@ export function listen(onsale, take, lost) {
     heardAt = Date.now();
     if (frame !== null) take(frame);
   };
-  if (channel) channel.onmessage = ({ data }) => { if (data === "lost") { heardAt = 0; lost(2); } else hear(data); };
+  // Told once: while the frames are away, whoever asks keeps to the own times.
+  const fall = () => {
+    if (!heardAt) return;
+    heardAt = 0;
+    lost();
+  };
+  if (channel) channel.onmessage = ({ data }) => { if (data === "lost") fall(); else hear(data); };
   const tell = (frame) => { hear(frame); channel?.postMessage(frame); };
   const open = () => {
     const source = new EventSource(`/${onsale}/events`);
     source.addEventListener("line", ({ data }) => tell(JSON.parse(data)));
     source.addEventListener("alive", () => tell(null));
     source.onopen = () => tell(null);
-    source.onerror = () => { heardAt = 0; channel?.postMessage("lost"); lost(2); };
+    source.onerror = () => { channel?.postMessage("lost"); fall(); };
     return source;
   };
   const lead = () => new Promise(() => {
@@ -30,7 +36,7 @@ export function listen(onsale, take, lost) {
       if (alive()) return;
       source.close();
       source = open();
-      lost(5);
+      fall();
     }, SILENT_AFTER_MS);
   });
   if (channel && navigator.locks) navigator.locks.request(`tidegate-${onsale}`, lead);

@@ -12,6 +12,14 @@ export function stand(frame, place) {
   return { state: frame.hold ? "held" : "waiting", ahead, eta: frame.hold ? null : range(frame.eta, ahead) };
 }
 
+// Over how many seconds a question is spread where the frames end for many at once, so that all of them stay within the room's poll
+// budget; null for a room of an earlier version.
+export function spread(frame, ahead) {
+  if (!frame?.ask_s) return null;
+  const [first, last, unplaced] = frame.ask_s;
+  return ahead == null ? unplaced : first + (last - first) * Math.min(1, ahead / Math.max(1, frame.waiting));
+}
+
 // The range of the wait in seconds, as eta.py has it: between the knots both ends are straight lines, drawn on beyond the last, and
 // rounded outwards to the steps of the knot.
 export function range(eta, ahead) {

@@ -5,13 +5,14 @@ import { announce } from "./announcer.js";
 import { backoff_s } from "./backoff.js";
 import { show, showClocks } from "./display.js";
 import { listen } from "./feed.js";
-import { stand } from "./line.js";
+import { spread, stand } from "./line.js";
 import { enter, join } from "./moves.js";
 import { OVER, WITHOUT_PLACE, ask, find, page, words } from "./page.js";
 import { announcedFingerprint, drawnPlace, keepRecord, lineOf, offerCheck, prepareDraw } from "./proof.js";
 
 const CHECK_EVERY_S = 20;
 const JUMP_MS = 90_000;
+const LEAST_SPREAD_S = 2;
 const JOIN_SPREAD_S = Math.random() * 5;
 
 let now = {
@@ -24,6 +25,7 @@ let lineEpoch = page.line_epoch;
 let isDrawn = page.drawn;
 let lastFrame = null;
 let placing = false;
+let toldToAsk_s = page.retry_after ?? 5;
 let offset_s = null;
 let timer = 0;
 let feed = null;
@@ -57,6 +59,7 @@ function change(news) {
 
 function takeStatus(status) {
   setClock(status.as_of);
+  toldToAsk_s = status.retry_after;
   lineEpoch = lineOf(status);
   isDrawn = status.draw !== undefined;
   keepRecord(status.draw);
@@ -135,7 +138,10 @@ async function poll() {
 
 function hearTheLine() {
   if (isDrawn && now.position === null) prepareDraw();
-  feed = listen(page.onsale, takeFrame, (spread_s) => { askLater(Math.random() * spread_s); });
+  feed = listen(page.onsale, takeFrame, () => {
+    // A process that ends cuts many off at once.
+    askLater(Math.random() * Math.max(LEAST_SPREAD_S, spread(lastFrame, now.ahead) ?? toldToAsk_s));
+  });
 }
 
 // --- time

@@ -18,6 +18,8 @@ local function load_segments()
         rate = math.max(0, tonumber(segment.rate) or 0),
         capacity = tonumber(segment.capacity),
         reason = tostring(segment.reason),
+        outlook = segment.outlook,
+        outlook_us = segment.outlook_us,
         entry = entry,
       }
     end
@@ -52,12 +54,14 @@ local function is_gone(segment, at, newest)
   return false
 end
 
--- The rate at one moment: the lowest of the ceiling and what each rule allows; an expired target means the fallback rate.
+-- The rate at one moment: the lowest of the ceiling and what each rule allows; an expired target means the fallback rate. With
+-- reason and capacity come the fresh segment that gives the rate, if one does, and the bound that would be next.
 local function rate_at(at)
   if (room.hold or '') ~= '' then
-    return 0, 'hold', nil
+    return 0, 'hold', nil, nil, 0
   end
   local rate, reason, capacity = number('rate'), room.rate_reason or 'ceiling', tonumber(room.capacity or '')
+  local binding, bound = nil, rate
   local order, newest = in_force(at)
   if #order == 0 and at < number('lost_us') + RECOVERY_LONGEST and (tonumber(room.fallback or '') or rate) < rate then
     -- The scaler's target was lost too: its next one comes within an interval.
@@ -69,14 +73,18 @@ local function rate_at(at)
     if at >= segment.till then
       allowed, why = tonumber(room.fallback or '') or segment.rate, rule .. ': no fresh target, fallback'
     end
-    if allowed < rate and not is_gone(segment, at, newest) then
-      rate, reason = allowed, why
+    if not is_gone(segment, at, newest) then
+      if allowed < rate then
+        bound, rate, reason, binding = rate, allowed, why, at < segment.till and segment or nil
+      else
+        bound = math.min(bound, allowed)
+      end
     end
     if segment.capacity and at < segment.till and (not capacity or segment.capacity < capacity) then
       capacity = segment.capacity
     end
   end
-  return rate, reason, capacity
+  return rate, reason, capacity, binding, bound
 end
 
 local function bucket_size(rate)

@@ -62,11 +62,16 @@ end
 
 -- A flat list of field and value, read by waitingroom.snapshot.read_snapshot.
 local function snapshot()
-  local rate, reason, capacity = rate_at(NOW)
+  local rate, reason, capacity, binding, bound = rate_at(NOW)
   local reply = {
     'at_us', text(NOW), 'rate_now', text(rate), 'rate_reason', reason,
     'capacity_now', capacity and text(capacity) or '', 'settling', settling() and '1' or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
+  if binding and type(binding.outlook) == 'string' and binding.outlook ~= '' then
+    for _, part in ipairs({ 'outlook', binding.outlook, 'outlook_us', tostring(binding.outlook_us), 'outlook_bound', text(bound) }) do
+      reply[#reply + 1] = part
+    end
+  end
   for _, field in ipairs({ 'epochs', 'tokens', 'burst', 'outstanding', 'claimed', 'no_shows', 'arrivals_per_s',
     'released_per_s', 'claimed_per_s', 'opens_us', 'closes_us', 'hold', 'message', 'soldout', 'draw', 'pool', 'config',
     'beacon_source', 'beacon', 'order' }) do
