@@ -2,7 +2,8 @@
 
 The middle follows the pace at which the line moves (`pace`), and slows down once the shop will be full. The ends follow what may
 happen until then. Whatever has gone on for a time is expected to go on for about as long again, so a rate that has just changed,
-or a long way to go, gives a wide range; a rate below the ceiling which rules may raise leaves room for it on the early side. The
+or a long way to go, gives a wide range; a rate below the ceiling which rules may raise leaves room for it on the early side, and
+a rise that is known before it comes (`rises`) counts on both, the wider where the shop has not yet borne such a rate. The
 share of misses among past forecasts widens or narrows the range (`calibration`). Ends are rounded outwards.
 
 A buyer's range costs a search among a dozen knots and four float operations, because every status asks for it. Pure.

@@ -17,7 +17,14 @@ from rich.console import Console, RenderableType
 from tests.autoscaler.running import RULE, running_scaler, write_documents
 from tests.autoscaler.test_reload import settled, status_of
 from tests.relays import listening
-from tidegate.scaler_status import UnknownRule, Unreachable, fetch_status, render_rule, render_table
+from tidegate.scaler_status import (
+    ScalerStatus,
+    UnknownRule,
+    Unreachable,
+    fetch_status,
+    render_rule,
+    render_table,
+)
 
 
 async def tidegate(*arguments: str) -> tuple[int, str, str]:
@@ -197,3 +204,8 @@ async def test_watching_goes_on_when_the_scaler_comes_and_goes(tmp_path: Path) -
     process.send_signal(signal.SIGINT)
     await process.communicate()
     assert process.returncode == 130
+
+
+def test_a_rule_that_was_not_started_is_named_below_the_table() -> None:
+    document = {"now": 0.0, "rules": {}, "leadership": {}, "not_started": {"web": "no folder"}}
+    assert "not started: web: no folder" in written(render_table(ScalerStatus("http://scaler", document)))

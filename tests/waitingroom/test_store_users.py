@@ -67,6 +67,7 @@ async def test_the_guides_user_can_run_a_sale_and_its_back_office(server: TcpVal
         # Nothing has been refused so far, at no connection's beginning either: who reads ACL LOG would take it for an attack.
         assert server.ask("ACL", "LOG") == []
         assert await operations.snapshots_schedule() is None
+        assert [entry["object"] for entry in server.ask("ACL", "LOG")] == ["config|get"]
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def _page(done: Sequence[Contest], crowd: int, seed: int) -> str:
         "",
         "A rise of the rate is known before it comes: the scaler tells the room how many replicas are ordered, how long they "
         "take to start, and by what law more are ordered as the backlog grows. Here no start has been seen when the sale begins, "
-        "so that the rule's `lead` bounds it; a line that is short against a replica's start gets the widest ranges for it (a "
-        "rush of 6,000 has a width of 1.04). How slow a shop will turn out, and which replicas will die, nobody knows: the range "
+        "so that the rule's `lead` bounds it; a line that is short against a replica's start gets the widest ranges for it "
+        "(`--crowd 3000` shows that). How slow a shop will turn out, and which replicas will die, nobody knows: the range "
         "is wider while the rate that is expected is one which the shop has not yet borne.",
         "",
         "## What to read from it",
