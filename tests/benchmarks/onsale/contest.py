@@ -138,7 +138,7 @@ def _score(name: str, scenario: Scenario, outcome: Outcome, best: Optimum) -> Sc
         inversions=_inversions([rank for _, rank in order]),
         lost=len(pairs) - len(served),
         over_admitted=max(0.0, outcome.highest_excess),
-        told=truth_of(outcome.told, [fate.turn_s for fate in outcome.fates]),
+        told=truth_of(outcome.told, [fate.turn_s for fate in outcome.fates]) if outcome.told else None,
     )
 
 
