@@ -32,7 +32,7 @@ TIMES_S = (0.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3840.
 # A range ends this share below and above the middle: at least, and added to it as a change becomes likely.
 _BELOW, _BELOW_CHANGED = 0.06, 0.10
 _ABOVE, _ABOVE_CHANGED = 0.10, 0.50
-_ABOVE_UNPROVEN = 1.2  # where the rate that is expected is one which the shop has not yet borne
+_ABOVE_UNPROVEN = 1.35  # where the rate that is expected is one which the shop has not yet borne
 _RISES_EARLY, _RISES_LATE = 0.15, 0.85  # on the way from when a rise is expected at the soonest to the latest
 _SOON_S = 120.0  # a rate of which nothing is known yet holds for about as long
 _DOUBLES_S = 60.0  # how soon servers that are being started may double the rate

@@ -26,7 +26,7 @@ def decided(ready: int, busy: float = 20.0, slow_factor: float = 1.0) -> Decisio
 
 def written(decision: Decision, ready: int) -> tuple[float, str]:
     """Return rate and reason of the target that is written while so many are ready."""
-    target = admission_target(RULE, decision, ready, validity_s=45.0, term=0)
+    target = admission_target(RULE, decision, ready, validity_s=45.0, term=0, now_s=START_S)
     assert target is not None
     return target.rate_per_s, target.reason
 

@@ -158,9 +158,10 @@ async def test_the_scaler_asks_for_just_what_is_needed_and_is_refused_nothing(
         {"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "spec": {}},
     )
     user = service_account(HOME, ACCOUNT).name
-    # Somebody else is faster once for each target, after which the scaler reads the count itself.
+    # Somebody else is faster once for each target and its mark, after which the scaler reads them itself.
     for name in deployments:
         applied.server.faults.order(Fault(Kind.CHANGED, verb="update", subresource="scale", name=name))
+        applied.server.faults.order(Fault(Kind.CHANGED, verb="patch", resource="deployments", name=name))
     store = Valkey(tmp_path)
     store.start()
     scaler = ScalerProcess(
