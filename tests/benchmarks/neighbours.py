@@ -27,7 +27,8 @@ from rulebook.coupling import US_PER_S
 from tests.benchmarks.children import Child, child, valkey
 from tests.benchmarks.figures import Figure, middle
 from tests.benchmarks.load import Load
-from tests.benchmarks.versus import Effort, free_port
+from tests.benchmarks.versus import Effort
+from tests.ports import free_port
 from waitingroom.keyfiles import load_keyring
 from waitingroom.places import Place, sign_place
 from waitingroom.roomsettings import room_settings

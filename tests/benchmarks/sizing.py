@@ -28,7 +28,8 @@ from tests.benchmarks.children import ROOT, Child, child, valkey
 from tests.benchmarks.hall import NAME, Hall
 from tests.benchmarks.memory import memory
 from tests.benchmarks.stream import Stream
-from tests.benchmarks.versus import Effort, Subject, free_port
+from tests.benchmarks.versus import Effort, Subject
+from tests.ports import free_port
 from waitingroom.polling import MIN_INTERVAL_S, interval_s
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.connect import connect

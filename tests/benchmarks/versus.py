@@ -12,7 +12,6 @@ of them, a join is held back by its store's work too, which the bare handler has
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ import uvloop
 from tests.benchmarks.children import Child, child
 from tests.benchmarks.figures import Figure, middle
 from tests.benchmarks.load import Load, ask_once
+from tests.ports import free_port
 
 _WARM_UP_S = 0.1
 
@@ -52,13 +52,6 @@ class _Side:
     cpu_us: float
     busy: float
     answers: int
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def compare(subject: Subject, effort: Effort) -> list[Figure]:

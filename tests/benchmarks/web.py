@@ -15,7 +15,8 @@ from redis import Redis
 from tests.benchmarks.children import child, valkey
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.hall import Hall
-from tests.benchmarks.versus import Effort, compare, compare_with, free_port, load_for
+from tests.benchmarks.versus import Effort, compare, compare_with, load_for
+from tests.ports import free_port
 
 _WAITING = 2_000
 _ADMITTED = 500  # so few that each pass has been seen when the first window begins

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from tests.autoscaler.pools import free_ports as consecutive_ports
 from tests.chaos.relay import Relay, relaying
-from tests.stores import free_ports
+from tests.ports import free_ports
 from tidegate.demo.access import make_access
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.documents import DemoDocuments, write_document

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.stores import free_ports
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 120.0

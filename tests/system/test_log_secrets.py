@@ -21,7 +21,8 @@ import requests
 
 from rulebook.admintokens import Role, make_token
 from rulebook.tokenfile import add_token
-from tests.stores import TcpValkey, free_ports
+from tests.ports import free_ports
+from tests.stores import TcpValkey
 from tests.waitingroom.backoffice import TOKENS, token_file
 from tests.waitingroom.shopkeys import Shop, presale
 

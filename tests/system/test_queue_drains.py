@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.ports import free_port
 from tests.stores import Valkey
-from tests.waitingroom.living import free_port
 
 ONSALE = """
 apiVersion: tidegate.dev/v1

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import redis
 
-from tests.stores import eventually, free_ports
+from tests.ports import free_ports
+from tests.stores import eventually
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import pytest
 
 from autoscaler.store.connection import open_client
 from autoscaler.store.servers import MasterClient
-from tests.stores import SentinelServer, TcpValkey, eventually, free_ports
+from tests.ports import free_ports
+from tests.stores import SentinelServer, TcpValkey, eventually
 from waitingroom.store.connect import SentinelClient, connect
 
 

@@ -27,8 +27,9 @@ from yarl import URL
 from autoscaler.targets import launcher
 from rulebook import Onsale
 from tests.certificates import make_certificate
+from tests.ports import free_port
 from tests.tools import need
-from tests.waitingroom.living import HTML, JSON, Living, echo, free_port, living
+from tests.waitingroom.living import HTML, JSON, Living, echo, living
 from waitingroom.settings import ListenAddress
 
 HOW_TO = Path(__file__).parents[2] / "docs/how-to/gate.md"

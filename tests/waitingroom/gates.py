@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 
 from rulebook import Onsale
-from tests.waitingroom.living import free_port
+from tests.ports import free_port
 from tests.waitingroom.samples import KEYRING, device, onsale
 from waitingroom.gate.app import make_gate_app
 from waitingroom.gate.checkpoint import Checkpoint

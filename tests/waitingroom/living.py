@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from aiohttp.test_utils import TestServer
 from redis.asyncio import Redis
 
 from rulebook import Onsale
+from tests.ports import free_port
 from waitingroom.audit import Action
 from waitingroom.room import Room
 from waitingroom.serve import serving
@@ -28,12 +28,6 @@ HTML = {"Accept": "text/html"}
 async def open_doors(client: Redis, name: str = "cactus") -> None:
     """Open an onsale now, as an operator does: who has to see it before has all the time that this machine takes."""
     await OnsaleOperations(client, name).change(Action("ann", "test", "request-1"), "open")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
+from tests.ports import free_port
 from tests.stores import Valkey
-from tests.waitingroom.living import Living, free_port, living
+from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 
 ROOM = onsale(

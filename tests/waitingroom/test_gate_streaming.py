@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.ports import free_port
 from tests.waitingroom.gates import OPEN, exchange, proxied, raw_shop, shop_of, tell
-from tests.waitingroom.living import free_port
 from waitingroom.gate.limits import ProxyLimits
 
 

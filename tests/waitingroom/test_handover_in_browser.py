@@ -9,8 +9,9 @@ import pytest
 from playwright.async_api import Browser, Request, async_playwright, expect
 from redis.asyncio import Redis
 
+from tests.ports import free_port
 from tests.tools import need
-from tests.waitingroom.living import free_port, living
+from tests.waitingroom.living import living
 from tests.waitingroom.samples import onsale
 from waitingroom.settings import ListenAddress
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores import SentinelServer, TcpValkey, eventually, free_ports
+from tests.ports import free_ports
+from tests.stores import SentinelServer, TcpValkey, eventually
 from tests.waitingroom.test_store_users import GUIDE, IN_CLUSTER
 
 BLOCKS = re.findall(r"^```\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_ports
 from tests.relays import Handler, listening, relay_to
-from tests.stores import TcpValkey, eventually, free_ports
+from tests.stores import TcpValkey, eventually
 from tests.waitingroom.samples import device, settings
 from waitingroom.errors import StoreUnavailable
 from waitingroom.store.client import OnsaleStore

@@ -12,7 +12,8 @@ import uvloop
 
 from autoscaler.store.connection import open_client
 from tests.chaos.relay import Relay, relaying
-from tests.stores import TcpValkey, free_ports
+from tests.ports import free_ports
+from tests.stores import TcpValkey
 from tests.waitingroom.samples import settings
 from waitingroom.errors import StoreUnavailable
 from waitingroom.store.client import OnsaleStore

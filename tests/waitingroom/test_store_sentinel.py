@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores import SentinelServer, TcpValkey, eventually, free_ports
+from tests.ports import free_ports
+from tests.stores import SentinelServer, TcpValkey, eventually
 from tests.waitingroom.failovers import WITHIN_S, Sale
 from tests.waitingroom.failovers import eventually as soon
 from tests.waitingroom.samples import onsale

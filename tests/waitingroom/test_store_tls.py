@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import make_certificate
+from tests.ports import free_ports
 from tests.relays import listening, relay_to
-from tests.stores import TcpValkey, free_ports, server_program
+from tests.stores import TcpValkey, server_program
 from tests.tools import need
 from tests.waitingroom.failovers import sell
 from tests.waitingroom.samples import device, settings

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from redis.exceptions import NoPermissionError
 
-from tests.stores import Cluster, TcpValkey, free_ports
+from tests.ports import free_ports
+from tests.stores import Cluster, TcpValkey
 from tests.waitingroom.failovers import sell
 from tests.waitingroom.samples import device, settings
 from waitingroom.audit import Action

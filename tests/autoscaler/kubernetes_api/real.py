@@ -26,7 +26,7 @@ from kubernetes_asyncio.config import load_kube_config
 
 from autoscaler.targets import launcher
 from tests.autoscaler.kubernetes_api.certificates import make_certificates
-from tests.stores import free_ports
+from tests.ports import free_ports
 
 ASSETS, KUBECONFIG = "KUBEBUILDER_ASSETS", "TIDEGATE_TEST_KUBECONFIG"
 START_WITHIN_S = 60

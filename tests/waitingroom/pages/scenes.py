@@ -17,7 +17,8 @@ from playwright.async_api import Browser, Page, expect
 from redis.asyncio import Redis
 
 from rulebook import Onsale
-from tests.stores import TcpValkey, free_ports
+from tests.ports import free_ports
+from tests.stores import TcpValkey
 from tests.waitingroom.living import JSON, Living, living
 from tests.waitingroom.pages.browsing import PATIENCE_MS, SHUT, Cable, cable, device, port_of, state_is
 from tests.waitingroom.samples import onsale

@@ -8,8 +8,9 @@ import pytest
 from playwright.async_api import Browser, expect
 from redis.asyncio import Redis
 
-from tests.stores import TcpValkey, free_ports
-from tests.waitingroom.living import HTML, Living, free_port, living
+from tests.ports import free_port, free_ports
+from tests.stores import TcpValkey
+from tests.waitingroom.living import HTML, Living, living
 from tests.waitingroom.pages.browsing import (
     PATIENCE_MS,
     SHUT,

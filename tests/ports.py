@@ -1,0 +1,38 @@
+"""Ports for servers which tests start: none of those that the system gives to outgoing connections, which come and go."""
+
+from __future__ import annotations
+
+import random
+import socket
+from typing import Final
+
+_HOST: Final = "127.0.0.1"
+_PORTS: Final = range(11000, 20000)
+"""Below what systems use for outgoing connections; a Valkey Cluster's own traffic takes the port 10,000 above each."""
+_dice = random.SystemRandom()  # tests seed the common one, in each of the processes that run them
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports of the loopback address which nobody listens on."""
+    found: list[int] = []
+    for port in _dice.sample(_PORTS, len(_PORTS)):
+        if len(found) == count:
+            return found
+        if _is_free(port):
+            found.append(port)
+    raise AssertionError(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop}")
+
+
+def free_port() -> int:
+    """Return one such port."""
+    return free_ports(1)[0]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
