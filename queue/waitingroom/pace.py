@@ -54,6 +54,7 @@ class Pace:
         allowed_s, assumed: the stay that the document allows, and how many turns that assumption still counts for.
         full: the share of the last seconds in which buyers waited for room in the shop, though the rate had let them in.
         usual_per_s, usual_ready: positions/s and ready replicas of the last minutes at their best.
+        usual_rule: whose replicas those are: the rule that gave the rate.
     """
 
     at_s: float
@@ -69,6 +70,7 @@ class Pace:
     full: float = 0.0
     usual_per_s: float = 0.0
     usual_ready: int | None = None
+    usual_rule: str = ""
     coming_per_s: float = 0.0
     proven_per_s: float = 0.0
 
@@ -111,6 +113,7 @@ def begin(snapshot: Snapshot, terms: Terms) -> Pace:
         allowed_s=terms.session_length_s,
         assumed=rate * _STAY_PRIOR_S,
         usual_ready=read_ready(snapshot.rate_reason),
+        usual_rule=rule_of(snapshot),
         coming_per_s=_coming(snapshot, rate),
         proven_per_s=rate if snapshot.outlook is None else 0.0,
     )
@@ -206,9 +209,15 @@ def _learn_usual(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:
     if ready is None:
         # Only a rule's words tell of servers: under an operator's rate or a fallback there are as many as there were.
         return replace(pace, usual_per_s=usual)
-    if flow >= usual:
-        return replace(pace, usual_per_s=usual, usual_ready=ready)
+    rule = rule_of(now)
+    if flow >= usual or rule != pace.usual_rule:
+        return replace(pace, usual_per_s=usual, usual_ready=ready, usual_rule=rule)
     return replace(pace, usual_per_s=usual, usual_ready=max(ready, pace.usual_ready or 0))
+
+
+def rule_of(snapshot: Snapshot) -> str:
+    """Return the name of the rule that gives the rate; another's reason gives a text that is no rule's name."""
+    return snapshot.rate_reason.partition(": ")[0]
 
 
 def _borne(pace: Pace, now: Snapshot, rate: float, elapsed_s: float) -> float:

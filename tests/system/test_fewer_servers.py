@@ -31,12 +31,13 @@ def written(decision: Decision, ready: int) -> tuple[float, str]:
     return target.rate_per_s, target.reason
 
 
-def told(*stretches: tuple[tuple[float, str], int]) -> Slowdown | None:
+def told(*stretches: tuple[tuple[float, str], int], rules: tuple[str, ...] = ()) -> Slowdown | None:
     """Return what buyers are told after stretches of a rate with its reason, in seconds, in a room with a long line."""
     last = quiet_snapshot(rate_per_s=40.0, rate_reason="web: 8 ready x 5/s", lines=(Line(1, 90_000, 0, 0),))
     pace = begin(last, Terms(ceiling_per_s=100.0, session_length_s=600.0))
-    for (rate_per_s, reason), seconds in stretches:
-        said = reason if reason == "operator" else f"web: {reason}"
+    for number, ((rate_per_s, reason), seconds) in enumerate(stretches):
+        rule = rules[number] if rules else "web"
+        said = reason if reason == "operator" else f"{rule}: {reason}"
         for _ in range(seconds):
             line = replace(last.lines[0], released=last.lines[0].released + int(rate_per_s))
             now = replace(last, at_s=last.at_s + 1.0, lines=(line,), rate_per_s=rate_per_s, rate_reason=said)
@@ -73,3 +74,10 @@ def test_how_many_are_usual_is_not_forgotten_over_an_operators_rate() -> None:
     slowdown = told((EIGHT, 120), ((20.0, "operator"), 30), (FOUR, 15))
     assert slowdown is not None
     assert (slowdown.cause, slowdown.ready, slowdown.usual_ready) == (Cause.FEWER_SERVERS, 4, 8)
+
+
+def test_servers_of_another_rule_that_gives_the_rate_now_are_not_fewer() -> None:
+    slow = written(decided(8, busy=40.0, slow_factor=0.5), 3)
+    slowdown = told((EIGHT, 120), (slow, 10), rules=("web", "checkout"))
+    assert slowdown is not None
+    assert slowdown.cause is Cause.SHOP_SLOW
