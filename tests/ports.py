@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from typing import Final
 
 _HOST: Final = "127.0.0.1"
-_PORTS: Final = range(11000, 20000)
-"""Below what systems use for outgoing connections; a Valkey Cluster's own traffic takes the port 10,000 above each."""
+_WORKER: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+_PORTS: Final = range(11000 + 1000 * _WORKER, 12000 + 1000 * _WORKER)
+"""Below what systems use for outgoing connections; a Valkey Cluster's own traffic takes the port 10,000 above each. Each process
+that runs tests has its own: two rooms of several workers would share a port without an error, and their buyers."""
 _dice = random.SystemRandom()  # tests seed the common one, in each of the processes that run them
 
 
