@@ -36,7 +36,7 @@ def queue() -> Iterator[Queue]:
             queue.wait_for(lambda: queue.get("/readyz") == 200)
             (queue.onsales / "shop.jwks.json").write_text(json.dumps(SHOP.published()))
             queue.write("cactus", PRESALE)
-            queue.wait_for(lambda: all(join(queue, None)[0] == 401 for _ in range(8)))
+            queue.wait_for(lambda: all(join(queue, None)[0] == 401 for _ in range(40)))
             yield queue
         finally:
             queue.process.kill()
