@@ -55,7 +55,7 @@ class OnsaleHandovers:
     async def _run(self, arguments: Sequence[str], way: AbstractAsyncContextManager[None]) -> Any:
         try:
             async with way:
-                return await self._scripts.run("handover", arguments)
+                return await self._scripts.run_entered("handover", arguments)
         except (RedisError, OSError, TimeoutError, UnknownServer) as error:
             raise StoreUnavailable(
                 f"store unreachable: {type(error).__name__}: {str(error)[:200]}"

@@ -166,7 +166,7 @@ class OnsaleOperations:
     async def _operate(self, action: Action | None, verb: str, arguments: Sequence[str]) -> Outcome:
         audit = action.to_json() if action else ""
         try:
-            live, written = await self._scripts.run("operate", [audit, verb, *arguments])
+            live, written = await self._scripts.run_entered("operate", [audit, verb, *arguments])
         except ResponseError as error:
             code, _, reason = str(error).partition(" ")
             if code == "CONFLICT":

@@ -9,7 +9,9 @@ it names the onsale, because servers share the texts. In a cluster all this hold
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +27,9 @@ _OF_EPOCH = """if redis.call('HGET', KEYS[1], 'epoch') ~= '{epoch}' then
   return redis.error_reply('UNCONFIGURED the store is in another epoch')
 end
 """
+_NOT_ENTERED = "no process of the waiting room has entered this server since it started"
+_ENTERED_WITHIN_S = 1.0
+_LOOK_AGAIN_S = 0.05
 
 
 class UnknownServer(Exception):
@@ -63,8 +68,24 @@ class Scripts:
             await self._follow_epoch()
             # Whoever asked at the same time may have been the one that learnt of it.
             if not self._epoch:
-                raise UnknownServer(name)
+                raise UnknownServer(_NOT_ENTERED)
         return await self._run(name, arguments)
+
+    async def run_entered(self, name: str, arguments: Sequence[str]) -> Any:
+        """Run a script for one who enters no server: as `run`, but gives a process of the room a moment to do so.
+
+        Raises:
+            UnknownServer: none did; nothing was run.
+            RedisError: whatever else went wrong.
+        """
+        deadline_s = time.monotonic() + _ENTERED_WITHIN_S
+        while True:
+            try:
+                return await self.run(name, arguments)
+            except UnknownServer:
+                if time.monotonic() >= deadline_s:
+                    raise
+            await asyncio.sleep(_LOOK_AGAIN_S)
 
     async def enter(self, arguments: Sequence[str]) -> Any:
         """Run `enter.lua`, then load the others, on one connection; returns its snapshot.
@@ -92,10 +113,10 @@ class Scripts:
         try:
             return await self._client.evalsha(self._digests[name], 1, self._key, *arguments)
         except NoScriptError as error:
-            raise UnknownServer(name) from error
+            raise UnknownServer(_NOT_ENTERED) from error
         except ResponseError as error:
             if str(error).startswith("UNCONFIGURED"):
-                raise UnknownServer(name) from error
+                raise UnknownServer(_NOT_ENTERED) from error
             raise
 
     async def _follow_epoch(self) -> bool:

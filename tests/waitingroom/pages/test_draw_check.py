@@ -1,12 +1,13 @@
 """P6: the page recomputes the buyer's position in the browser, and says so where something does not fit."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
 
 from tests.waitingroom.any_draw import Sought, sought
@@ -175,6 +176,8 @@ async def test_a_buyer_checks_the_own_place(
     async with living(tmp_path, store_url, sale) as here:
         page = await drawn(browser, here, client)
         position = await page.locator("#position").inner_text()
+        # Asked for before the opening, and answered now without being asked for again.
+        await expect(page.locator("#checked")).to_contain_text("you were drawn", timeout=PATIENCE_MS)
         await page.get_by_role("button", name="Check it on this device").click()
         await expect(page.locator("#checked")).to_contain_text(
             f"among 21 who took part, you were drawn to position {position}.", timeout=PATIENCE_MS
@@ -193,6 +196,33 @@ async def test_a_buyer_checks_the_own_place(
         await expect(page.locator("#checked")).to_contain_text(
             "fit the fingerprint which was announced", timeout=PATIENCE_MS
         )
+
+
+async def test_a_position_that_the_page_has_not_heard_of_is_not_called_wrong(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    sale = onsale(opens_in_s=3_600, order="draw", admission=SHUT)
+    async with living(tmp_path, store_url, sale) as here:
+        await crowd(client, here, 20)
+        page = await open_page(browser, f"{here.room}/cactus/")
+        await state_is(page, "prequeue")
+        cut = True
+
+        async def cut_off(route: Route) -> None:
+            await (route.abort() if cut else route.continue_())
+
+        await page.route("**/cactus/events*", cut_off)
+        await page.route("**/cactus/status", cut_off)
+        await page.reload()
+        await open_doors(client)
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while not here.rooms["cactus"].snapshot.draw_record:  # type: ignore[union-attr]
+                await asyncio.sleep(0.05)
+        await state_is(page, "prequeue")
+        await page.locator("#draw summary").click()
+        cut = False
+        await page.get_by_role("button", name="Check it on this device").click()
+        await expect(page.locator("#checked")).to_contain_text("Correct.", timeout=PATIENCE_MS)
 
 
 async def test_a_false_record_is_found_out(

@@ -4,6 +4,7 @@ import { ask, find, page, words } from "./page.js";
 
 let record = null;
 let computing = null;
+let awaited = false;
 
 // The fingerprint counts as this device saw it first.
 export function announcedFingerprint() {
@@ -61,8 +62,15 @@ export async function drawnPlace(signed, place) {
 }
 
 async function checkDraw(place) {
-  if (record === null) record = (await (await ask("/draw")).json()).record;
-  if (record === null) return words.text("draw.not_yet");
+  // A position which this page has not heard of is not a wrong one.
+  if (record === null || place.position === null) {
+    const answer = await ask("/status");
+    if (!answer.ok) throw answer;
+    place = await answer.json();
+    record = place.draw ?? null;
+  }
+  awaited = record === null;
+  if (awaited) return words.text("draw.not_yet");
   const { check } = await import("./draw.js");
   const { keys } = await (await fetch("/.well-known/jwks.json")).json();
   const results = await check(record, keys, place, announcedFingerprint());
@@ -70,10 +78,18 @@ async function checkDraw(place) {
   return results.map(([key, values]) => words.text(`draw.${key}`, numbers(values))).join(" ");
 }
 
+async function showCheck(place) {
+  setText("checked", words.text("draw.checking"));
+  setText("checked", await checkDraw(place).catch(() => words.text("draw.unable")));
+}
+
 // Has the button work; `place` tells where the buyer stands when it is pressed.
 export function offerCheck(place) {
-  find("check")?.addEventListener("click", async () => {
-    setText("checked", words.text("draw.checking"));
-    setText("checked", await checkDraw(place()).catch(() => words.text("draw.unable")));
-  });
+  find("check")?.addEventListener("click", () => showCheck(place()));
+}
+
+// Answers who asked before the draw was made, now that `place` has its position.
+export function answerCheck(place) {
+  if (awaited) showCheck(place);
+  awaited = false;
 }

@@ -8,7 +8,7 @@ import { listen } from "./feed.js";
 import { spread, stand } from "./line.js";
 import { enter, join } from "./moves.js";
 import { OVER, WITHOUT_PLACE, ask, find, page, words } from "./page.js";
-import { announcedFingerprint, drawnPlace, keepRecord, lineOf, offerCheck, prepareDraw } from "./proof.js";
+import { announcedFingerprint, answerCheck, drawnPlace, keepRecord, lineOf, offerCheck, prepareDraw } from "./proof.js";
 
 const CHECK_EVERY_S = 20;
 const JUMP_MS = 90_000;
@@ -44,12 +44,13 @@ const isAlive = () => feed !== null && feed.alive();
 const isPlaced = () => !WITHOUT_PLACE.includes(now.state);
 
 function change(news) {
-  const before = now.state;
+  const before = now.state, unplaced = now.position === null;
   now = { ...now, ...news };
   if (before !== now.state) overtime = false;
   show(now);
   tick();
   announce(now);
+  if (unplaced && now.position !== null) answerCheck(now);
   if (before !== now.state && now.state === "released" && bell) {
     bell.ring(words.text("headline.released"), words.text("notify.body", { title: page.title }));
   }
@@ -200,7 +201,7 @@ find("notify").addEventListener("click", async () => {
 for (const part of document.querySelectorAll(".unscripted")) part.remove();
 for (const part of document.querySelectorAll("#draw .scripted")) part.hidden = false;
 if (page.drawn) announcedFingerprint();
-offerCheck(() => ({ epoch: now.epoch, number: now.number, position: now.position }));
+offerCheck(() => now);
 if (page.as_of !== null) setClock(page.as_of);
 setInterval(() => { watchTheClock(); tick(); }, 1000);
 // Times as the buyer's own clock has them.
