@@ -224,7 +224,9 @@ def test_who_waits_outside_closed_doors_does_not_wait_for_room_in_the_shop(waits
     begin = replace(BEGIN, tokens=20.0, capacity=400, opens_at_s=opens_at_s, order="draw")
     shut = [begin, *run(begin, 0, 60)]
     opened = run(shut[-1], 20, 5, tokens=0.0, sessions=60, draw_record="signed")
-    slow = after(opened[-1], 10, rate_per_s=10.0, rate_reason="shop: shop slow: latency 2 > 1.5, 6 ready x 2/s")
+    slow = after(
+        opened[-1], 10, rate_per_s=10.0, rate_reason="shop: shop slow: latency 2 > 1.5, 6 ready x 2/s"
+    )
     reason = told([*shut, *opened, slow]).slowdown
     assert reason is not None
     assert (reason.cause, reason.usual_per_s) == (Cause.SHOP_SLOW, 20.0)
