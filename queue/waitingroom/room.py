@@ -23,6 +23,7 @@ from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
 from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
+from waitingroom.joining import is_of_this_sale
 from waitingroom.keyring import Keyring
 from waitingroom.livesessions import LiveSessions
 from waitingroom.moves import Holder
@@ -78,7 +79,7 @@ class Room:
         self._poll_budget_per_s = poll_budget_per_s
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
-        self._book = PlaceBook(onsale.name, store, keyring)
+        self._book = PlaceBook(onsale.name, store, keyring, self._is_of_this_sale)
         self.place = self._book.read
         """Reads a buyer's token; see `PlaceBook.read`."""
         self.session_of = self._book.session_of
@@ -326,6 +327,9 @@ class Room:
         """Return the line in which `place` stands, and its position there; None while either is unknown here."""
         return locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
 
+    def _is_of_this_sale(self, epoch: int) -> bool | None:
+        return is_of_this_sale(epoch, self.onsale, self.snapshot)
+
     def _is_out_of_reach(self, line: Line, position: int) -> bool:
         copy, limits = self.snapshot, self.onsale.spec.admission
         return (
@@ -353,6 +357,7 @@ class Room:
             self.snapshot = snapshot
             self._copied_since_s = asked_at_s
             self._turns.note(snapshot)
+            self._book.decide()
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
             self.frames.publish(snapshot, self.eta)

@@ -14,15 +14,15 @@ from rulebook.coupling import US_PER_S, targets_key
 from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import living
-from tests.waitingroom.samples import device, onsale, settings
+from tests.waitingroom.samples import device, onsale, quiet_snapshot, settings
 from tests.waitingroom.test_store_release import fill, shift_time
 from waitingroom.audit import Action
 from waitingroom.errors import ChangeRefused, JoinRefused
 from waitingroom.ruletargets import RuleTarget
-from waitingroom.snapshot import Snapshot
+from waitingroom.snapshot import Line, Snapshot
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations
-from waitingroom.web.admin_preflight import check_operators, check_rules
+from waitingroom.web.admin_preflight import check_line, check_operators, check_rules
 
 ANN = Action("ann", "test", "request-1")
 
@@ -299,6 +299,26 @@ def test_preflight_finds_what_operators_have_left_behind(
 ) -> None:
     found = check_operators("cactus", left, now_s=1_000.0)
     assert (found.name, found.result, found.detail) == ("operators", result, detail)
+
+
+@pytest.mark.parametrize(
+    ("issued", "after_s", "result"),
+    [
+        pytest.param(7, -60, "warn", id="places of a rehearsal"),
+        pytest.param(0, -60, "pass", id="nobody yet"),
+        pytest.param(7, 60, "pass", id="joining has begun"),
+    ],
+)
+def test_preflight_finds_places_that_stand_in_line_before_anybody_may(
+    issued: int, after_s: float, result: str
+) -> None:
+    sale = onsale(opens_in_s=3_600)
+    assert sale.spec.prequeue is not None
+    copy = quiet_snapshot(lines=(Line(1, issued, 0, 0),))
+    found = check_line(sale, copy, sale.spec.prequeue.timestamp() + after_s)
+    assert (found.name, found.result) == ("line", result)
+    assert f"{issued} places" in found.detail
+    assert ("delete all keys {cactus}:*" in found.detail) == (result == "warn")
 
 
 NOW_S = 1_000.0

@@ -8,11 +8,14 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from rulebook import Onsale
 from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
+from waitingroom.joining import joining_begins_at_s
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
 from waitingroom.ruletargets import RuleTarget
+from waitingroom.snapshot import Snapshot
 from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_documents import Check, Preflight
 
@@ -39,6 +42,7 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
             check_settings(room_settings(room.onsale), stored),
             check_operators(room.name, stored, float(server["time_s"])),
             check_rules(await operations.targets(), stored, float(server["time_s"])),
+            check_line(room.onsale, room.snapshot, float(server["time_s"])),
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
@@ -119,6 +123,22 @@ def check_operators(onsale: str, stored: Mapping[str, str], now_s: float) -> Che
     if not shut and not bound:
         return _check("operators", "pass", "nothing is set over the document")
     return _check("operators", "fail" if shut else "warn", "; ".join(shut + bound))
+
+
+def check_line(onsale: Onsale, snapshot: Snapshot | None, now_s: float) -> Check:
+    """Find places of a rehearsal, or of an earlier sale under this name: they would stand before everybody's.
+
+    `now_s` is the store's time in Unix seconds.
+    """
+    issued = snapshot.tail if snapshot is not None else 0
+    begins_at_s = joining_begins_at_s(onsale, snapshot)
+    if not issued or begins_at_s is None or now_s >= begins_at_s:
+        return _check("line", "pass", f"{issued} places have been given out")
+    detail = (
+        f"{issued} places were given out before joining begins, of a rehearsal or an earlier sale: they stand before everybody. "
+        f"Stop the room, delete all keys {{{onsale.name}}}:* in the store, start it again"
+    )
+    return _check("line", "warn", detail)
 
 
 def check_rules(targets: Iterable[RuleTarget], stored: Mapping[str, str], now_s: float) -> Check:
