@@ -47,7 +47,7 @@ ON_REDIS = $(wildcard tests/waitingroom/test_store_*.py tests/autoscaler/test_st
 test-redis: install ## the tests of the store, on Debian's redis-server: two minutes
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" --store-server redis-server $(ON_REDIS) $(ARGS)
 
-bench: install ## measure what the design promises, as JSON lines, all in about 20 minutes: ARGS="status join gate --json FILE"
+bench: install ## measure what the design promises, as JSON lines, all in about 25 minutes: ARGS="status join gate --json FILE"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md
