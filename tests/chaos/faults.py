@@ -197,7 +197,13 @@ FAULTS = {
             empties_bucket=True,
         ),
         Fault("workers-killed", "`kill -9` of each of the room's workers, one after another", _kill_workers),
-        Fault("gate-killed", "`kill -9` of the gate with all its workers", _kill_gate, reaches_shop=True),
+        Fault(
+            "gate-killed",
+            "`kill -9` of the gate with all its workers",
+            _kill_gate,
+            sale_s=22.0,
+            reaches_shop=True,
+        ),
         Fault(
             "leader-killed",
             "`kill -9` of the leading scaler, whose shop dies with it",
