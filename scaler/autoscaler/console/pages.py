@@ -74,10 +74,10 @@ async def show_onsales(request: web.Request) -> web.Response:
 
 
 async def show_audit(request: web.Request) -> web.Response:
-    """Who did what by the console."""
+    """Who did what by the console, and who was refused."""
     audit = request.app[CONSOLE].audit
-    entries = await audit.entries()
-    return render(request, "audit.html", entries=entries, problem=audit.error)
+    entries, strangers = await audit.entries(), await audit.strangers()
+    return render(request, "audit.html", entries=entries, strangers=strangers, problem=audit.error)
 
 
 async def show_static(request: web.Request) -> web.Response:
