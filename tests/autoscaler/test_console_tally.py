@@ -1,6 +1,7 @@
 """What people bring about at will takes a line at once and then one a minute, however often they do it and from wherever."""
 
 import math
+from dataclasses import replace
 
 from redis.asyncio import Redis
 
@@ -39,6 +40,8 @@ def test_a_stranger_is_known_by_the_address_alone_and_a_person_by_what_was_refus
     assert tally.take(entry(who="kim", outcome="may look"), 1.0) is not None
     assert tally.take(entry(who="kim", outcome="too long"), 1.0) is not None
     assert tally.take(entry(who="lee", outcome="too long"), 1.0) is not None
+    # Of which service, whoever is refused could choose without end.
+    assert tally.take(replace(entry(who="lee", outcome="too long"), about="x"), 1.0) is None
 
 
 def test_beyond_so_many_addresses_all_others_share_one_line() -> None:
@@ -51,17 +54,18 @@ def test_beyond_so_many_addresses_all_others_share_one_line() -> None:
     assert (rest.client, rest.times) == (OTHERS, 250 - TOLD_APART - 1)
 
 
-async def test_strangers_do_not_push_out_what_people_did(client: Redis) -> None:
+async def test_neither_strangers_nor_who_is_refused_push_out_what_was_done(client: Redis) -> None:
     audit = Audit(lambda: Shelves(client))
     await audit.note(entry(who="kim", what="hold", outcome=""))
-    audit.tell(entry(who="lee", outcome=""), 0.0)
     for second in range(2000):
         audit.tell(entry(f"198.51.{second % 250}.{second % 199}"), float(second))
         audit.tell(entry("192.0.2.1"), float(second))
+        audit.tell(entry(who="wallboard", outcome=f"refused for the {second}th time"), float(second))
         if second % 20 == 0:
             await audit.carry_on(float(second))
     await audit.carry_on(math.inf)
-    assert {each.who for each in await audit.entries()} == {"kim", "lee"}
+    assert {each.who for each in await audit.entries()} >= {"kim", "wallboard"}
+    assert [each.what for each in await audit.entries() if each.who == "kim"] == ["hold"]
     strangers = await audit.strangers()
     assert len(strangers) == 200
     assert {each.who for each in strangers} == {""}

@@ -1,8 +1,9 @@
 """Who did what by the console, when, from where, and what came of it: in the log always, and in the store for the page.
 
-The store holds two lists, shared by all scalers and bounded: of people with a token, and of strangers, who so cannot push out
-what people did. What is refused, and who signs in or out, is written by way of a tally, and without waiting for the store. What
-could not be written there is kept in this process and written later; the page says so meanwhile. No secret is in an entry.
+The store holds three lists, shared by all scalers and bounded: what was done, or tried by somebody who may; what else people with
+a token did, who come, go and are refused; and what strangers tried. So nobody pushes out what weighs more. The latter two are
+written by way of a tally, and without waiting for the store. What could not be written there is kept in this process and written
+later; the page says so meanwhile. No secret is in an entry.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Final
 import structlog
 
 from autoscaler.console.entries import Entry, read_entry, write_entry
-from autoscaler.console.tally import Tally
+from autoscaler.console.tally import TOLD_APART, Tally
 from autoscaler.errors import StoreUnavailable
 from autoscaler.store.shelves import Shelf, Shelves
 
-PEOPLE: Final = Shelf("{scaler}:console:audit", kept=500)
+ACTIONS: Final = Shelf("{scaler}:console:audit", kept=500)
+PEOPLE: Final = Shelf("{scaler}:console:audit:people", kept=500)
 STRANGERS: Final = Shelf("{scaler}:console:audit:strangers", kept=200)
 SHOWN: Final = 200
+"""Of each list."""
+PEOPLE_TOLD_APART: Final = 200
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("tidegate.console")
 
@@ -30,18 +34,19 @@ class Audit:
     """The audit log of one console."""
 
     def __init__(self, shelves: Callable[[], Shelves]) -> None:
-        self._people = _Book(PEOPLE, shelves)
+        self._actions = _Book(ACTIONS, shelves)
+        self._people = _Book(PEOPLE, shelves, PEOPLE_TOLD_APART)
         self._strangers = _Book(STRANGERS, shelves)
 
     @property
     def error(self) -> str:
         """Why the newest entries are in this process and the log only; empty where they are in the store."""
-        return self._people.error or self._strangers.error
+        return self._actions.error or self._people.error or self._strangers.error
 
     async def note(self, entry: Entry) -> None:
         """Write down an action. Never raises: what was done is done."""
-        self._people.add(entry)
-        await self._people.write()
+        self._actions.add(entry)
+        await self._actions.write()
 
     def tell(self, entry: Entry, now_s: float) -> None:
         """Write down something else at `now_s` (monotonic), or count it; `carry_on` brings it to the store. Never raises."""
@@ -52,14 +57,15 @@ class Audit:
 
     async def carry_on(self, now_s: float) -> None:
         """Write what was only counted, where it is due at `now_s`, and what is not in the store yet. Never raises."""
-        for book in (self._people, self._strangers):
+        for book in (self._actions, self._people, self._strangers):
             for entry in book.tally.due(now_s):
                 book.add(entry)
             await book.write()
 
     async def entries(self) -> tuple[Entry, ...]:
         """Return what people with a token did, newest first: of all scalers, or of this process where the store is away."""
-        return await self._people.entries()
+        told = (*await self._actions.entries(), *await self._people.entries())
+        return tuple(sorted(told, key=lambda entry: entry.at_s, reverse=True))
 
     async def strangers(self) -> tuple[Entry, ...]:
         """Return the same of those who are not known."""
@@ -69,8 +75,8 @@ class Audit:
 class _Book:
     """One of the lists, and what of it is not in the store yet."""
 
-    def __init__(self, shelf: Shelf, shelves: Callable[[], Shelves]) -> None:
-        self.tally = Tally()
+    def __init__(self, shelf: Shelf, shelves: Callable[[], Shelves], told_apart: int = TOLD_APART) -> None:
+        self.tally = Tally(told_apart)
         self.error = ""
         self._shelf = shelf
         self._shelves = shelves

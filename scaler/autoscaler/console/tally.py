@@ -66,7 +66,7 @@ class Tally:
 
 
 def _key(entry: Entry) -> _Key:
-    """Return what makes entries alike. Of a stranger the address alone counts: the rest is for strangers to choose."""
+    """Return what makes entries alike; what somebody could choose without end is left out, of a stranger all but the address."""
     if not entry.who:
         return (entry.what, entry.client)
-    return (entry.what, entry.client, entry.who, entry.about, entry.outcome)
+    return (entry.what, entry.client, entry.who, entry.outcome)
