@@ -45,7 +45,7 @@ IN_DOCS = {
     "service": 1500,
     "onsale": 900,
     "log": 640,
-    "audit": 760,
+    "audit": 860,
     "sign-in": 520,
     "confirm": 520,
 }
