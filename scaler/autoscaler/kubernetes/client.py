@@ -44,7 +44,7 @@ class ClientLimits:
     """How fast requests may follow each other: client-go's controllers use 20/s, 30 at once.
 
     `in_flight` bounds how many wait for their answers at the same time. Over HTTP/1.1 each has a connection of its own, which
-    takes a quarter of a megabyte with TLS; watches and logs are not counted, as those are as many as there are targets and readers.
+    takes a quarter of a megabyte with TLS. Watches and logs are not counted: of those there are as many as targets and readers.
     """
 
     per_s: float = 20.0

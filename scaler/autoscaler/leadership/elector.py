@@ -144,7 +144,7 @@ class Elector:
         await self._write(renewed(lease, self._clock.now_s(), above=above), lease)
 
     async def _probe(self, lease: Lease) -> None:
-        """See whether the lease can be written again, by writing what it says; from then on its holder has all its time to renew it.
+        """See whether the lease can be written again, by writing what it says: now its holder has time to renew it.
 
         Without that, who tries in the moment in which its keeper takes writes again would unseat a leader that is well.
         """
