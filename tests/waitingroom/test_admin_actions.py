@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +365,12 @@ def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | N
             id="a rule was renamed",
         ),
         pytest.param([target("web", 40, 0.0)], "warn", "web: 0/s, for another 40 s", id="nothing is ready"),
+        pytest.param(
+            [target("web", 40), target("db", 40), replace(target("web", -1), withdrawn=True)],
+            "pass",
+            "db: 20/s, for another 40 s",
+            id="one was withdrawn",
+        ),
     ],
 )
 def test_preflight_tells_which_rules_speak(targets: list[RuleTarget], result: str, detail: str) -> None:

@@ -146,7 +146,8 @@ def check_rules(targets: Iterable[RuleTarget], stored: Mapping[str, str], now_s:
 
     `targets` are the scaler's, oldest first, `stored` is the room hash, `now_s` the store's time in Unix seconds.
     """
-    newest = {target.rule: target for target in targets if target.from_s <= now_s}
+    begun = {target.rule: target for target in targets if target.from_s <= now_s}
+    newest = {rule: target for rule, target in begun.items() if not target.withdrawn}
     if not newest:
         rate = f"the document's rate ({_per_s(float(stored.get('rate') or 0))}) applies, whatever the shop can take"
         detail = f"no rule has told how much the shop can take, so {rate}: is a rule meant to? tidegate scaler status"
