@@ -148,6 +148,7 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
             "keys",
             "draw",
             "headroom",
+            "polling",
         ),
         "pass",
     )
