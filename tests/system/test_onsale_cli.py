@@ -149,6 +149,7 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
             "keys",
             "draw",
             "headroom",
+            "polling",
         ),
         "pass",
     )

@@ -1,9 +1,10 @@
-"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, rules speak, the limits
-fit together.
+"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, rules speak, limits and
+budgets fit together.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from rulebook import Onsale
 from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
 from waitingroom.joining import joining_begins_at_s
+from waitingroom.polling import LONGEST_LINE, budget_for, largest_draw, longest_line
+from waitingroom.reach import course_of
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
 from waitingroom.ruletargets import RuleTarget
@@ -24,6 +27,7 @@ Result = Literal["pass", "warn", "fail"]
 SKEW_WARNS_S = 5.0
 SKEW_FAILS_S = 30.0
 _RULE_MISSED_S = 60.0  # as the bucket has it: a rule so long silent doesn't count while another one speaks
+_EXPECTED_S = 3600.0
 _ORDER: tuple[Result, ...] = ("pass", "warn", "fail")
 
 
@@ -46,7 +50,7 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
-    checks += [check_keys(room), check_draw(room), check_headroom(room)]
+    checks += [check_keys(room), check_draw(room), check_headroom(room), check_polling(room)]
     if room.onsale.spec.entry == "token":
         checks.append(await check_invitations(room))
     worst = max((check.result for check in checks), key=_ORDER.index)
@@ -238,6 +242,37 @@ def check_headroom(room: Room) -> Check:
         )
         return _check("headroom", "warn", detail)
     return _check("headroom", "pass", f"about {inside:.0f} of {limits.capacity} will be inside")
+
+
+def check_polling(room: Room) -> Check:
+    """Whoever asks and does not listen must be able to hear of the turn before it is over, however soon it comes.
+
+    Nobody knows how many will come: a line that takes an hour at the document's rate is what a budget is held against.
+    """
+    limits, budget_per_s, snapshot = room.onsale.spec.admission, room.poll_budget_per_s, room.snapshot
+    if snapshot is None:
+        return _check("polling", "warn", "the room has not reached its store yet")
+    course = course_of(snapshot, limits.rate_per_s, limits.claim_within_s)
+    longest = longest_line(budget_per_s, course)
+    expected = max(snapshot.waiting, math.ceil(limits.rate_per_s * _EXPECTED_S))
+    if longest < expected:
+        needed = math.ceil(budget_for(expected, course) / 100.0) * 100
+        detail = (
+            f"at {_per_s(limits.rate_per_s)} buyers who only ask may hear of their turn late once more than {longest:,} wait: "
+            f"set --poll-budget to {needed} (it is {budget_per_s:g}) for a line of {expected:,}"
+        )
+        return _check("polling", "warn", detail)
+    largest = largest_draw(budget_per_s, limits.claim_within_s)
+    if room.drawn and snapshot.phase == "prequeue" and snapshot.waiting > largest:
+        needed = math.ceil(budget_per_s * snapshot.waiting / largest / 100.0) * 100
+        detail = (
+            f"{snapshot.waiting:,} await the draw: of more than {largest:,} who only ask, the first drawn may hear of their turn "
+            f"late: set --poll-budget to {needed} (it is {budget_per_s:g})"
+        )
+        return _check("polling", "warn", detail)
+    how_many = "however many they are" if longest >= LONGEST_LINE else f"up to {longest:,} of them"
+    told = f"buyers who only ask hear of their turn in time, {how_many}"
+    return _check("polling", "pass", f"{told}, and {largest:,} of a draw" if room.drawn else told)
 
 
 def _check(name: str, result: Result, detail: str) -> Check:
