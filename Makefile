@@ -40,6 +40,7 @@ test-failover: install ## Sentinel failovers with real servers: a minute or more
 
 # What speaks to the store, again on a server of another make and age: Debian's, or ARGS="--store-server /path/of/another".
 ON_REDIS = $(wildcard tests/waitingroom/test_store_*.py tests/autoscaler/test_store_*.py) \
+  $(addprefix tests/autoscaler/test_,admission_writes.py fences.py withdrawing.py) \
   $(addprefix tests/system/test_,store_sentinel_list.py leader_store.py) \
   $(addprefix tests/waitingroom/test_,hard_end.py holders_model.py losses_model.py release_model.py release_edges.py \
   rolled_back.py first_in_knows_nothing.py draw_kept.py moving.py)
@@ -47,7 +48,7 @@ ON_REDIS = $(wildcard tests/waitingroom/test_store_*.py tests/autoscaler/test_st
 test-redis: install ## the tests of the store, on Debian's redis-server: two minutes
 	@$(BIN)/python -m pytest $(SPREAD) -m "not slow" --store-server redis-server $(ON_REDIS) $(ARGS)
 
-bench: install ## measure what the design promises, as JSON lines, all in about 20 minutes: ARGS="status join gate --json FILE"
+bench: install ## measure what the design promises, as JSON lines, all in about 25 minutes: ARGS="status join gate --json FILE"
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 sizing: install ## measure what a status, a join and a listener cost, and write the table of docs/how-to/production.md

@@ -17,6 +17,7 @@ class TargetSegment:
     capacity: int | None
     reason: str
     term: int
+    withdrawn: bool = False
 
     def to_json(self) -> str:
         """Encode as the writer's script does."""
@@ -29,7 +30,8 @@ class TargetSegment:
                 "capacity": "" if self.capacity is None else str(self.capacity),
                 "reason": self.reason,
                 "term": str(self.term),
-            },
+            }
+            | ({"withdrawn": "1"} if self.withdrawn else {}),
             separators=(",", ":"),
         )
 
@@ -45,4 +47,5 @@ class TargetSegment:
             capacity=int(fields["capacity"]) if fields["capacity"] else None,
             reason=fields["reason"],
             term=int(fields["term"]),
+            withdrawn="withdrawn" in fields,
         )

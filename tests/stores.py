@@ -256,6 +256,18 @@ class Cluster:
     def replica_of(self, master: TcpValkey) -> TcpValkey:
         return self.nodes[3 + self.nodes.index(master)]
 
+    def agrees_on(self, replica: TcpValkey, master: TcpValkey) -> bool:
+        """Tell whether all have heard that one is the other's replica.
+
+        By the bus that takes a moment longer than until `master_link_status` is up. A `CLUSTER FAILOVER` before that is ignored
+        by a master that has not heard, and denied the votes of the others.
+        """
+        name, of = replica.ask("CLUSTER", "MYID"), master.ask("CLUSTER", "MYID")
+        try:
+            return all(name in str(node.ask("CLUSTER", "REPLICAS", of)) for node in self.nodes)
+        except redis.ResponseError:  # one holds it for no master yet
+            return False
+
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()

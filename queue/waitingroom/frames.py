@@ -9,7 +9,7 @@ import asyncio
 import json
 
 from waitingroom.eta import Eta
-from waitingroom.polling import interval_s, mean_interval_s
+from waitingroom.polling import Asking
 from waitingroom.snapshot import Snapshot
 
 HEARTBEAT = b"event: alive\ndata: 1\n\n"
@@ -22,11 +22,10 @@ _DRAW_TOLD_FOR_S = 30.0
 class Frames:
     """The newest frame of an onsale, and the wait for the next one.
 
-    Each frame says how to spread questions where the frames end for all at once, within `poll_budget_per_s`.
+    Each frame says how to spread questions where the frames end for all at once, within the poll budget.
     """
 
-    def __init__(self, poll_budget_per_s: float = 1000.0) -> None:
-        self._poll_budget_per_s = poll_budget_per_s
+    def __init__(self) -> None:
         self._frame = b""
         self._shown: object = None
         self._serial = 0
@@ -44,7 +43,7 @@ class Frames:
         self._closed = True
         self._fresh.set()
 
-    def publish(self, snapshot: Snapshot, eta: Eta) -> None:
+    def publish(self, snapshot: Snapshot, eta: Eta, asking: Asking | None = None) -> None:
         """Make a frame of a snapshot, unless it would say what the last one said."""
         shown = (
             snapshot.lines,
@@ -62,7 +61,7 @@ class Frames:
         self._shown = shown
         self._serial += 1
         record = self._record_to_tell(snapshot)
-        self._frame = _frame(snapshot, eta, self._serial, record, self._poll_budget_per_s)
+        self._frame = _frame(snapshot, eta, self._serial, record, asking)
         self._fresh.set()
         self._fresh = asyncio.Event()
 
@@ -90,7 +89,7 @@ class Frames:
         return self._serial, self._frame
 
 
-def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None, poll_budget_per_s: float) -> bytes:
+def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None, asking: Asking | None) -> bytes:
     waiting = snapshot.waiting
     data = json.dumps(
         {
@@ -99,12 +98,7 @@ def _frame(snapshot: Snapshot, eta: Eta, serial: int, record: str | None, poll_b
                 [line.epoch, line.released, line.settled, line.tail + line.shift] for line in snapshot.lines
             ],
             "waiting": waiting,
-            # For the first in line, the last, and those whose position nobody knows yet.
-            "ask_s": [
-                round(interval_s(0, waiting, poll_budget_per_s), 1),
-                round(interval_s(waiting, waiting, poll_budget_per_s), 1),
-                round(mean_interval_s(waiting, poll_budget_per_s), 1),
-            ],
+            "ask_s": None if asking is None else [round(each_s, 1) for each_s in asking.ends_s],
             "rate_per_s": snapshot.rate_per_s,
             "released_per_s": snapshot.released_per_s,
             "hold": snapshot.hold,

@@ -5,7 +5,10 @@ It knows nothing of where a place stands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rulebook.memo import Memo
+from waitingroom.errors import InvalidToken
 from waitingroom.keyring import Keyring
 from waitingroom.moves import Holder
 from waitingroom.places import Place, session_id, sign_place, verify_place
@@ -17,20 +20,32 @@ _HOLDERS_AT_ONCE = 1_000
 
 
 class PlaceBook:
-    """Signs with the keys of now, and reads what was signed with any that counts."""
+    """Signs with the keys of now, and reads what was signed with any that counts.
 
-    def __init__(self, onsale: str, store: OnsaleStore, keyring: Keyring) -> None:
+    `is_of_this_sale` tells of an epoch whether its places can be of the sale which is on; None while nobody can tell.
+    """
+
+    def __init__(
+        self,
+        onsale: str,
+        store: OnsaleStore,
+        keyring: Keyring,
+        is_of_this_sale: Callable[[int], bool | None],
+    ) -> None:
         self._onsale = onsale
         self._store = store
         self._keyring = keyring
+        self._is_of_this_sale = is_of_this_sale
         self._key_changes = keyring.changes
         self._places: Memo[Place] = Memo(_REMEMBERED)
+        self._undecided: dict[int, int] = {}
+        """The highest number that was shown, of each epoch of which nobody could tell whether it is of this sale."""
 
     def read(self, token: str) -> Place:
         """Return the place in a buyer's token.
 
         Raises:
-            InvalidToken: it is not one of ours, or of another onsale.
+            InvalidToken: it is not one of ours, of another onsale, or of an earlier sale under this name.
         """
         if self._keyring.changes != self._key_changes:
             self._key_changes = self._keyring.changes
@@ -38,9 +53,24 @@ class PlaceBook:
         place = self._places.get(token)
         if place is None:
             place = verify_place(token, self._onsale, self._keyring.place_keys)
-            self._store.remember_place(place.epoch, place.number)
-            self._keep(token, place)
+            counts = self._is_of_this_sale(place.epoch)
+            if counts is False:
+                raise InvalidToken("place: of an earlier sale")
+            if counts is None:
+                self._undecided[place.epoch] = max(place.number, self._undecided.get(place.epoch, 0))
+            else:
+                self._store.remember_place(place.epoch, place.number)
+                self._keep(token, place)
         return place
+
+    def decide(self) -> None:
+        """Remember what was shown while nobody could tell whether it is of this sale, where that can be told now."""
+        for epoch, number in list(self._undecided.items()):
+            counts = self._is_of_this_sale(epoch)
+            if counts is not None:
+                del self._undecided[epoch]
+            if counts:
+                self._store.remember_place(epoch, number)
 
     def sign(self, place: Place) -> tuple[str, Place]:
         """Return a place with its token."""

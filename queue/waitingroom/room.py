@@ -23,13 +23,14 @@ from waitingroom.frames import Frames
 from waitingroom.gate.hours import hours_of
 from waitingroom.invitations import Invitations
 from waitingroom.joiner import Joiner
+from waitingroom.joining import is_of_this_sale
 from waitingroom.keyring import Keyring
 from waitingroom.livesessions import LiveSessions
 from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
-from waitingroom.polling import interval_s, return_within_s
+from waitingroom.polling import Asking, asking_for, asking_of
 from waitingroom.reach import furthest_released
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Line, Snapshot
@@ -64,7 +65,7 @@ class Room:
         self.snapshot: Snapshot | None = None
         self.hours = hours_of(onsale)
         self.eta: Eta = NO_ETA
-        self.frames = Frames(poll_budget_per_s)
+        self.frames = Frames()
         self.requests = Requests()
         self.listeners = 0
         """How many follow the frames here."""
@@ -75,10 +76,12 @@ class Room:
         """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
-        self._poll_budget_per_s = poll_budget_per_s
+        self.poll_budget_per_s = poll_budget_per_s
+        self.asking = asking_for(0, poll_budget_per_s)
+        """How often those ask who wait, by the present copy."""
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
-        self._book = PlaceBook(onsale.name, store, keyring)
+        self._book = PlaceBook(onsale.name, store, keyring, self._is_of_this_sale)
         self.place = self._book.read
         """Reads a buyer's token; see `PlaceBook.read`."""
         self.session_of = self._book.session_of
@@ -101,13 +104,12 @@ class Room:
     @property
     def poll_interval_s(self) -> float | None:
         """How long the last in line is told to wait before asking again; None while there is no copy yet."""
-        waiting = self.snapshot.waiting if self.snapshot is not None else None
-        return None if waiting is None else interval_s(waiting, waiting, self._poll_budget_per_s)
+        return None if self.snapshot is None else self.asking.interval_s(self.snapshot.waiting)
 
     @property
     def return_within_s(self) -> float:
         """Over how long listeners whose streams end together spread their coming back."""
-        return return_within_s(self.snapshot.waiting if self.snapshot else 0, self._poll_budget_per_s)
+        return self.asking.return_within_s
 
     @property
     def newcomers_wait_s(self) -> Range | None:
@@ -271,7 +273,7 @@ class Room:
             self.snapshot,
             self._draw,
             drawn=self.drawn,
-            poll_budget_per_s=self._poll_budget_per_s,
+            asking=self.asking,
             turns=self._turns,
             eta=self.eta,
         )
@@ -326,6 +328,9 @@ class Room:
         """Return the line in which `place` stands, and its position there; None while either is unknown here."""
         return locate(place, self.snapshot, self._draw, drawn=self.drawn) if self.snapshot else None
 
+    def _is_of_this_sale(self, epoch: int) -> bool | None:
+        return is_of_this_sale(epoch, self.onsale, self.snapshot)
+
     def _is_out_of_reach(self, line: Line, position: int) -> bool:
         copy, limits = self.snapshot, self.onsale.spec.admission
         return (
@@ -353,9 +358,21 @@ class Room:
             self.snapshot = snapshot
             self._copied_since_s = asked_at_s
             self._turns.note(snapshot)
+            self._book.decide()
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
-            self.frames.publish(snapshot, self.eta)
+            self.asking = self._asking_of(snapshot)
+            self.frames.publish(snapshot, self.eta, self.asking)
+
+    def _asking_of(self, snapshot: Snapshot) -> Asking:
+        limits = self.onsale.spec.admission
+        return asking_of(
+            snapshot,
+            self.poll_budget_per_s,
+            ceiling_per_s=limits.rate_per_s,
+            claim_within_s=limits.claim_within_s,
+            draw=self._draw,
+        )
 
     def _follow_order(self, snapshot: Snapshot) -> None:
         onsale = in_order_of_line(self.onsale, snapshot)

@@ -12,7 +12,8 @@ from rulebook.coupling import US_PER_S
 class RuleTarget:
     """A segment of an admission target (`rulebook.coupling.targets_key`); times in Unix seconds of the store's clock.
 
-    `capacity` bounds live sessions + released-unclaimed; None for no bound by this rule.
+    `capacity` bounds live sessions + released-unclaimed; None for no bound by this rule. One that is `withdrawn` takes back what
+    the rule has said before.
     """
 
     rule: str
@@ -20,6 +21,7 @@ class RuleTarget:
     until_s: float
     rate_per_s: float
     capacity: int | None
+    withdrawn: bool = False
 
 
 def read_target(text: str) -> RuleTarget:
@@ -36,6 +38,7 @@ def read_target(text: str) -> RuleTarget:
             until_s=int(fields["until_us"]) / US_PER_S,
             rate_per_s=float(fields["rate"]),
             capacity=int(fields["capacity"]) if fields["capacity"] else None,
+            withdrawn=fields.get("withdrawn") == "1",
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a target segment: {text[:80]!r}") from error

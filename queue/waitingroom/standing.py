@@ -11,7 +11,7 @@ from typing import NamedTuple
 from waitingroom.drawrecord import DrawnPool
 from waitingroom.eta import NO_ETA, Eta
 from waitingroom.places import Place
-from waitingroom.polling import interval_s, mean_interval_s, retry_after_s, spread, undrawn_retry_after_s
+from waitingroom.polling import Asking, spread
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.turns import Turns
 
@@ -74,13 +74,13 @@ def stand(
     draw: DrawnPool | None,
     *,
     drawn: bool,
-    poll_budget_per_s: float,
+    asking: Asking,
     eta: Eta = NO_ETA,
     turns: Turns | None = None,
 ) -> Standing:
-    """Tell where `place` stands in `snapshot`, and by `eta`, which was made of it, for how long.
+    """Tell where `place` stands in `snapshot`, for how long, and when to ask again.
 
-    `turns` knows since when those who may enter may do so.
+    `eta` and `asking` were made of the snapshot; `turns` knows since when those who may enter may do so.
     """
     salt = place.number
     found = locate(place, snapshot, draw, drawn=drawn)
@@ -88,7 +88,7 @@ def stand(
     if found and found[1] <= found[0].released:
         if found[1] <= found[0].settled:
             return Standing(State.LATE, position, 0, None, _LATE_RETRY_S)
-        retry = retry_after_s(0, snapshot.waiting, poll_budget_per_s, salt)
+        retry = asking.retry_after_s(0, salt)
         claim_by_s = turns.claim_by_s(found[0].epoch, found[1]) if turns is not None else None
         return Standing(State.RELEASED, position, 0, None, retry, claim_by_s)
     if snapshot.closes_at_s is not None and snapshot.at_s >= snapshot.closes_at_s:
@@ -98,10 +98,10 @@ def stand(
         # Before a draw everybody may be drawn to any position; without one the number tells.
         known = None if drawn else ahead
         wait_s = eta.prequeue_s if known is None else eta.range_s(known)
-        return _before_opening(snapshot, salt, poll_budget_per_s, known, wait_s)
-    retry = retry_after_s(ahead or 0, snapshot.waiting, poll_budget_per_s, salt)
+        return _before_opening(snapshot, salt, asking, known, wait_s)
+    retry = asking.retry_after_s(ahead or 0, salt)
     if drawn and draw is None and _is_draw_far(snapshot):
-        retry = max(retry, undrawn_retry_after_s(snapshot.waiting, poll_budget_per_s, salt))
+        retry = max(retry, asking.undrawn_retry_after_s(salt))
     state = State.HELD if snapshot.hold else State.WAITING
     wait_s = eta.range_s(ahead) if ahead is not None else eta.prequeue_s if drawn and draw is None else None
     return Standing(state, position, ahead, wait_s, retry)
@@ -110,25 +110,21 @@ def stand(
 def _before_opening(
     snapshot: Snapshot,
     salt: int,
-    poll_budget_per_s: float,
+    asking: Asking,
     ahead: int | None,
     wait_s: tuple[float, float] | None,
 ) -> Standing:
     """Tell somebody who waits for the opening; `ahead` is None where the draw will tell.
 
     Each asks at the mean pace that the budget leaves, and again after the opening, when there is something to tell: those who
-    know their number in the order of their turns, as in an open line, those who will be drawn evenly over one round of questions
+    know their number in the order of their turns, as in an open line, those who will be drawn over one round of questions
     of all. Before the draw nobody stands nearer than another, so no other spread keeps within the budget and serves the first
     drawn better. Whoever listens needs no question: the draw comes with the frame.
     """
     opens_in_s = (snapshot.opens_at_s or 0.0) - snapshot.at_s
-    pace = undrawn_retry_after_s(snapshot.waiting, poll_budget_per_s, salt)
-    round_s = (
-        mean_interval_s(snapshot.waiting, poll_budget_per_s)
-        if ahead is None
-        else interval_s(ahead, snapshot.waiting, poll_budget_per_s)
-    )
-    first_s = opens_in_s + _AFTER_OPENING_S + round_s * spread(salt)
+    pace = asking.undrawn_retry_after_s(salt)
+    after_s = asking.after_draw_s(salt) if ahead is None else asking.interval_s(ahead) * spread(salt)
+    first_s = opens_in_s + _AFTER_OPENING_S + after_s
     return Standing(State.PREQUEUE, None, None, wait_s, pace if pace < opens_in_s else first_s)
 
 

@@ -83,6 +83,8 @@ class _Supervisor:
         try:
             if os.getppid() == parent:
                 status = self._work(number)
+        except Exception:  # the process ends here and now, and would take its reason with it
+            log.exception("worker_failed", worker=os.getpid())
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

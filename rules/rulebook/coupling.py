@@ -23,8 +23,10 @@ def targets_key(onsale: str) -> str:
     A segment is in force from `from_us` until `until_us`, unless a later one of the same `rule` begins. `rate` is in buyers/s;
     `capacity` bounds live sessions + released-unclaimed ("": no bound by this rule); `reason` is for people; `term` is the
     writer's lease transitions: a segment of a lower term than one already there is refused. Numbers are strings, because a Lua
-    `cjson` keeps only 14 digits of a number. Optional are `outlook` (`rulebook.outlook`: what the rule expects of its rate, ""
-    for nothing) and `outlook_us`, when that was told: no release depends on them, only the waits which buyers are told.
+    `cjson` keeps only 14 digits of a number. A segment with `withdrawn` "1" takes back what the rule has said: from its beginning
+    on the rule counts no more, until a later segment of it begins. Optional are `outlook` (`rulebook.outlook`: what the rule
+    expects of its rate, "" for nothing) and `outlook_us`, when that was told: no release depends on them, only the waits which
+    buyers are told.
     """
     return f"{{{onsale}}}:targets"
 

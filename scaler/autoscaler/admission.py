@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from rulebook.admission import readmit
 from rulebook.decision import Decision
@@ -39,6 +40,21 @@ class Written:
     from_s: float
     until_s: float
     term: int
+
+
+class Withdrawal(StrEnum):
+    """What became of taking a rule's target back."""
+
+    WITHDRAWN = "withdrawn"
+    NOTHING = "nothing"
+    """There was none, or it had been withdrawn before."""
+    WAITS = "waits"
+    """A rule that is to speak before has no target in force."""
+
+
+def bound_onsale(rule: ScalingRule) -> str | None:
+    """Return the onsale whose admission a rule bounds; None for a rule that says nothing about admission."""
+    return None if rule.spec.admission is None else rule.spec.admission.onsale
 
 
 def admission_target(

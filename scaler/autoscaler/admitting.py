@@ -35,6 +35,7 @@ class Admitter:
 
     def __init__(
         self,
+        onsale: str | None,
         *,
         writer: AdmissionWriter,
         journal: Journal,
@@ -42,6 +43,7 @@ class Admitter:
         clock: Clock,
         settings: ScalerSettings,
     ) -> None:
+        self._onsale = onsale
         self._rule: ScalingRule | None = None
         self._decided_s = 0.0
         self._writer = writer
@@ -56,6 +58,18 @@ class Admitter:
     def decided(self, rule: ScalingRule) -> None:
         """Take note that a decision was made just now, by this form of the rule; it is in the status."""
         self._rule, self._decided_s = rule, self._clock.monotonic_s()
+
+    def keep_to(self, onsale: str | None) -> None:
+        """Write no target for another onsale from now on: the document names it no longer."""
+        self._onsale = onsale
+        admission = self._journal.status.admission
+        if admission is not None and admission.target.onsale != onsale:
+            self._journal.note(admission=None)
+
+    async def at_rest(self) -> None:
+        """Return once no write is under way."""
+        async with self._writing:
+            return
 
     def has_announced(self, ready: int) -> bool:
         """Tell whether the room knows already that so many replicas are ready."""
@@ -83,7 +97,7 @@ class Admitter:
                 term=self._leadership.term,
                 now_s=self._clock.now_s(),
             )
-            if target is None:
+            if target is None or target.onsale != self._onsale:
                 return True
             try:
                 written = await self._journal.step("write admission", self._put_in_force(target))
@@ -91,7 +105,8 @@ class Admitter:
                 return False
             self._announced_ready = ready
             event = AdmissionWritten(target, written)
-            self._journal.note(admission=event)
+            if target.onsale == self._onsale:  # the document may have changed meanwhile
+                self._journal.note(admission=event)
             self._journal.tell(event)
             if not written.accepted:
                 # Another leader's, which our lease will tell; or one's of a lease that was deleted, and counted anew.

@@ -1,7 +1,7 @@
 """The loops of all rules, and how they follow the documents: what is new is begun, what has changed goes on, what is gone stops.
 
-A rule that stops leaves its target as it is. A rule that changes keeps its memory, unless it scales another target now: that
-is another rule by the same name.
+A rule that stops leaves its target as it is; what it has told the room is taken back (`withdrawing`). A rule that changes keeps
+its memory, unless it scales another target now: that is another rule by the same name.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
 
+from autoscaler.admission import bound_onsale
 from autoscaler.admitting import AdmissionWriter
 from autoscaler.clock import Clock
+from autoscaler.ending import end_tasks
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.instrumentation.events import (
     Instrument,
@@ -28,6 +30,7 @@ from autoscaler.plan import Plan
 from autoscaler.settings import ScalerSettings
 from autoscaler.signals import SignalReader
 from autoscaler.targets.base import Target
+from autoscaler.withdrawing import Withdrawer
 from rulebook.rule import ScalingRule
 
 LAST_ROUND_S = 12.0
@@ -45,6 +48,7 @@ class Equipment:
     instrument: Instrument
     leadership: Leadership
     writer: AdmissionWriter
+    withdrawer: Withdrawer
     open_target: OpenTarget
     release_target: Callable[[ScalingRule], Coroutine[None, None, None]]
     signals_of: Callable[[ScalingRule, SignalReader | None], SignalReader]
@@ -126,6 +130,10 @@ class Crew:
     async def follow(self, plan: Plan) -> None:
         """Put another plan in force; a target that cannot be opened is recorded, and tried again with the next plan."""
         async with self._moving:
+            # Before a loop has ended, which may take seconds: what is taken back must not be written again.
+            await asyncio.gather(
+                *(member.loop.admit_to(_onsale_in(plan, name)) for name, member in self._members.items())
+            )
             self._take(plan)
             if self._at_work:
                 await self._change_to(plan)
@@ -142,10 +150,9 @@ class Crew:
 
     async def dismiss(self) -> None:
         """Follow no longer."""
+        await end_tasks([member.follow for member in self._members.values()])
         for member in self._members.values():
-            member.follow.cancel()
             await member.memory.close()
-        await asyncio.gather(*(member.follow for member in self._members.values()), return_exceptions=True)
         self._members.clear()
         self._not_started.clear()
 
@@ -169,6 +176,7 @@ class Crew:
     def _take(self, plan: Plan) -> None:
         now_s = self._equipment.clock.now_s()
         self._plan, self._loaded_at_s = plan, now_s
+        self._equipment.withdrawer.follow(plan)
         messages = tuple(refusal.message for refusal in plan.refusals)
         self._equipment.instrument.record(RulesLoaded(tuple(plan.rules), plan.outdated, messages, now_s))
 
@@ -221,8 +229,7 @@ class Crew:
     async def _remove(self, name: str) -> None:
         member = self._members[name]
         await _end(member)
-        member.follow.cancel()
-        await asyncio.gather(member.follow, return_exceptions=True)
+        await end_tasks([member.follow])
         await member.memory.close()
         await self._equipment.release_target(member.rule)
         self._equipment.instrument.record(RuleRemoved(name))
@@ -234,10 +241,15 @@ def _is_gone(rule: ScalingRule, plan: Plan) -> bool:
     return successor is None or successor.spec.target.key != rule.spec.target.key
 
 
+def _onsale_in(plan: Plan, name: str) -> str | None:
+    """Return the onsale whose admission the rule of this name bounds by a plan."""
+    rule = plan.rules.get(name)
+    return None if rule is None else bound_onsale(rule)
+
+
 async def _end(member: _Member) -> None:
     if member.run is None:
         return
     member.loop.stop()
     await asyncio.wait({member.run}, timeout=LAST_ROUND_S)
-    member.run.cancel()
-    await asyncio.gather(member.run, return_exceptions=True)
+    await end_tasks([member.run])

@@ -28,6 +28,10 @@ class StoreUnavailable(AutoscalerError):
     """The store did not answer, or answered nonsense; raised from the client's error. Nothing is known to be written."""
 
 
+class OutcomeUnknown(AutoscalerError):
+    """Something was asked for that changes things, and there was no answer: it may have been done or not, in part or whole."""
+
+
 class TargetError(AutoscalerError):
     """A target could not be read or scaled; raised by targets. Its replica count is as it was."""
 

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from autoscaler.acting import Actor
+from autoscaler.admission import bound_onsale
 from autoscaler.admitting import AdmissionWriter, Admitter
 from autoscaler.clock import Clock
 from autoscaler.instrumentation.events import Instrument, RoundEnded
@@ -62,6 +63,7 @@ class RuleLoop:
         self._journal = Journal(parts.rule, parts.target.name, instrument=parts.instrument, clock=parts.clock)
         self._memory.on_failure = lambda error: self._journal.fail("keep memory", error)
         self._admitter = Admitter(
+            bound_onsale(parts.rule),
             writer=parts.writer,
             journal=self._journal,
             leadership=parts.leadership,
@@ -96,7 +98,13 @@ class RuleLoop:
     def change(self, rule: ScalingRule, signals: SignalReader) -> None:
         """Go by another form of the rule on the same target. The next round is the first of it, and comes at once."""
         self._changed = (rule, signals)
+        self._admitter.keep_to(bound_onsale(rule))
         self._woken.set()
+
+    async def admit_to(self, onsale: str | None) -> None:
+        """Write admission targets for this onsale alone from now on; returns once none for another is under way."""
+        self._admitter.keep_to(onsale)
+        await self._admitter.at_rest()
 
     @property
     def signals(self) -> SignalReader:

@@ -34,7 +34,8 @@ class Plan:
     """The rules to be run, and the pools which some of them scale.
 
     `outdated` names the rules in force whose documents have changed to something that cannot be used. `homes` tells the
-    file each rule came from; `used` the pools that rules have scaled so far: they run, and keep their documents.
+    file each rule came from; `used` the pools that rules have scaled so far: they run, and keep their documents. It is
+    `incomplete` while a document that may be a rule is in force in no form, so that nobody knows what it is to bound.
     """
 
     rules: Mapping[str, ScalingRule] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Plan:
     outdated: frozenset[str] = frozenset()
     homes: Mapping[str, str] = field(default_factory=dict)
     used: frozenset[str] = frozenset()
+    incomplete: bool = False
 
     def pool_of(self, rule: ScalingRule) -> ProcessPool:
         """Return the pool that is a rule's target."""
@@ -109,6 +111,7 @@ def _assemble(settings: ScalerSettings, survey: Survey, before: Plan) -> Plan:
         outdated=frozenset(kept),
         homes={**before.homes, **homes},
         used=before.used | {rule.spec.target.name for rule in rules.values() if is_pool(rule)},
+        incomplete=_is_incomplete(rules, refusals, survey.faulty),
     )
 
 
@@ -157,6 +160,17 @@ def _unclear_names(faulty: tuple[Faulty, ...]) -> set[str]:
     """Name what may be rules in a form that cannot be used: a misspelt kind may have been meant to be one."""
     others = KINDS.keys() - {RULE_KIND}
     return {entry.name for entry in faulty if entry.name is not None and entry.kind not in others}
+
+
+def _is_incomplete(
+    rules: Mapping[str, ScalingRule], refusals: list[Refusal], faulty: tuple[Faulty, ...]
+) -> bool:
+    """Whether a document that may be a rule is in force in no form: refused, without a name, or in a file that is no YAML."""
+    others = KINDS.keys() - {RULE_KIND}
+    if any(entry.name is None and entry.kind not in others for entry in faulty):
+        return True
+    refused = {refusal.rule for refusal in refusals if refusal.rule is not None}
+    return not (refused | _unclear_names(faulty)) <= rules.keys()
 
 
 def _is_hidden(home: str | None, faulty: tuple[Faulty, ...]) -> bool:

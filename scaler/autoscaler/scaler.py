@@ -29,6 +29,7 @@ from autoscaler.store.connection import StoreClient, open_client
 from autoscaler.store.figures import FigureReader
 from autoscaler.store.target_writer import TargetWriter
 from autoscaler.targets.opening import Targets
+from autoscaler.withdrawing import Withdrawer
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,15 @@ async def open_scaler(
         sources = Sources(
             settings, http=http, room=room, clock=clock, background=background, instrument=instruments
         )
+        writer = TargetWriter(client)
+        withdrawer = Withdrawer(writer, leadership, instruments)
         equipment = Equipment(
             settings=settings,
             clock=clock,
             instrument=instruments,
             leadership=leadership,
-            writer=TargetWriter(client),
+            writer=writer,
+            withdrawer=withdrawer,
             open_target=targets.open,
             release_target=targets.release,
             signals_of=sources.of,
@@ -114,6 +118,7 @@ async def open_scaler(
         if settings.once:
             await crew.evaluate()
         else:
+            await stack.enter_async_context(withdrawer.running())
             await stack.enter_async_context(reloader.watching())
         yield Scaler(crew, clock, reloader, leadership, client)
 

@@ -9,12 +9,13 @@ import pytest
 from aiohttp import web
 from redis.asyncio import Redis
 
+from tests.waitingroom.backoffice import token_file
 from tests.waitingroom.gates import admission, cookies, proxied, shop_of
 from tests.waitingroom.living import HTML, JSON, living
 from tests.waitingroom.samples import onsale
 from waitingroom.gate.privacy import is_for_shared_caches, private_form
 
-FOR_ALL = {"/cactus/state", "/.well-known/jwks.json"}
+FOR_ALL = {"/cactus/state", "/tulip/draw", "/.well-known/jwks.json", "/openapi.json"}
 MOVING = {
     *("as_of", "stale", "tail", "released", "waiting", "late", "no_shows", "rate_per_s", "rate_reason"),
     *("arrivals_per_s", "released_per_s", "eta_s", "eta_reason"),
@@ -88,7 +89,12 @@ async def test_what_may_be_kept_is_the_same_for_everybody(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     sale = onsale(admission={"rate": "0.001/s", "burst": 1})
-    async with living(tmp_path, store_url, sale) as here, here.buyer() as ann, here.buyer() as ben:
+    drawn = onsale("tulip", 3_600, order="draw", protect=[{"path": "/tulip"}])
+    async with (
+        living(tmp_path, store_url, sale, drawn, admin_tokens=token_file(tmp_path)) as here,
+        here.buyer() as ann,
+        here.buyer() as ben,
+    ):
         answers: dict[str, list[dict[str, Any]]] = {path: [] for path in FOR_ALL}
         for buyer in (ann, ben):
             async with buyer.post(f"{here.room}/cactus/join") as joined:
@@ -97,6 +103,7 @@ async def test_what_may_be_kept_is_the_same_for_everybody(
             assert {cookie.key for cookie in buyer.cookie_jar} >= {"tidegate_device", "tidegate_place"}
             for path in FOR_ALL:
                 async with buyer.get(here.room + path) as answer:
+                    assert answer.status == 200, path
                     assert "Set-Cookie" not in answer.headers
                     assert answer.headers["Cache-Control"].startswith("public")
                     text = await answer.text()

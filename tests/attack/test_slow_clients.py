@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +279,42 @@ async def test_an_answer_that_nobody_takes_gives_the_shops_connection_back(
             told += piece
         assert told.startswith(b"HTTP/1.1 200")
         assert not told.endswith(b"0\r\n\r\n")  # cut off: a part must not pass for the whole
+
+
+async def test_a_socket_of_which_nothing_is_taken_gives_the_shops_connection_back(
+    deaf: socket.socket,
+) -> None:
+    ended = asyncio.Event()
+
+    async def pour(request: web.Request) -> web.WebSocketResponse:
+        response = web.WebSocketResponse()
+        await response.prepare(request)
+        pouring = asyncio.create_task(_pour_into(response))
+        await response.receive()  # until the gate closes
+        ended.set()
+        pouring.cancel()
+        return response
+
+    async with proxied(shop_of(pour), limits=ProxyLimits(body_s=0.2)) as gate:
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, ("127.0.0.1", int(gate.rpartition(":")[2])))
+        asked = (
+            f"GET /live HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await loop.sock_sendall(deaf, asked.encode())
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        told = b""
+        with suppress(ConnectionResetError):  # an end as well
+            while piece := await asyncio.wait_for(loop.sock_recv(deaf, 65_536), WITHIN_S):
+                told += piece
+        assert told.startswith(b"HTTP/1.1 101")
+
+
+async def _pour_into(response: web.WebSocketResponse) -> None:
+    with suppress(ConnectionError):
+        while True:
+            await response.send_bytes(LARGE[:65_536])
 
 
 async def test_an_answer_that_is_taken_bit_by_bit_arrives_whole() -> None:

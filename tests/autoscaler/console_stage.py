@@ -120,8 +120,9 @@ class Operator:
         return await self.http.post(self._address + path, data=form, headers=told, allow_redirects=False)
 
     async def act(self, path: str, **form: str) -> str:
-        """Send a form of a page, and return the page that comes of it."""
-        async with await self.post(path, form_key=await self.key(), **form) as answer:
+        """Send a form of a page, confirmed where it is asked for once more, and return the page that comes of it."""
+        whole = {"confirmed": "yes", **form}
+        async with await self.post(path, form_key=await self.key(), **whole) as answer:
             assert answer.status == 303, await answer.text()
         return await self.page(answer.headers["Location"].removeprefix("/console/"))
 

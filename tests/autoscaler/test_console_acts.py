@@ -75,13 +75,50 @@ async def test_what_came_of_an_action_is_shown_once_and_by_its_own_page(
     tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     async with running_stage(stage_settings(tmp_path, store_url)) as stage, signed_in(stage) as operator:
-        form = {"form_key": await operator.key(), "mode": "paused"}
+        form = {"form_key": await operator.key(), "mode": "paused", "confirmed": "yes"}
         async with await operator.post("services/web/mode", **form) as answer:
             goal = answer.headers["Location"].removeprefix("/console/")
         # A page which renews itself, here or in another tab, comes first.
         assert "web is paused now." not in await operator.page("services/web")
         assert "web is paused now." in await operator.page(goal)
         assert "web is paused now." not in await operator.page(goal)
+
+
+@pytest.mark.parametrize(
+    ("form", "title", "told"),
+    [
+        ({"mode": "paused"}, "Pause web?", "The count stays as it is, however many buyers come."),
+        (
+            {"mode": "dryRun"},
+            "Set web to a dry run?",
+            "Nor does it tell the onsale cactus what the shop can take",
+        ),
+        ({"mode": "pinned", "replicas": "1"}, "Pin web at 1?", "It has 2 replicas now: 1 of them is ended"),
+    ],
+    ids=["pause", "dry run", "pin below the count"],
+)
+async def test_what_hurts_is_asked_for_once_more_and_so_is_taking_it_back(
+    tmp_path: Path, store_url: str, client: Redis, form: dict[str, str], title: str, told: str
+) -> None:
+    async with running_stage(stage_settings(tmp_path, store_url)) as stage, signed_in(stage) as operator:
+        await settled(stage)
+        key = await operator.key()
+        # To go by the document is no change where nothing is set: it is not asked for.
+        async with await operator.post("services/web/mode", form_key=key, mode="automatic") as done:
+            assert done.status == 303
+        async with await operator.post("services/web/mode", form_key=key, **form) as asked:
+            assert asked.status == 200
+            page = await asked.text()
+        assert title in page
+        assert told in page
+        assert (await rule_of(stage))["override"] is None
+        await operator.act("services/web/mode", **form)
+        assert (await rule_of(stage))["override"]["mode"] == form["mode"]
+        async with await operator.post("services/web/mode", form_key=key, mode="automatic") as asked:
+            assert "Set web to automatic?" in await asked.text()
+        assert (await rule_of(stage))["override"] is not None
+        await operator.act("services/web/mode", mode="automatic")
+        assert (await rule_of(stage))["override"] is None
 
 
 async def test_a_dry_run_is_set_and_shown(tmp_path: Path, store_url: str, client: Redis) -> None:

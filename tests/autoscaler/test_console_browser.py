@@ -79,10 +79,12 @@ async def test_others_texts_are_shown_as_text(browser: Browser, stage: Stage) ->
         await page.get_by_label("Reason").fill(HOSTILE)
         await page.get_by_label("Paused").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await page.get_by_role("button", name="Pause").click()
         await expect(page.locator(".notice-good")).to_have_text("web is paused now.")
         await expect(page.locator("#alerts")).to_contain_text(HOSTILE)
         await page.get_by_label("Automatic").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await page.get_by_role("button", name="Set to automatic").click()
         await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         await page.goto(f"{stage.console}onsales/cactus")
         await expect(page.locator("#figures-now")).to_contain_text(HOSTILE)
@@ -111,6 +113,10 @@ async def test_the_keyboard_is_enough_to_sign_in_and_to_pause_and_resume(
         await expect(page.get_by_label("Paused")).to_be_checked()
         await tab_to(page, "Set the mode")
         await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("Pause web?")
+        await expect(page.locator("main")).to_contain_text("The count stays as it is")
+        assert await override_of(stage) is None
+        await press(page, "Pause")
         await expect(page.locator(".notice-good")).to_have_text("web is paused now.")
         await expect(page.locator("#tiles")).to_contain_text("Paused")
         assert (await override_of(stage))["mode"] == "paused"
@@ -118,6 +124,8 @@ async def test_the_keyboard_is_enough_to_sign_in_and_to_pause_and_resume(
         await page.keyboard.press("ArrowUp")
         await tab_to(page, "Set the mode")
         await page.keyboard.press("Enter")
+        await expect(page.locator("h1")).to_have_text("Set web to automatic?")
+        await press(page, "Set to automatic")
         await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         await expect(page.locator("#tiles")).to_contain_text("Automatic")
         assert await override_of(stage) is None
@@ -174,9 +182,16 @@ async def test_without_scripts_everything_can_be_read_and_done(browser: Browser,
         await page.goto(f"{stage.console}services/web")
         await page.get_by_label("Dry run").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await expect(page.locator("h1")).to_have_text("Set web to a dry run?")
+        await expect(page.locator("main")).to_contain_text("it only says what it would do")
+        assert await override_of(stage) is None
+        await page.get_by_role("button", name="Set to dry run").click()
+        await expect(page.locator(".notice-good")).to_have_text("web is on a dry run now.")
         assert (await override_of(stage))["mode"] == "dryRun"
         await page.get_by_label("Automatic").check()
         await page.get_by_role("button", name="Set the mode").click()
+        await page.get_by_role("button", name="Set to automatic").click()
+        await expect(page.locator(".notice-good")).to_have_text("web is automatic now.")
         assert await override_of(stage) is None
 
 

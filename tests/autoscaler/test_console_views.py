@@ -12,7 +12,15 @@ from autoscaler.console.onsale_history import OnsaleHistory
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.pastrounds import ROUNDS_KEPT, Round
 from autoscaler.console.plot import MOST_POINTS, Series, draw, format_number, nice_ceiling, thinned
-from autoscaler.console.views import ago, describe, health, lately, mode_of
+from autoscaler.console.views import (
+    ago,
+    describe,
+    health,
+    lately,
+    mode_of,
+    row_not_started,
+    service_row,
+)
 from autoscaler.instrumentation.events import (
     ConditionChanged,
     ReplicaNotStarted,
@@ -259,3 +267,21 @@ def test_figures_that_are_old_are_said_to_be(clock: ManualClock) -> None:
     assert rates is not None
     assert len(rates.lines) == 2
     assert history.plots("unknown") == (None, None)
+
+
+def test_a_rule_that_was_not_started_has_a_line_with_the_reason() -> None:
+    row = row_not_started(make_rule(), "--logs /x: File exists")
+    assert (row.name, row.started, row.desired, row.available) == ("web", False, None, None)
+    assert (row.status.text, row.status.grade) == ("Not started", "bad")
+    assert row.status.detail.startswith("--logs /x: File exists. Nothing is scaled by it.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"), [({}, "New form not started"), ({"last_round_monotonic_s": NOW_S - 46}, "Stuck")]
+)
+def test_a_rule_whose_new_form_was_not_started_says_so_unless_the_old_one_is_worse_off(
+    changes: dict[str, Any], word: str
+) -> None:
+    status = replace(WELL, **changes)
+    row = service_row(make_rule(), status, outdated=False, now_s=NOW_S, refused="no folder")
+    assert (row.status.text, row.status.grade, row.started) == (word, "bad", True)

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from autoscaler.errors import AutoscalerError, Forbidden, NotLeading, TargetError
+from autoscaler.errors import AutoscalerError, Forbidden, NotLeading, OutcomeUnknown, TargetError
 from autoscaler.targets.kubernetes_fleet import RESTARTED_AT, KubernetesFleet
 from autoscaler.targets.podviews import main_container, view_pod
 from tests.autoscaler.clusters import Bench, open_bench
 from tests.autoscaler.kubernetes_api.cluster import Cluster
+from tests.autoscaler.kubernetes_api.faults import Fault, Kind
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 
 __all__ = ["kubernetes", "little", "real"]
@@ -107,6 +108,18 @@ async def test_a_restart_is_the_annotation_that_kubectl_sets(kubernetes: Cluster
     written = template["metadata"]["annotations"][RESTARTED_AT]
     assert datetime.fromisoformat(written).tzinfo is not None
     assert await kubernetes.replicas("web", kind) == 2
+
+
+async def test_a_restart_whose_answer_is_lost_may_have_begun(little: Cluster) -> None:
+    await deployed(little)
+    async with open_bench(little, "web") as bench:
+        fleet = await fleet_of(bench)
+        little.server.faults.order(Fault(Kind.CUT_AFTER, times=None, verb="patch", resource="deployments"))
+        with pytest.raises(OutcomeUnknown, match="its pods tell whether they are being replaced"):
+            await fleet.restart()
+        little.server.faults.clear()
+    template = (await little.get("web"))["spec"]["template"]
+    assert RESTARTED_AT in template["metadata"]["annotations"]
 
 
 async def test_what_has_no_rollout_is_not_restarted(kubernetes: Cluster) -> None:

@@ -217,6 +217,47 @@ async def test_who_is_first_when_the_lease_is_in_reach_again_does_not_unseat_a_l
     assert other.leadership.holder == "one" or not await other.attempt()
 
 
+@pytest.mark.parametrize("tries", range(8, 26))
+async def test_whenever_the_lease_takes_writes_again_its_holder_writes_first(
+    keeper: HeldLease, clock: ManualClock, tries: int
+) -> None:
+    one, other = Candidate(keeper, "one", clock), Candidate(keeper, "other", clock)
+    await one.attempt()
+    await other.attempt()
+    keeper.read_only = True  # others see a lease that is not renewed, and cannot know why
+    for _ in range(tries):
+        clock.advance(2)
+        await one.attempt()
+        await other.attempt()
+    keeper.read_only = False
+    clock.advance(2)
+    assert not await other.attempt()
+    assert await one.attempt()
+    assert one.leadership.term == 0
+    for _ in range(10):
+        clock.advance(2)
+        assert await one.attempt()
+        assert not await other.attempt()
+
+
+async def test_a_leader_that_dies_while_the_lease_takes_no_writes_is_followed_a_lease_later(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one, other = Candidate(keeper, "one", clock), Candidate(keeper, "other", clock)
+    await one.attempt()
+    await other.attempt()
+    keeper.read_only = True
+    for _ in range(20):
+        clock.advance(2)
+        await other.attempt()
+    keeper.read_only = False
+    led = []
+    for _ in range(16):
+        clock.advance(2)
+        led.append(await other.attempt())
+    assert True in led
+
+
 async def test_a_leader_that_dies_while_the_lease_is_out_of_reach_is_followed_a_lease_later(
     keeper: HeldLease, clock: ManualClock
 ) -> None:

@@ -11,6 +11,7 @@ import autoscaler
 from autoscaler.admission import AdmissionTarget, Written
 from autoscaler.instrumentation.events import (
     STEPS,
+    AdmissionWithdrawn,
     AdmissionWritten,
     ApiAnswered,
     LeadershipChanged,
@@ -100,6 +101,8 @@ def test_the_admission_target_in_force_is_told_and_a_refused_one_only_counted() 
     assert write(7.5, 40, accepted=True) == [7.5, 40, 0]
     assert write(9.0, 50, accepted=False) == [7.5, 40, 1]
     assert write(8.0, None, accepted=True) == [8, None, 1]
+    rounds.metrics.record(AdmissionWithdrawn("cactus", "web"))
+    assert rounds.value("admission_rate_per_second", onsale="cactus") is None
 
 
 def test_a_scaler_tells_whether_it_leads_in_which_term_and_what_failed_it() -> None:

@@ -105,6 +105,30 @@ def test_a_rule_that_went_bad_stays_in_its_last_good_form(documents: Documents, 
     assert (most(plan), plan.outdated, plan.refusals) == ({"shop": 5, "site": 6}, frozenset(), ())
 
 
+@pytest.mark.parametrize(
+    ("text", "incomplete"),
+    [
+        pytest.param("", False, id="sound"),
+        pytest.param(RULE % ("new", "site", 0), True, id="a new rule with a mistake"),
+        pytest.param(RULE % ("new", "shoe", 4), True, id="a new rule that cannot be run here"),
+        pytest.param("kind: [", True, id="no YAML"),
+        pytest.param((RULE % ("new", "site", 4)).replace("ScalingRule", "ScalingRul"), True, id="a misspelt kind"),
+        pytest.param(RULE % ("shop", "shop", 0), False, id="a rule in its last good form"),
+        pytest.param((POOL % "spare").replace("9009", "90"), False, id="a pool with a mistake"),
+    ],
+)  # fmt: skip
+def test_a_plan_is_incomplete_while_what_may_be_a_rule_is_in_force_in_no_form(
+    documents: Documents, text: str, incomplete: bool
+) -> None:
+    documents.rule("shop")
+    documents.rule("site", pool="site")
+    plan = make_plan(documents.settings)
+    (documents.folder / "site.yaml").unlink()
+    documents.write("shop" if "name: shop}" in text.partition("spec")[0] else "new", text)
+    plan = documents.remake(plan)
+    assert (most(plan), plan.incomplete) == ({"shop": 4}, incomplete)
+
+
 def test_a_rule_whose_document_is_gone_is_gone(documents: Documents) -> None:
     documents.rule("shop")
     documents.rule("site", pool="site")

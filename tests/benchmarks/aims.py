@@ -83,6 +83,9 @@ _BUSY = (
 )
 
 
+_BESIDE = "Prometheus, the store and the API server run on the same processors"
+
+
 _NO_PROMISE = ("slow-shop", "zone-loss")
 """Scenarios in which buyers who are inside have more requests than the shop can answer, whatever the rate is."""
 
@@ -297,13 +300,13 @@ AIMS: tuple[Aim, ...] = (
     ),
     Aim(
         "cost",
-        "a decision of three signals, all steps explained: at most 60 us",
+        "a decision of three signals, all steps explained, to one bare ratio of the HPA: at most 70 times",
         "decide_us",
-        60.0,
-        missed=_BUSY,
+        70.0,
+        ratio=True,
     ),
     Aim("cost", "1,000 rules every 15 s, of a core: at most 0.35", "loop_cpu_share", 0.35),
-    Aim("cost", "a round of 1,000 rules: at most 8 s", "loop_seconds", 8.0, missed=_BUSY),
+    Aim("cost", "a round of 1,000 rules: at most 8 s", "loop_seconds", 8.0, missed=_BESIDE),
     Aim(
         "cost",
         "memory of the scaler, over the second half of a hundred rounds of them: at most 2 % more",

@@ -49,7 +49,7 @@ async def _measure(buyers: int) -> list[Figure]:
             ratio=max(ours, 0) / baseline,
             note=(
                 f"once the nonces of devices are gone: their slots expire within {longest_s:.0f} s of the last join "
-                "(asserted), and are deleted here, not waited for; baseline: ZADD of 22-character ids"
+                f"(asserted), and are deleted here, not waited for; {ours} bytes in all; baseline: ZADD of 22-character ids"
             ),
         )
     ]
@@ -101,10 +101,13 @@ async def _sorted_set(client: Redis, store: OnsaleStore, buyers: int) -> float:
 
 
 async def _used(client: Redis) -> int:
-    """Return the bytes in use once all that was deleted is gone: the store frees large values in the background."""
+    """Return the bytes in use, but for the buffers of connections, once all that was deleted is gone.
+
+    The store frees large values in the background.
+    """
     while int((memory := await client.info("memory"))["lazyfree_pending_objects"]):
         await asyncio.sleep(0.01)
-    return int(memory["used_memory"])
+    return int(memory["used_memory"]) - int(memory["mem_clients_normal"])
 
 
 def device(number: int) -> str:

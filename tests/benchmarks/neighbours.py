@@ -80,9 +80,9 @@ class Window:
 
     @property
     def due(self) -> float:
-        """What the rate brings between the first move and the last."""
-        moves = self.moves
-        return RATE_PER_S * (moves[-1].at_us - moves[0].at_us) / US_PER_S if moves else 0.0
+        """What the rate brings between the first move and the last; in a window that saw none, between its looks."""
+        between = self.moves or self.looks
+        return RATE_PER_S * (between[-1].at_us - between[0].at_us) / US_PER_S if between else 0.0
 
     @property
     def released(self) -> int:

@@ -30,7 +30,7 @@ from tests.benchmarks.memory import memory
 from tests.benchmarks.stream import Stream
 from tests.benchmarks.versus import Effort, Subject
 from tests.ports import free_port
-from waitingroom.polling import MIN_INTERVAL_S, interval_s
+from waitingroom.polling import MIN_INTERVAL_S, asking_for
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.connect import connect
 
@@ -74,7 +74,7 @@ def table(costs: Costs, rows: Iterable[tuple[int, int]] = ROWS) -> str:
         "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for waiting, budget in rows:
-        last_s = interval_s(waiting, waiting, budget)
+        last_s = asking_for(waiting, budget).interval_s(waiting)
         # A short line doesn't use the budget up: nobody asks more often than twice a second.
         polls_s = min(budget, waiting / MIN_INTERVAL_S) * costs.status_s
         joins_s = waiting / RUSH_S * costs.join_s

@@ -23,7 +23,7 @@ from tests.benchmarks.sizing import (
     table,
 )
 from tests.benchmarks.versus import Effort
-from waitingroom.polling import interval_s
+from waitingroom.polling import asking_for
 from waitingroom.web import audience
 
 COSTS = Costs(
@@ -45,7 +45,7 @@ def cells(costs: Costs, waiting: int, budget: int) -> list[str]:
 def test_a_row_is_computed_from_the_costs() -> None:
     waiting, budget, last, joins, polls, listeners, memory, store = cells(COSTS, 100_000, 5_000)
     assert (waiting, budget) == ("100,000", "5,000/s")
-    assert last == f"{interval_s(100_000, 100_000, 5_000):.0f} s"
+    assert last == f"{asking_for(100_000, 5_000).interval_s(100_000):.0f} s"
     # Whoever has joined asks as well. None of the two takes more than the fewest processes, which cost something by themselves.
     assert joins == f"{(100_000 / 60 * 120e-6 + 5_000 * 60e-6 + FEWEST * 0.012) / BUSY:.1f}"
     assert polls == f"{(5_000 * 60e-6 + FEWEST * 0.012) / BUSY:.1f}"

@@ -33,8 +33,8 @@ class Fault:
     """One thing that goes wrong. `strike` does it and returns when it is over.
 
     `sale_s` is for how many seconds the crowd lasts at the full rate. `keep_data`: the store writes its data to disk.
-    `empties_bucket`: nothing is released while it lasts, and the bucket is empty afterwards. `small_disk`: the store's disk has
-    little room.
+    `empties_bucket`: nothing is released while it lasts, and the bucket is empty afterwards. `reaches_shop`: it takes gate or
+    shop away, so that those inside may meet failures. `small_disk`: the store's disk has little room.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Fault:
     sale_s: float = 16.0
     keep_data: bool = False
     empties_bucket: bool = False
+    reaches_shop: bool = False
     small_disk: bool = False
 
     def skip(self) -> str:
@@ -196,12 +197,19 @@ FAULTS = {
             empties_bucket=True,
         ),
         Fault("workers-killed", "`kill -9` of each of the room's workers, one after another", _kill_workers),
-        Fault("gate-killed", "`kill -9` of the gate with all its workers", _kill_gate),
+        Fault(
+            "gate-killed",
+            "`kill -9` of the gate with all its workers",
+            _kill_gate,
+            sale_s=22.0,
+            reaches_shop=True,
+        ),
         Fault(
             "leader-killed",
             "`kill -9` of the leading scaler, whose shop dies with it",
             _kill_leader,
             sale_s=22.0,
+            reaches_shop=True,
         ),
         Fault("store-frozen", "the store stands still (SIGSTOP) for 10 s", _freeze_store),
         Fault(
@@ -210,8 +218,17 @@ FAULTS = {
             _freeze_worker,
             sale_s=_LONG_S,
         ),
-        Fault("gate-frozen", "the gate stands still for 10 s", _freeze_gate, sale_s=_LONG_S),
-        Fault("leader-frozen", "the leading scaler stands still for 10 s", _freeze_leader, sale_s=_LONG_S),
+        Fault(
+            "gate-frozen", "the gate stands still for 10 s", _freeze_gate, sale_s=_LONG_S, reaches_shop=True
+        ),
+        # Its successor brings a shop of its own.
+        Fault(
+            "leader-frozen",
+            "the leading scaler stands still for 10 s",
+            _freeze_leader,
+            sale_s=_LONG_S,
+            reaches_shop=True,
+        ),
         Fault("store-full", "the store is full (`maxmemory`, `noeviction`) for 6 s", _fill_store),
         Fault("store-read-only", "the store is made a replica for 6 s, and a master again", _demote_store),
         Fault(
@@ -241,6 +258,7 @@ FAULTS = {
             _restart_everything,
             sale_s=100.0,
             keep_data=True,
+            reaches_shop=True,
         ),
     )
 }

@@ -249,8 +249,9 @@ and what the room tells in public:
 released in any stretch of time beyond bucket, rate and what was given back, whichever is more. The rate is what the room \
 tells, as it falls with each fault, but never counts for more than the {replicas} replicas can take ({ceiling:g}/s).
 
-Besides, everybody who stays has to be served, nobody inside may be turned away by the gate, no session may have two \
-users, and no process may log a traceback.
+Besides, everybody who stays has to be served, no number and no position may be told to two buyers, nobody may be in the shop \
+without a session, nobody inside may be turned away by the gate, or meet a failure of its where the fault leaves gate and shop \
+alone, no session may have two users, and no process may log a traceback.
 
 *Meanwhile* is how much of the rate was released while the fault lasted. The times are by the store's clock, from the \
 end of the fault, which is when all that others than Tidegate have to do was done (the process started again or thawed, \

@@ -64,6 +64,7 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
         ceiling=site_ceiling(),
         struck=None if striking is None or striking.cancelled() else striking.result(),
         empties_bucket=fault.empties_bucket,
+        reaches_shop=fault.reaches_shop,
         tracebacks=tracebacks(folder),
     )
 

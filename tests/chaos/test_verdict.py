@@ -20,7 +20,7 @@ from tests.chaos.verdict import (
 from tests.system.demo_builders import OPENS, a_buyer, a_checkout, seen
 from tidegate.demo.figures import Evidence
 from tidegate.demo.overadmission import Ceiling
-from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
+from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry, Step
 from tidegate.demo.shapes import Kind
 
 RATE_PER_S = 10.0
@@ -104,6 +104,7 @@ BROKEN_BUYERS = {
     "no place is used twice": {"sessions": ("s3", "s3b")},
     "everybody who stays is served": {"outcome": Outcome.UNSERVED},
     "nobody inside is turned away": {"visits": (a_checkout(OPENS + 9, status=302),)},
+    "who is inside goes on shopping": {"visits": (a_checkout(OPENS + 9, status=502), a_checkout(OPENS + 10))},
     "the order is kept": {"last_waiting_as_of_s": OPENS + 9},
 }
 
@@ -116,6 +117,34 @@ def test_a_buyer_who_was_wronged_is_found_and_named(promise: str) -> None:
     assert list(found) == [promise]
     assert "buyer 3 (plain" in found[promise]
     assert [each.promise for each in look(everybody).wrongs] == [promise]
+
+
+def test_a_failure_is_not_held_against_a_gate_that_was_taken_away_nor_the_shops_own_against_any() -> None:
+    everybody = buyers()
+    everybody[3] = replace(everybody[3], visits=(a_checkout(OPENS + 9, status=503), a_checkout(OPENS + 10)))
+    assert not look(everybody).held
+    assert look(everybody, reaches_shop=True).held
+    shed = ServedEntry(OPENS + 9, "s3", 3, Step.CHECKOUT, "done", 503, 0.1)
+    assert look(everybody, entries=[*served(everybody), shed]).held
+
+
+@pytest.mark.parametrize("what", ["numbers", "positions"])
+def test_a_place_of_two_buyers_is_found_though_one_of_them_never_enters(what: str) -> None:
+    everybody = buyers()
+    left = {"kind": Kind.LEAVER, "outcome": Outcome.LEFT, "sessions": (), "visits": ()}
+    everybody[4] = replace(everybody[4], **left, **{what: getattr(everybody[3], what)})
+    found = promises(look(everybody))
+    assert "no place is given to two" in found
+    assert all(f"buyer {number} " in found["no place is given to two"] for number in (3, 4))
+
+
+def test_who_is_let_in_without_a_session_is_found() -> None:
+    everybody = buyers()
+    unseen = ServedEntry(OPENS + 6, None, 3, Step.LANDING, "begin")
+    verdict = look(everybody, entries=[*served(everybody), unseen])
+    assert promises(verdict) == {
+        "nobody is in the shop without a session": "buyer 3 asked for landing at T+6.000"
+    }
 
 
 def test_a_place_that_was_denied_counts_as_lost() -> None:
@@ -184,9 +213,22 @@ def test_time_in_which_nothing_can_be_released_lets_nobody_in_afterwards() -> No
 
 def test_what_is_given_back_by_those_who_leave_may_be_released_again() -> None:
     rates = samples((0, 10, RATE_PER_S), (10, 10.2, 75), (10.2, END_S, RATE_PER_S))
-    broken = fastest_stretch(rates, refunds=0)
-    allowed = fastest_stretch(rates, refunds=5)
-    assert (broken.count, allowed.count) == (3, 0)
+    told = [replace(sample, no_shows=5 if sample.as_of_s > OPENS + 10 else 0) for sample in rates]
+    assert fastest_stretch(told, refunds=0).count == 3
+    assert fastest_stretch(told, refunds=5).count == 0
+
+
+def test_what_the_room_did_not_give_back_by_then_lets_nobody_in() -> None:
+    rates = samples((0, 10, RATE_PER_S), (10, 10.2, 75), (10.2, END_S, RATE_PER_S))
+    later = [replace(sample, no_shows=5 if sample.as_of_s > OPENS + 15 else 0) for sample in rates]
+    before = [replace(sample, no_shows=5 if sample.as_of_s > OPENS + 5 else 0) for sample in rates]
+    assert [fastest_stretch(each, refunds=50).count for each in (rates, later, before)] == [3, 3, 3]
+
+
+def test_what_is_given_back_after_a_loss_counts_from_nought() -> None:
+    rates = samples((0, 10, RATE_PER_S), (10, 10.2, 75), (10.2, END_S, RATE_PER_S))
+    lost = [replace(sample, no_shows=5 if sample.as_of_s > OPENS + 10 else 9) for sample in rates]
+    assert fastest_stretch(lost, refunds=50).count == 0
 
 
 def test_a_leaver_is_neither_unserved_nor_wronged() -> None:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import itemgetter
@@ -23,10 +23,13 @@ from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
 LOST = "no place is lost"
 TWICE = "no place is used twice"
 SHARED = "no session is shared"
+GIVEN_TWICE = "no place is given to two"
 EARLY = "the order is kept"
 BUCKET = "no more are let in than the bucket allows"
 STRETCH = "no stretch of time releases beyond bucket and rate"
+WITHOUT = "nobody is in the shop without a session"
 TURNED_AWAY = "nobody inside is turned away"
+CUT_OFF = "who is inside goes on shopping"
 TRACEBACK = "no process logs a traceback"
 
 RECOVERED_SHARE = 0.9
@@ -38,6 +41,7 @@ SETTLED_AFTER_S = 15.0
 
 _BEFORE_S = 5.0
 _SHOWN = 5
+_SERVER_ERROR = 500
 _SHORTEST_SPELL_S = 1.0  # shorter than this, a share of the rate during a fault says nothing
 
 
@@ -54,6 +58,7 @@ class Run:
     """What was gathered of one sale.
 
     `ceiling` is what the shop can take whatever the room says; `tracebacks` are the logs of our processes in which one stands.
+    `reaches_shop`: what was done takes gate or shop away, so that those inside may meet failures.
     """
 
     evidence: Evidence
@@ -62,6 +67,7 @@ class Run:
     ceiling: Ceiling
     struck: Struck | None = None
     empties_bucket: bool = False
+    reaches_shop: bool = False
     tracebacks: Sequence[str] = ()
 
 
@@ -145,12 +151,15 @@ def wrongs_of(run: Run) -> list[Violation]:
         _of_buyers(LOST, lost, run),
         _of_buyers(TWICE, doubles, run),
         Violation(SHARED, shared_sessions(buyers, evidence.served), ()),
+        _of_buyers(GIVEN_TWICE, _of_one_place(buyers), run),
         Violation(EARLY, len(early), _told(_pair(*each, run) for each in early)),
         Violation(BUCKET, 0, ())
         if excess is None
         else Violation(BUCKET, excess.beyond, (_of_excess(excess.at_s, excess.seen, excess.allowed, run),)),
         fastest_stretch(rates, refunds=_refunds(buyers, run.claim_within_s, rates)),
+        _without_session(evidence.served, run),
         _of_buyers(TURNED_AWAY, _turned_away(buyers), run),
+        _of_buyers(CUT_OFF, [] if run.reaches_shop else _cut_off(buyers, served_to), run),
         Violation(TRACEBACK, len(run.tracebacks), tuple(run.tracebacks)),
     ]
 
@@ -210,7 +219,7 @@ def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation:
     """Find the stretch of time in which most was released beyond the bucket, the rate and what was given back (P4).
 
     From the public counter, so that a bucket which fills without end while a fault lasts is seen, which the count from the
-    opening on allows for.
+    opening on allows for. What the room says was given back counts in its time, and for no more than `refunds` in all.
     """
     if not rates:
         return Violation(STRETCH, 0, ())
@@ -218,15 +227,19 @@ def fastest_stretch(rates: Sequence[RateSample], *, refunds: int) -> Violation:
     allowed = lowest = 0.0
     lowest_at_s = rates[0].as_of_s
     worst = (0.0, lowest_at_s, lowest_at_s)
-    released = 0
+    released, left = 0, refunds
     for before, after in pairwise([rates[0], *rates]):
         allowed += max(before.rate_per_s, after.rate_per_s) * (after.as_of_s - before.as_of_s)
+        # A store that has lost its data counts from nought again.
+        lost = after.no_shows < before.no_shows
+        back = min(left, after.no_shows if lost else after.no_shows - before.no_shows)
+        allowed, left = allowed + back, left - back
         # What was lost and put back is not released again.
         released = max(released, after.released)
         balance = released - allowed
         if balance < lowest:
             lowest, lowest_at_s = balance, after.as_of_s
-        worst = max(worst, (balance - lowest - bucket - refunds, lowest_at_s, after.as_of_s))
+        worst = max(worst, (balance - lowest - bucket, lowest_at_s, after.as_of_s))
     beyond, from_s, until_s = worst
     text = f"from {from_s:.3f} to {until_s:.3f}, with at most {refunds} places given back"
     return Violation(STRETCH, math.floor(beyond), (text,))
@@ -279,6 +292,41 @@ def _turned_away(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
     return [
         buyer for buyer in buyers if any(not visit.succeeded and not visit.failed for visit in buyer.visits)
     ]
+
+
+def _of_one_place(buyers: Iterable[BuyerRecord]) -> list[BuyerRecord]:
+    """Return who was told a number, or a position, that somebody else was told as well."""
+    buyers = list(buyers)
+    numbers = Counter(each for buyer in buyers for each in buyer.numbers)
+    positions = Counter(each for buyer in buyers for each in buyer.positions)
+    return [
+        buyer
+        for buyer in buyers
+        if any(numbers[each] > 1 for each in buyer.numbers)
+        or any(positions[each] > 1 for each in buyer.positions)
+    ]
+
+
+def _cut_off(
+    buyers: Iterable[BuyerRecord], served_to: Mapping[int | None, Sequence[ServedEntry]]
+) -> list[BuyerRecord]:
+    """Return who met more failures inside than the shop says it answered with: the others are the gate's."""
+    return [
+        buyer
+        for buyer in buyers
+        if sum(visit.failed for visit in buyer.visits)
+        > sum((entry.status or 0) >= _SERVER_ERROR for entry in served_to.get(buyer.buyer, ()))
+    ]
+
+
+def _without_session(served: Iterable[ServedEntry], run: Run) -> Violation:
+    """Find requests which reached the shop for nobody that was let in: counts of sessions leave them out."""
+    found = [entry for entry in served if entry.session is None and entry.kind == "begin"]
+    return Violation(
+        WITHOUT,
+        len(found),
+        _told(f"buyer {entry.buyer} asked for {entry.step} at {_clock(entry.at_s, run)}" for entry in found),
+    )
 
 
 def _served_to(evidence: Evidence) -> defaultdict[int | None, list[ServedEntry]]:

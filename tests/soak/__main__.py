@@ -29,13 +29,16 @@ from tests.chaos.runningsite import GATE, ROOM, SCALERS, STORE, WORKERS, Site, S
 from tests.chaos.sale import FULL_RATE_PER_S, evidence_of, site_ceiling, site_documents, tracebacks
 from tests.chaos.verdict import (
     BUCKET,
+    CUT_OFF,
     EARLY,
+    GIVEN_TWICE,
     LOST,
     SHARED,
     STRETCH,
     TRACEBACK,
     TURNED_AWAY,
     TWICE,
+    WITHOUT,
     Run,
     Violation,
     wrongs_of,
@@ -72,10 +75,13 @@ _WRONGS = {
     LOST: ("soak_lost_places", "buyers"),
     TWICE: ("soak_double_claims", "buyers"),
     SHARED: ("soak_shared_sessions", "sessions"),
+    GIVEN_TWICE: ("soak_places_of_two", "buyers"),
     EARLY: ("soak_order_violations", "buyers"),
     BUCKET: ("soak_over_admitted", "buyers"),
     STRETCH: ("soak_over_admitted", "buyers"),
+    WITHOUT: ("soak_without_session", "requests"),
     TURNED_AWAY: ("soak_turned_away", "buyers"),
+    CUT_OFF: ("soak_cut_off", "buyers"),
     TRACEBACK: ("soak_tracebacks", "logs"),
 }
 _SHOWN = 300  # characters of what was seen of a wrong

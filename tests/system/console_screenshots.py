@@ -40,7 +40,15 @@ PAGES = {
     "confirm": "services/demo-shop",
     "error": "services/nothing",
 }
-IN_DOCS = {"services": HEIGHT[DESK], "service": 1500, "onsale": 900, "sign-in": 520, "confirm": 520}
+IN_DOCS = {
+    "services": HEIGHT[DESK],
+    "service": 1500,
+    "onsale": 900,
+    "log": 640,
+    "audit": 860,
+    "sign-in": 520,
+    "confirm": 520,
+}
 """Pages of which there are pictures in docs/img, and how high those are."""
 
 
@@ -72,10 +80,39 @@ async def signed_in(browser: Browser, stack: Stack, width: int, scheme: str) -> 
     return page
 
 
+async def act(page: Page, stack: Stack) -> None:
+    """Leave something in the audit log: what is done, what is refused, and somebody who is not let in."""
+    assert page.context.browser is not None
+    stranger = await page.context.browser.new_page()
+    await stranger.goto(stack.endpoints.console)
+    await stranger.get_by_label("Token").fill("a-guess")
+    await stranger.get_by_role("button", name="Sign in").click()
+    await stranger.get_by_role("alert").wait_for()
+    await stranger.close()
+    await page.goto(stack.endpoints.console + PAGES["onsale"])
+    await page.get_by_label("Shown to all").fill("Have your code at hand")
+    await page.get_by_role("button", name="Set the message").click()
+    await page.locator(".notice-good").wait_for()
+    await page.get_by_label("Ceiling").fill("100000/s")
+    await page.get_by_role("button", name="Set the rate").click()
+    await page.locator(".notice-bad").first.wait_for()
+    await page.goto(stack.endpoints.console + PAGES["service"])
+    for mode, button in (("Paused", "Pause"), ("Automatic", "Set to automatic")):
+        await page.get_by_role("radio", name=mode).check()
+        await page.get_by_label("Reason").fill(
+            "Looking at the payments" if mode == "Paused" else "All is well"
+        )
+        await page.get_by_role("button", name="Set the mode").click()
+        await page.get_by_role("button", name=button).click()
+        await page.locator(".notice-good").wait_for()
+
+
 async def shoot(page: Page, stack: Stack, name: str, path: Path, height: int | None) -> None:
     """Go to a page and take its picture: so much of it, or all."""
     if name == "sign-in":
         await page.context.clear_cookies()
+    if name == "audit":
+        await act(page, stack)
     await page.goto(stack.endpoints.console + PAGES[name])
     if name == "confirm":
         await page.get_by_role("button", name="Restart…").click()

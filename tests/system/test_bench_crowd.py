@@ -16,7 +16,7 @@ from tidegate.bench.options import CrowdOptions
 from tidegate.bench.outcome import MUST_BE_NOUGHT, retry_after_off
 from tidegate.bench.questions import Joined, Told, is_ok, read_joined, read_told, whole_length
 from tidegate.bench_cli import bench_app
-from waitingroom.polling import retry_after_s
+from waitingroom.polling import asking_for
 
 JOINED = (
     b'HTTP/1.1 200 OK\r\nContent-Length: 96\r\n\r\n{"place":"AbC-_1","state":"waiting","number":7,"epoch":3,'
@@ -85,11 +85,11 @@ def test_a_picture_without_figures_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_line_is_laid_out_at_one_moment_however_long_that_takes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def slowly(ahead: int, waiting: int, budget_per_s: float) -> float:
+    def slowly(crowd: driver.Driver, number: int) -> float:
         time.sleep(0.005)
         return 10.0
 
-    monkeypatch.setattr(driver, "interval_s", slowly)
+    monkeypatch.setattr(driver.Driver, "_interval_s", slowly)
     crowd = driver.Driver(
         driver.DriverOptions("sale", "h", 1, 40, joins_per_s=1.0, seconds=1.0, poll_budget_per_s=1.0)
     )
@@ -113,9 +113,10 @@ def test_a_room_that_tells_another_interval_than_is_due_is_seen_though_nobody_co
         )
     )
     crowd._watching = True
+    asking = asking_for(buyers, budget_per_s)
     for buyer in range(buyers):
         crowd.register.enter_place(buyer, buyer + 1, b"place")
-        told_s = stretched * retry_after_s(buyer, buyers, budget_per_s, salt=buyer + 1)
+        told_s = stretched * asking.retry_after_s(buyer, salt=buyer + 1)
         crowd._hear(buyer, STATUS % (buyer + 1, buyer, told_s), 0.0)
     told = crowd._tally.told(1.0)["retry_after"]
     assert told["count"] == buyers

@@ -29,5 +29,19 @@ def test_a_line_that_falls_behind_is_short() -> None:
     assert shortfall(looks, 10.0) == pytest.approx(0.1, abs=0.01)
 
 
-def test_nothing_is_said_of_a_line_that_did_not_move() -> None:
+def test_a_line_that_stands_still_in_the_end_or_at_first_is_short() -> None:
+    stops = [Look(look.at_us, min(look.released, 100)) for look in at_rate(10, 20)]
+    assert shortfall(stops, 10.0) == pytest.approx(0.5, abs=0.01)
+    begins = [Look(look.at_us, max(look.released, 100)) for look in at_rate(10, 20)]
+    assert shortfall(begins, 10.0) == pytest.approx(0.5, abs=0.01)
+    assert shortfall([Look(look.at_us, 7) for look in stops], 10.0) == 1.0
+
+
+def test_a_look_before_the_next_release_is_no_standstill() -> None:
+    looks = [Look(look.at_us, min(look.released, 192)) for look in at_rate(10, 20)]
+    assert shortfall(looks, 10.0) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_nothing_is_said_of_a_line_of_which_no_two_releases_were_due() -> None:
     assert shortfall([Look(0, 5), Look(S, 5), Look(2 * S, 6)], 1.0) is None
+    assert shortfall([], 1.0) is None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -73,6 +75,36 @@ async def test_where_one_rules_target_expires_the_fallback_bears_its_name(
         state = await state_when(room, lambda now: "fallback" in now["rate_reason"], web)
         assert state["rate_reason"] == "checkout: no fresh target, fallback"
         assert state["rate_per_s"] == 1
+
+
+async def test_a_rule_that_is_taken_away_leaves_the_room_to_the_others_and_at_last_to_its_own_rate(
+    tmp_path: Path, store: Valkey, scalers: list[ScalerProcess]
+) -> None:
+    rules = tmp_path / "rules"
+    write_rule(rules, "web", WEB, least=2, most=2)
+    write_rule(rules, "checkout", CHECKOUT, most=1)
+    # A target would hold for 61 s.
+    scaler = start_scaler("both", tmp_path, rules, store, "--lease-duration", "60")
+    scalers.append(scaler)
+    async with living(tmp_path, store.url, an_onsale()) as room:
+        reasons = set()
+
+        def is_at(rate_per_s: float, now: dict[str, Any]) -> bool:
+            reasons.add(now["rate_reason"])
+            return bool(now["rate_per_s"] == rate_per_s)
+
+        await state_when(room, lambda now: now["rate_per_s"] == 4, scaler)
+        await scaler.until(lambda now: now["rules"]["web"]["admission"]["rate_per_s"] == 10)
+        began_s = time.monotonic()
+        (rules / "checkout.yaml").unlink()
+        state = await state_when(room, lambda now: is_at(10, now), scaler)
+        assert state["rate_reason"].startswith("web: 2 ready")
+        text = (rules / "web.yaml").read_text()
+        (rules / "web.yaml").write_text(text.replace("  admission: " + WEB + "\n", ""))
+        state = await state_when(room, lambda now: is_at(50, now), scaler)
+        assert state["rate_reason"] == "ceiling"
+        assert not any("fallback" in reason for reason in reasons)
+        assert time.monotonic() - began_s < 61, "the targets had not expired"
 
 
 async def test_a_killed_replica_lowers_the_rate_and_its_successor_raises_it(

@@ -119,14 +119,14 @@ async def the_service_is_pinned_paused_and_set_free(demo: Demo) -> None:
     assert len(await demo.shops()) == 5
     await expect(demo.page.locator("#pod-rows tr")).to_have_count(5)
     await demo.page.get_by_role("radio", name="Paused").check()
-    await demo.press("Set the mode")
+    await demo.press("Set the mode", sure="Pause")
     await demo.told("demo-shop is paused now.")
     # Its signals ask for two; round after round it keeps the five.
     paused = await becomes(demo.rule, lambda rule: rule["paused"] is True)
     later = await becomes(demo.rule, lambda rule: rule["rounds"] >= paused["rounds"] + 3)
     assert (later["ready"], later["decision"]["bound_by"]) == (5, "paused")
     await demo.page.get_by_role("radio", name="Automatic").check()
-    await demo.press("Set the mode")
+    await demo.press("Set the mode", sure="Set to automatic")
     await demo.told("demo-shop is automatic now.")
     await becomes(demo.rule, lambda rule: rule["ready"] == 2)
 

@@ -62,6 +62,7 @@ class HalfFrozenStack:
             "released": 10 * self.asked,
             "waiting": 1,
             "rate_reason": "",
+            "no_shows": 0,
         }
 
 

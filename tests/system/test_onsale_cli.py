@@ -145,9 +145,11 @@ async def test_preflight_fails_where_the_store_keeps_nothing(here: Living, store
             "settings",
             "operators",
             "rules",
+            "line",
             "keys",
             "draw",
             "headroom",
+            "polling",
         ),
         "pass",
     )

@@ -14,6 +14,7 @@ from waitingroom.drawrecord import DrawnPool, DrawRecord
 from waitingroom.forecaster import Forecaster
 from waitingroom.pace import Terms
 from waitingroom.places import Place
+from waitingroom.polling import asking_for
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import State, stand
 
@@ -241,6 +242,7 @@ class _Play:
         eta = self.forecaster.see(snapshot)
         if eta.slowdown is not None:
             self.grown.add(eta.slowdown.cause.value)
+        asking = asking_for(snapshot.waiting, max(1.0, self.run.buyers / _BUYERS_PER_POLL_PER_S))
         for buyer in self.asking.pop(int(now_s), []):
             if buyer.released_s is not None:
                 continue
@@ -250,7 +252,7 @@ class _Play:
                 snapshot,
                 self.draw,
                 drawn=self.run.drawn,
-                poll_budget_per_s=max(1.0, self.run.buyers / _BUYERS_PER_POLL_PER_S),
+                asking=asking,
                 eta=eta,
             )
             self.asking.setdefault(int(now_s + max(1.0, standing.retry_after_s)), []).append(buyer)

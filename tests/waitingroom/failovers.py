@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from rulebook import Onsale
 from tests.waitingroom.samples import KEYRING, device, settings
+from waitingroom.ending import end_tasks
 from waitingroom.errors import StoreUnavailable
 from waitingroom.places import Place
 from waitingroom.room import Room
@@ -72,9 +73,7 @@ class Sale:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
-        for task in (*self._tasks, self._joining):
-            task.cancel()
-        await asyncio.gather(*self._tasks, self._joining, return_exceptions=True)
+        await end_tasks([*self._tasks, self._joining])
         for client in self.clients:
             await client.aclose()
 
@@ -129,8 +128,7 @@ class Sale:
 
     async def close_doors(self) -> None:
         """Let nobody join any more, and have everybody's place known."""
-        self._joining.cancel()
-        await asyncio.wait([self._joining])
+        await end_tasks([self._joining])
         # In the first seconds of an epoch a room goes on telling its copy of before, which knows nothing of the new places.
         await eventually(lambda: all(self._knows_all_epochs(room) for room in self.rooms))
         seen = self.refreshed_at_s

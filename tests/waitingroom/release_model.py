@@ -29,13 +29,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class Target:
-    """An admission target of one rule, in force from `begins_us` until the rule's next one begins; good until `ends_us`."""
+    """An admission target of one rule, in force from `begins_us` until the rule's next one begins; good until `ends_us`.
+
+    One that is `withdrawn` takes back what the rule has said before.
+    """
 
     rule: str
     begins_us: int
     ends_us: int
     rate: Fraction
     capacity: int | None
+    withdrawn: bool = False
 
 
 @dataclass
@@ -67,9 +71,11 @@ class RoomModel:
     nudge: Fraction = Fraction(0)
 
     def in_force(self, at_us: int) -> list[Target]:
-        """Return each rule's newest target begun by `at_us`, in the order written."""
+        """Return each rule's newest target begun by `at_us`, in the order written; none of one that was withdrawn."""
         newest = {target.rule: target for target in self.targets if target.begins_us <= at_us}
-        return [target for target in self.targets if target is newest.get(target.rule)]
+        return [
+            target for target in self.targets if target is newest.get(target.rule) and not target.withdrawn
+        ]
 
     def rate(self, at_us: int) -> Fraction:
         """Return the lowest of the ceiling and what each rule allows; an expired target allows the fallback rate.

@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,15 @@ from rulebook.coupling import US_PER_S, targets_key
 from tests.segments import TargetSegment
 from tests.waitingroom.backoffice import Office, token_file
 from tests.waitingroom.living import living
-from tests.waitingroom.samples import device, onsale, settings
+from tests.waitingroom.samples import device, onsale, quiet_snapshot, settings
 from tests.waitingroom.test_store_release import fill, shift_time
 from waitingroom.audit import Action
 from waitingroom.errors import ChangeRefused, JoinRefused
 from waitingroom.ruletargets import RuleTarget
-from waitingroom.snapshot import Snapshot
+from waitingroom.snapshot import Line, Snapshot
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations
-from waitingroom.web.admin_preflight import check_operators, check_rules
+from waitingroom.web.admin_preflight import check_line, check_operators, check_rules
 
 ANN = Action("ann", "test", "request-1")
 
@@ -301,6 +302,26 @@ def test_preflight_finds_what_operators_have_left_behind(
     assert (found.name, found.result, found.detail) == ("operators", result, detail)
 
 
+@pytest.mark.parametrize(
+    ("issued", "after_s", "result"),
+    [
+        pytest.param(7, -60, "warn", id="places of a rehearsal"),
+        pytest.param(0, -60, "pass", id="nobody yet"),
+        pytest.param(7, 60, "pass", id="joining has begun"),
+    ],
+)
+def test_preflight_finds_places_that_stand_in_line_before_anybody_may(
+    issued: int, after_s: float, result: str
+) -> None:
+    sale = onsale(opens_in_s=3_600)
+    assert sale.spec.prequeue is not None
+    copy = quiet_snapshot(lines=(Line(1, issued, 0, 0),))
+    found = check_line(sale, copy, sale.spec.prequeue.timestamp() + after_s)
+    assert (found.name, found.result) == ("line", result)
+    assert f"{issued} places" in found.detail
+    assert ("delete all keys {cactus}:*" in found.detail) == (result == "warn")
+
+
 NOW_S = 1_000.0
 
 
@@ -344,6 +365,12 @@ def target(rule: str, left_s: float, rate_per_s: float = 20.0, capacity: int | N
             id="a rule was renamed",
         ),
         pytest.param([target("web", 40, 0.0)], "warn", "web: 0/s, for another 40 s", id="nothing is ready"),
+        pytest.param(
+            [target("web", 40), target("db", 40), replace(target("web", -1), withdrawn=True)],
+            "pass",
+            "db: 20/s, for another 40 s",
+            id="one was withdrawn",
+        ),
     ],
 )
 def test_preflight_tells_which_rules_speak(targets: list[RuleTarget], result: str, detail: str) -> None:

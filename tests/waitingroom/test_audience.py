@@ -1,6 +1,7 @@
 """The frames of an onsale on their way to many listeners, over real connections."""
 
 import asyncio
+import itertools
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -115,6 +116,25 @@ async def test_the_audience_lets_go_of_a_connection_that_was_closed() -> None:
     far.close()
     frames.publish(snapshot(1), NO_ETA)
     await asyncio.wait_for(staying, WITHIN_S)
+
+
+async def test_a_listener_who_takes_nothing_for_long_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("waitingroom.web.audience.TAKEN_WITHIN_S", 0.1)
+    monkeypatch.setattr("waitingroom.web.audience._LOOK_AGAIN_S", 0.01)
+    frames = Frames()
+    audience = Audience(frames)
+    near, far = socket.socketpair()
+    transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=near)
+    staying = asyncio.create_task(audience.stay(transport, chunked=True))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(WITHIN_S):
+        for released in itertools.count(1):
+            frames.publish(snapshot(released, "x" * 200_000), NO_ETA)
+            if (await asyncio.wait({staying}, timeout=0.02))[0]:
+                break
+    assert transport.is_closing()
+    assert transport.get_write_buffer_size() == 0
+    far.close()
 
 
 async def answered(here: Living, request: bytes, until: bytes) -> bytes:

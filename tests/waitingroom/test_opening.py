@@ -1,6 +1,7 @@
 """When a large pre-queue hears of the draw: all who listen at once, all who ask within the poll budget."""
 
 import json
+from functools import lru_cache
 
 import pytest
 
@@ -9,6 +10,7 @@ from waitingroom.drawrecord import DrawnPool, DrawRecord, sign_record, verify_re
 from waitingroom.eta import NO_ETA
 from waitingroom.frames import Frames
 from waitingroom.places import Place
+from waitingroom.polling import Asking, asking_of
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import stand
 
@@ -26,9 +28,16 @@ def before(waiting: int, **changes: object) -> Snapshot:
     return quiet_snapshot(**(early | changes))
 
 
+def asking(snapshot: Snapshot, budget_per_s: float = BUDGET_PER_S, draw: DrawnPool | None = None) -> Asking:
+    """Return how often those who wait are to ask."""
+    return asking_of(
+        snapshot, budget_per_s, ceiling_per_s=RATE_PER_S, claim_within_s=CLAIM_WITHIN_S, draw=draw
+    )
+
+
 def asks_again_s(snapshot: Snapshot, *, drawn: bool, budget_per_s: float = BUDGET_PER_S) -> dict[int, float]:
     """Return when (seconds after the opening) buyers of the whole line, by number, are told to ask again."""
-    waiting = snapshot.waiting
+    waiting, pace = snapshot.waiting, asking(snapshot, budget_per_s)
     return {
         number: snapshot.at_s
         + stand(
@@ -36,7 +45,7 @@ def asks_again_s(snapshot: Snapshot, *, drawn: bool, budget_per_s: float = BUDGE
             snapshot,
             None,
             drawn=drawn,
-            poll_budget_per_s=budget_per_s,
+            asking=pace,
         ).retry_after_s
         - OPENS_S
         for number in range(1, waiting + 1, waiting // SAMPLES)
@@ -121,3 +130,48 @@ def frame_of(frames: Frames) -> dict[str, str]:
     (data,) = [line for line in frames.newest[1].decode().splitlines() if line.startswith("data: ")]
     document: dict[str, str] = json.loads(data.removeprefix("data: "))
     return document
+
+
+def questions_of(waiting: int, until_s: float) -> tuple[list[float], float]:
+    """Play a pre-queue in which all only ask; return when they asked after the opening, and the share that came too late.
+
+    Each asks when told to before the opening, and again as whoever stands at the drawn position is told.
+    """
+    record = DrawRecord("cactus", ((1, waiting),), "00" * 32, opens_at_s=OPENS_S, drawn_at_s=OPENS_S)
+    draw = DrawnPool(record)
+
+    @lru_cache(None)
+    def copy(ten_seconds: int) -> tuple[Snapshot, Asking]:
+        line = Line(1, waiting, min(waiting, int(RATE_PER_S * 10 * ten_seconds)), 0)
+        snapshot = before(waiting, at_s=OPENS_S + 10 * ten_seconds, lines=(line,))
+        return snapshot, asking(snapshot, draw=draw)
+
+    asked, late = [], 0
+    for number, first_s in asks_again_s(before(waiting), drawn=True).items():
+        place = Place("cactus", 1, number, 0, b"device")
+        turn_s = (draw.position(1, number) or 0) / RATE_PER_S
+        late += first_s > turn_s + CLAIM_WITHIN_S
+        at_s = first_s
+        while at_s < min(turn_s, until_s):
+            asked.append(at_s)
+            snapshot, pace = copy(int(at_s // 10))
+            at_s += stand(place, snapshot, draw, drawn=True, asking=pace).retry_after_s
+        asked.append(at_s)
+    return [moment for moment in asked if moment < until_s], late * (waiting // SAMPLES) / waiting
+
+
+@pytest.mark.parametrize(
+    ("waiting", "late"), [(60_000, 0.0), (100_000, 0.0), (300_000, 0.006), (1_000_000, 0.009)]
+)
+def test_while_all_ask_for_the_draw_they_stay_within_the_budget_and_as_few_as_can_be_come_late(
+    waiting: int, late: float
+) -> None:
+    """Of a million, 7.7 in a thousand come late if the first questions have all of the budget; 8.4 as it is."""
+    round_s = waiting / BUDGET_PER_S
+    asked, came_late = questions_of(waiting, 3.0 * round_s)
+    tenths: dict[int, float] = {}
+    for moment in asked:
+        tenth = int(moment / (round_s / 10.0))
+        tenths[tenth] = tenths.get(tenth, 0.0) + (waiting // SAMPLES) / (round_s / 10.0)
+    assert max(tenths.values()) <= 1.06 * BUDGET_PER_S
+    assert came_late <= late

@@ -174,6 +174,15 @@ class ReleaseMachine(RuleBasedStateMachine):
         self.store.replace_target(index, segment_text(target))
         self.model.targets[index] = target
 
+    @rule(name=st.sampled_from(["web", "database"]))
+    def withdraw_target(self, name: str) -> None:
+        """As a scaler does for a rule that was taken away: from now on it counts no more."""
+        assume(all(old.begins_us <= self.now_us for old in self.model.targets if old.rule == name))
+        target = Target(name, self.now_us, self.now_us, Fraction(0), None, withdrawn=True)
+        self.store.append_target(segment_text(target))
+        self.model.targets.append(target)
+        self.note_size()
+
     @rule(limits=any_limits)
     def reconfigure(self, limits: Limits) -> None:
         self.put_in_force(limits)
@@ -286,8 +295,9 @@ def session_of(position: int) -> str:
 
 def segment_text(target: Target) -> str:
     segment = TargetSegment(
-        target.rule, target.begins_us, target.ends_us, float(target.rate), target.capacity, "so it says", 0
-    )
+        target.rule, target.begins_us, target.ends_us, float(target.rate), target.capacity, "so it says", 0,
+        target.withdrawn,
+    )  # fmt: skip
     return segment.to_json()
 
 

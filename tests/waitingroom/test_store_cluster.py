@@ -172,6 +172,7 @@ async def test_a_former_master_that_comes_back_into_office_begins_an_epoch_of_it
         # Neither is ever stopped, so the master has our scripts still when it is back: those of the first epoch.
         for goal, other in ((replica, master), (master, replica)):
             epochs = len(sale.epochs)
+            await eventually(lambda goal=goal, other=other: replicated.agrees_on(goal, other))
             goal.ask("CLUSTER", "FAILOVER")
             await eventually(lambda epochs=epochs: len(sale.epochs) > epochs)
             assert goal.shows("role", "master")

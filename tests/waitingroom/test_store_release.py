@@ -188,6 +188,29 @@ async def test_a_rule_that_is_gone_keeps_the_room_at_its_fallback_for_a_minute(c
     assert await rate_with(MINUTE_US) == 40.0
 
 
+@pytest.mark.parametrize(
+    ("others", "rate"), [((), 50.0), (("database",), 7.0)], ids=["it was the only one", "another one speaks"]
+)
+async def test_a_rule_that_was_withdrawn_counts_until_then_and_no_longer(
+    client: Redis, others: tuple[str, ...], rate: float
+) -> None:
+    store = OnsaleStore(client, "cactus", settings(rate="50.0", burst="1000", fallback="2.0"))
+    await store.configure()
+    now = await store_now_us(client)
+    began, gone = now - 10_000_000, now - 6_000_000
+    segments = [TargetSegment(rule, began, now + MINUTE_US, 7.0, None, "", 0) for rule in others]
+    segments.append(TargetSegment("web", began, now + MINUTE_US, 5.0, 3, "1 ready x 5/s", 0))
+    segments.append(TargetSegment("web", gone, gone, 0.0, None, "", 0, withdrawn=True))
+    await client.rpush(targets_key("cactus"), *(segment.to_json() for segment in segments))
+    await client.hset("{cactus}:room", mapping={"tokens": "0", "refilled_us": str(began)})
+    snapshot = await store.advance()
+    # 4 s at the 5/s of the rule, 6 s at what counts without it.
+    assert snapshot.tokens == pytest.approx(4 * 5 + 6 * rate, abs=0.5)
+    assert (snapshot.rate_per_s, snapshot.capacity) == (rate, None)
+    left = [json.loads(entry)["rule"] for entry in await client.lrange(targets_key("cactus"), 0, -1)]
+    assert left == list(others)
+
+
 async def test_a_silent_scaler_is_never_taken_for_a_rule_that_is_gone(client: Redis) -> None:
     store = OnsaleStore(client, "cactus", settings(rate="50.0", fallback="2.0"))
     await store.configure()

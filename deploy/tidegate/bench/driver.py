@@ -24,7 +24,7 @@ from tidegate.bench.questions import Questions, is_ok, read_joined, read_told
 from tidegate.bench.register import Register, Turns
 from tidegate.bench.tally import Tally
 from tidegate.bench.timetable import Timetable
-from waitingroom.polling import interval_s
+from waitingroom.polling import asking_for
 
 JOIN, AGAIN, STATUS, ENTER = "join", "again", "status", "enter"
 _TICK_S = 0.001
@@ -81,6 +81,7 @@ class Driver:
         self._asking = False
         self._watching = False
         self._tally = Tally(0.0)
+        self._due = asking_for(options.buyers, options.poll_budget_per_s)
 
     async def run(self) -> None:
         """Print `joining` when it begins, `joined` when all have their place, `watching` and `watched` around what is watched.
@@ -210,10 +211,15 @@ class Driver:
         self._zero_s += self.now_s() - now_s
 
     def _interval_s(self, number: int) -> float:
-        """Return how long a buyer should be told to wait on the average, by the numbers given and the turns heard of alone."""
+        """Return how long a buyer should be told to wait on the average, by the numbers given and the turns heard of alone.
+
+        By distance only: turns are good for so long here that nobody has to ask sooner on their account.
+        """
         options, released = self._options, self._turns.highest
-        ahead = max(0, number - released - 1)
-        return interval_s(ahead, options.buyers - released, options.poll_budget_per_s)
+        waiting = options.buyers - released
+        if self._due.waiting != waiting:
+            self._due = asking_for(waiting, options.poll_budget_per_s)
+        return self._due.interval_s(max(0, number - released - 1))
 
     def now_s(self) -> float:
         """Return the time of the crowd, in seconds since its beginning."""

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from rulebook.coupling import US_PER_S
 
+_BUCKET_S = 1.0
+"""What the rate brings in so long a bucket holds; in one that is full, what comes is lost."""
+
 
 class Look(NamedTuple):
     """How many had been released at one moment of the store's clock."""
@@ -30,12 +33,20 @@ def over(looks: Sequence[Look], rate_per_s: float, burst: int) -> float:
 
 
 def shortfall(looks: Sequence[Look], rate_per_s: float) -> float | None:
-    """Return the share of rate x elapsed that was not released (P5), from the first release to the last; None without two.
+    """Return the share of rate x elapsed that was not released (P5); None where no two releases were due.
 
-    Between two looks at which something has just been released, the rate brings just what is released.
+    Between two looks at which something has just been released, the rate brings just what is released. So it is counted from the
+    first release to the last; but where the line stands still before or after these for longer than the bucket makes up for,
+    from the first look, or to the last.
     """
     moves = [look for before, look in pairwise(looks) if look.released > before.released]
-    if len(moves) < 2:
+    if not looks:
         return None
-    due = rate_per_s * (moves[-1].at_us - moves[0].at_us) / US_PER_S
-    return max(0.0, 1.0 - (moves[-1].released - moves[0].released) / due)
+    first, last = looks[0], looks[-1]
+    still_us = US_PER_S * max(_BUCKET_S, 2.0 / rate_per_s)
+    if moves and moves[0].at_us - first.at_us <= still_us:
+        first = moves[0]
+    if moves and last.at_us - moves[-1].at_us <= still_us:
+        last = moves[-1]
+    due = rate_per_s * (last.at_us - first.at_us) / US_PER_S
+    return max(0.0, 1.0 - (last.released - first.released) / due) if due > 1.0 else None

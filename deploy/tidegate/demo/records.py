@@ -126,7 +126,7 @@ class ServedEntry:
 
 @dataclass(frozen=True, slots=True)
 class RateSample:
-    """The room's public state at store time `as_of_s`; rates in buyers/s."""
+    """The room's public state at store time `as_of_s`; rates in buyers/s. `no_shows` is how many turns nobody took, in all."""
 
     as_of_s: float
     rate_per_s: float
@@ -134,6 +134,7 @@ class RateSample:
     released: int = 0
     waiting: int = 0
     reason: str = ""
+    no_shows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

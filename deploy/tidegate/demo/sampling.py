@@ -98,4 +98,5 @@ def _rate_sample(state: dict[str, Any]) -> RateSample:
         released=state["released"],
         waiting=state["waiting"],
         reason=state["rate_reason"],
+        no_shows=state["no_shows"],
     )

@@ -118,8 +118,9 @@ the rates, `phase`, `hold`, `message`, `soldout`, `opens`, `drawn`, the knots of
 for the first 30 s after the draw also `draw`, its signed record, from which a client works out its position. A client works out \
 its own standing from them; `/{onsale}/status` says the same for one buyer. `ask_s` tells a client that asks instead when the \
 frames end over how many seconds to spread its first question, so that all who were cut off together stay within the poll \
-budget: for the first in line, for the last (in between in proportion to who is ahead), and where no position is known. `retry:` \
-is another one for each listener, for the same reason.
+budget: by distance for the first in line and for the last, and where no position is known; then at the latest, so that no turn \
+is over by then, for the first and for the last. In between both grow in proportion to who is ahead, and the shorter counts. \
+`retry:` is another one for each listener, for the same reason.
 
 `GET /gate/revocations` sends `event: hello`, then `event: hours` (`onsale`, `begins`, `closes`) for each onsale and whenever \
 they change, and `event: revoked` (`onsale`, `session`, `kind`) with an id, for replay.

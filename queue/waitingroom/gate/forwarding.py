@@ -7,9 +7,7 @@ not judged here.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable
 from http import HTTPStatus
 
 import aiohttp
@@ -19,7 +17,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from rulebook import Onsale
-from waitingroom.errors import WaitingRoomError
 from waitingroom.gate.answers import closing, response_of
 from waitingroom.gate.body import BuyerBody
 from waitingroom.gate.checkpoint import Allowed
@@ -31,6 +28,7 @@ from waitingroom.gate.privacy import keep_to_buyer
 from waitingroom.gate.requestids import REQUEST_ID
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
+from waitingroom.gate.taking import NothingTaken, take
 from waitingroom.gate.turnaway import problem_answer
 from waitingroom.gate.upstreams import Upstream, Upstreams
 from waitingroom.gate.websocket import join
@@ -41,10 +39,6 @@ _CHUNK_BYTES = 65_536
 _SKIP = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # of the client library's own
 
 log = structlog.get_logger(__name__)
-
-
-class NothingTaken(WaitingRoomError):
-    """A buyer has taken nothing of the shop's answer for too long."""
 
 
 class Forwarding:
@@ -143,8 +137,8 @@ class Forwarding:
         try:
             await response.prepare(request)
             async for chunk in answer.content.iter_chunked(_CHUNK_BYTES):
-                await _take(response.write(chunk), self._limits.body_s)
-            await _take(response.write_eof(), self._limits.body_s)
+                await take(response.write(chunk), self._limits.body_s)
+            await take(response.write_eof(), self._limits.body_s)
         except (ConnectionResetError, NothingTaken) as error:
             log.debug("buyer_gone", **_about(request, upstream, allowed), reason=type(error).__name__)
             if request.transport is not None:
@@ -191,12 +185,18 @@ class Forwarding:
             )
             self._follow_session(buyer, allowed, None)
             await buyer.prepare(request)
+            transport = request.transport  # once it is closing, the request names none
             stay = None
             if onsale is not None and allowed is not None:
                 stay = Stay(allowed.admission, self._sessions, onsale.spec.session.length_s)
+
+            def cut() -> None:
+                if transport is not None:
+                    transport.abort()
+
             self.exchanges.websockets += 1
             try:
-                await join(buyer, shop, stay, self._limits.watch_every_s)
+                await join(buyer, shop, stay, self._limits, cut)
             finally:
                 self.exchanges.websockets -= 1
             return buyer
@@ -215,19 +215,6 @@ class Forwarding:
             cookie = allowed.cookie(time.time(), secure=self._secure)
         if cookie is not None:
             keep_to_buyer(response.headers, cookie)
-
-
-async def _take(writing: Awaitable[None], within_s: float | None) -> None:
-    """Have the buyer take a piece of an answer within `within_s` seconds, None for no limit.
-
-    Raises:
-        NothingTaken: the time is over.
-    """
-    try:
-        async with asyncio.timeout(within_s):
-            await writing
-    except TimeoutError as error:
-        raise NothingTaken(f"nothing of the answer was taken for {within_s} s") from error
 
 
 def _target(upstream: Upstream, request: web.Request) -> URL:

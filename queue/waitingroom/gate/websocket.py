@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import aiohttp
 from aiohttp import WSMessage, WSMsgType, web
 
+from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.stay import Stay
+from waitingroom.gate.taking import NothingTaken, take
 
 Shop: TypeAlias = aiohttp.ClientWebSocketResponse
 Socket: TypeAlias = Shop | web.WebSocketResponse
@@ -33,35 +36,52 @@ async def join(
     buyer: web.WebSocketResponse,
     shop: aiohttp.ClientWebSocketResponse,
     stay: Stay | None,
-    watch_every_s: float,
+    limits: ProxyLimits,
+    cut: Callable[[], None],
 ) -> None:
-    """Pass messages until one side closes; then close the other in the same way."""
-    tasks = [asyncio.create_task(_pump(buyer, shop, stay)), asyncio.create_task(_pump(shop, buyer, None))]
+    """Pass messages until one side closes; then close the other in the same way.
+
+    A buyer who takes nothing for as long as `limits` allow is `cut` off: closed in the usual way, the connection would wait until
+    all is taken.
+    """
+    tasks = [
+        asyncio.create_task(_pump(buyer, shop, stay, None)),
+        asyncio.create_task(_pump(shop, buyer, None, limits.body_s)),
+    ]
     if stay is not None:
-        tasks.append(asyncio.create_task(_watch(stay, watch_every_s)))
+        tasks.append(asyncio.create_task(_watch(stay, limits.watch_every_s)))
     closing = Closing(_GONE)
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         closing = next(iter(done)).result()
     except ConnectionError:
         pass  # one side has gone without a word: the other hears 1001
+    except NothingTaken:
+        cut()
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for socket in (buyer, shop):
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                await socket.close(code=closing.code, message=closing.reason)
+        await asyncio.gather(_close(shop, closing, None, cut), _close(buyer, closing, limits.body_s, cut))
 
 
-async def _pump(source: Socket, sink: Socket, stay: Stay | None) -> Closing:
+async def _close(socket: Socket, closing: Closing, within_s: float | None, cut: Callable[[], None]) -> None:
+    with contextlib.suppress(ConnectionError, RuntimeError):
+        try:
+            await take(socket.close(code=closing.code, message=closing.reason), within_s)
+        except NothingTaken:
+            cut()
+
+
+async def _pump(source: Socket, sink: Socket, stay: Stay | None, within_s: float | None) -> Closing:
+    """Pass messages from one to the other, which takes each `within_s` seconds, None for no limit."""
     while True:
         message = await source.receive()
         if message.type in {WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR}:
             return _closing(source, message)
         if stay is not None and message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             stay.active(time.time())
-        await _send(sink, message)
+        await take(_send(sink, message), within_s)
 
 
 async def _send(sink: Socket, message: WSMessage) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from rulebook import Onsale
+from waitingroom.joining import joining_begins_at_s
 from waitingroom.pages.languages import Language
 from waitingroom.snapshot import Snapshot
 from waitingroom.standing import Standing, State
@@ -128,15 +129,6 @@ class Wording:
     enter_by: str
     left: str
     updated: str
-
-
-def joining_begins_at_s(onsale: Onsale, snapshot: Snapshot | None) -> float | None:
-    """Return when places are given out from; None for always."""
-    operated = dict(snapshot.operated).get("ops_prequeue_us", "") if snapshot else ""
-    if operated:
-        return float(operated) / 1e6
-    begins = onsale.spec.prequeue or onsale.spec.opens
-    return begins.timestamp() if begins else None
 
 
 def title_of(onsale: Onsale, language: Language) -> str:

@@ -1,18 +1,24 @@
-"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, rules speak, the limits
-fit together.
+"""What is worth checking before an onsale: the store keeps its data, keys are there, clocks agree, rules speak, limits and
+budgets fit together.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from rulebook import Onsale
 from rulebook.coupling import US_PER_S
 from waitingroom.errors import KeysUnavailable, StoreUnavailable
+from waitingroom.joining import joining_begins_at_s
+from waitingroom.polling import LONGEST_LINE, budget_for, largest_draw, longest_line
+from waitingroom.reach import course_of
 from waitingroom.room import Room
 from waitingroom.roomsettings import room_settings
 from waitingroom.ruletargets import RuleTarget
+from waitingroom.snapshot import Snapshot
 from waitingroom.store.operations import OnsaleOperations
 from waitingroom.web.admin_documents import Check, Preflight
 
@@ -21,6 +27,7 @@ Result = Literal["pass", "warn", "fail"]
 SKEW_WARNS_S = 5.0
 SKEW_FAILS_S = 30.0
 _RULE_MISSED_S = 60.0  # as the bucket has it: a rule so long silent doesn't count while another one speaks
+_EXPECTED_S = 3600.0
 _ORDER: tuple[Result, ...] = ("pass", "warn", "fail")
 
 
@@ -39,10 +46,11 @@ async def preflight(room: Room, operations: OnsaleOperations) -> Preflight:
             check_settings(room_settings(room.onsale), stored),
             check_operators(room.name, stored, float(server["time_s"])),
             check_rules(await operations.targets(), stored, float(server["time_s"])),
+            check_line(room.onsale, room.snapshot, float(server["time_s"])),
         ]
     except StoreUnavailable as error:
         checks.append(Check(name="store", result="fail", detail=str(error)))
-    checks += [check_keys(room), check_draw(room), check_headroom(room)]
+    checks += [check_keys(room), check_draw(room), check_headroom(room), check_polling(room)]
     if room.onsale.spec.entry == "token":
         checks.append(await check_invitations(room))
     worst = max((check.result for check in checks), key=_ORDER.index)
@@ -121,12 +129,29 @@ def check_operators(onsale: str, stored: Mapping[str, str], now_s: float) -> Che
     return _check("operators", "fail" if shut else "warn", "; ".join(shut + bound))
 
 
+def check_line(onsale: Onsale, snapshot: Snapshot | None, now_s: float) -> Check:
+    """Find places of a rehearsal, or of an earlier sale under this name: they would stand before everybody's.
+
+    `now_s` is the store's time in Unix seconds.
+    """
+    issued = snapshot.tail if snapshot is not None else 0
+    begins_at_s = joining_begins_at_s(onsale, snapshot)
+    if not issued or begins_at_s is None or now_s >= begins_at_s:
+        return _check("line", "pass", f"{issued} places have been given out")
+    detail = (
+        f"{issued} places were given out before joining begins, of a rehearsal or an earlier sale: they stand before everybody. "
+        f"Stop the room, delete all keys {{{onsale.name}}}:* in the store, start it again"
+    )
+    return _check("line", "warn", detail)
+
+
 def check_rules(targets: Iterable[RuleTarget], stored: Mapping[str, str], now_s: float) -> Check:
     """Find rules that have fallen silent: at the opening the room would be at the fallback rate.
 
     `targets` are the scaler's, oldest first, `stored` is the room hash, `now_s` the store's time in Unix seconds.
     """
-    newest = {target.rule: target for target in targets if target.from_s <= now_s}
+    begun = {target.rule: target for target in targets if target.from_s <= now_s}
+    newest = {rule: target for rule, target in begun.items() if not target.withdrawn}
     if not newest:
         rate = f"the document's rate ({_per_s(float(stored.get('rate') or 0))}) applies, whatever the shop can take"
         detail = f"no rule has told how much the shop can take, so {rate}: is a rule meant to? tidegate scaler status"
@@ -217,6 +242,37 @@ def check_headroom(room: Room) -> Check:
         )
         return _check("headroom", "warn", detail)
     return _check("headroom", "pass", f"about {inside:.0f} of {limits.capacity} will be inside")
+
+
+def check_polling(room: Room) -> Check:
+    """Whoever asks and does not listen must be able to hear of the turn before it is over, however soon it comes.
+
+    Nobody knows how many will come: a line that takes an hour at the document's rate is what a budget is held against.
+    """
+    limits, budget_per_s, snapshot = room.onsale.spec.admission, room.poll_budget_per_s, room.snapshot
+    if snapshot is None:
+        return _check("polling", "warn", "the room has not reached its store yet")
+    course = course_of(snapshot, limits.rate_per_s, limits.claim_within_s)
+    longest = longest_line(budget_per_s, course)
+    expected = max(snapshot.waiting, math.ceil(limits.rate_per_s * _EXPECTED_S))
+    if longest < expected:
+        needed = math.ceil(budget_for(expected, course) / 100.0) * 100
+        detail = (
+            f"at {_per_s(limits.rate_per_s)} buyers who only ask may hear of their turn late once more than {longest:,} wait: "
+            f"set --poll-budget to {needed} (it is {budget_per_s:g}) for a line of {expected:,}"
+        )
+        return _check("polling", "warn", detail)
+    largest = largest_draw(budget_per_s, limits.claim_within_s)
+    if room.drawn and snapshot.phase == "prequeue" and snapshot.waiting > largest:
+        needed = math.ceil(budget_per_s * snapshot.waiting / largest / 100.0) * 100
+        detail = (
+            f"{snapshot.waiting:,} await the draw: of more than {largest:,} who only ask, the first drawn may hear of their turn "
+            f"late: set --poll-budget to {needed} (it is {budget_per_s:g})"
+        )
+        return _check("polling", "warn", detail)
+    how_many = "however many they are" if longest >= LONGEST_LINE else f"up to {longest:,} of them"
+    told = f"buyers who only ask hear of their turn in time, {how_many}"
+    return _check("polling", "pass", f"{told}, and {largest:,} of a draw" if room.drawn else told)
 
 
 def _check(name: str, result: Result, detail: str) -> Check:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from rulebook.patience import REST_WITHIN_S
 from waitingroom.frames import HEARTBEAT, Frames
 
 _AT_ONCE = 200
@@ -17,6 +18,8 @@ _SHARE = 0.25
 """Of a processor, at the most, that goes into frames: a very large audience gets fewer of them."""
 _LONGEST_PAUSE_S = 2.0
 _LOOK_AGAIN_S = 0.5
+TAKEN_WITHIN_S = REST_WITHIN_S
+"""Who has not taken a frame by then is cut off, as with any other answer: each holds one of our files."""
 
 
 class _Listener:
@@ -51,7 +54,8 @@ class Audience:
     async def stay(self, transport: asyncio.Transport, *, chunked: bool) -> None:
         """Give a connection the newest frame and each new one, until it is closed or there will be no more.
 
-        Whoever doesn't take a frame in time misses those which follow, and gets the newest one as soon as there is room.
+        Whoever doesn't take a frame in time misses those which follow, and gets the newest one as soon as there is room; who
+        takes nothing for `TAKEN_WITHIN_S` is cut off.
         `chunked` tells how its answer is encoded.
         """
         listener = _Listener(transport, chunked=chunked)
@@ -63,9 +67,13 @@ class Audience:
             self._sender = asyncio.create_task(self._send(serial))
         try:
             while await self._called(listener):
+                cut_at_s = time.monotonic() + TAKEN_WITHIN_S
                 # Nothing tells when a connection that isn't full has been emptied.
-                while not transport.is_closing() and transport.get_write_buffer_size():  # noqa: ASYNC110
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+                while not transport.is_closing() and transport.get_write_buffer_size():
+                    if time.monotonic() >= cut_at_s:
+                        transport.abort()  # closed, it would wait until all is taken
+                    else:
+                        await asyncio.sleep(_LOOK_AGAIN_S)
                 if transport.is_closing():
                     return
                 serial, newest = self.frames.newest

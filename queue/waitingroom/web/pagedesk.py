@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from waitingroom.joining import joining_begins_at_s
 from waitingroom.pages import REFRESH_CHOICES, DrawShown, NoticeView, Pages, PageView
 from waitingroom.pages.languages import Language
-from waitingroom.pages.wording import joining_begins_at_s
 from waitingroom.places import Place
 from waitingroom.room import Room
 from waitingroom.standing import Standing, State

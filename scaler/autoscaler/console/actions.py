@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
 
-from autoscaler.console.audit import Entry
 from autoscaler.console.base import CONSOLE, ROOT, SAID, render, see_other
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.guard import FORM_KEY, signed_in
+from autoscaler.console.questions import Question, question_of
+from autoscaler.console.recording import asked_by, entry_of, request_id, tell
 from autoscaler.console.seen import check_seen
-from autoscaler.errors import AutoscalerError, brief
+from autoscaler.errors import AutoscalerError, OutcomeUnknown, brief
 from rulebook.override import MAX_REASON, Override, OverrideMode
 from rulebook.rule import ScalingRule
 
@@ -26,7 +26,7 @@ class Refused(AutoscalerError):
 
 
 async def set_mode(request: web.Request) -> web.StreamResponse:
-    """Pause a rule, pin it, have it only say what it would do, or go by its document again."""
+    """Pause a rule, pin it, have it only say what it would do, or go by its document again. It is asked for once more."""
     console = request.app[CONSOLE]
     rule, loop = console.rule(request.match_info["rule"])
     form, who = await texts(request), signed_in(request).entry.name
@@ -35,19 +35,10 @@ async def set_mode(request: web.Request) -> web.StreamResponse:
     try:
         override = read_mode(form, rule, who, now_s)
     except Refused as error:
-        return answer(request, back, "bad", f"Nothing was changed: {error}")
-    if override is not None and override.mode is OverrideMode.PINNED and CONFIRMED not in form:
-        state = loop.status.state
-        before = "an unknown number of" if state is None else str(state.replicas)
-        return ask_again(
-            request,
-            form,
-            title=f"Pin {rule.name} at {override.replicas}?",
-            text=f"It has {before} replicas now. It will stay at {override.replicas}, whatever its signals say, "
-            "until you set it to automatic again.",
-            button=f"Pin at {override.replicas}",
-            back=back,
-        )
+        return refuse(request, form, back, f"Nothing was changed: {error}")
+    question = question_of(rule, loop.status, override)
+    if question is not None and CONFIRMED not in form:
+        return ask_again(request, form, question, back)
     said = _said(override)
 
     async def change(_: str) -> None:
@@ -63,22 +54,16 @@ async def set_mode(request: web.Request) -> web.StreamResponse:
 
 
 async def restart(request: web.Request) -> web.StreamResponse:
-    """Replace all pods of a service by new ones, a few at a time."""
+    """Replace all pods of a service by new ones, a few at a time. It is asked for once more."""
     console = request.app[CONSOLE]
     rule, loop = console.rule(request.match_info["rule"])
     form, back = await texts(request), f"{ROOT}/services/{rule.name}"
     fleet = fleet_of(loop.target)
     if fleet is None:
-        return answer(request, back, "bad", "This kind of target cannot be restarted from here.")
+        return refuse(request, form, back, "This kind of target cannot be restarted from here.")
     if CONFIRMED not in form:
-        return ask_again(
-            request,
-            form,
-            title=f"Restart {rule.name}?",
-            text=f"All pods of {loop.status.target} are replaced by new ones, one after another. Buyers inside may notice.",
-            button="Restart",
-            back=back,
-        )
+        text = f"All pods of {loop.status.target} are replaced by new ones, one after another. Buyers inside may notice."
+        return ask_again(request, form, Question(f"Restart {rule.name}?", text, "Restart"), back)
 
     async def begin(_: str) -> None:
         console.scaler().leadership.check()
@@ -121,34 +106,36 @@ async def carry_out(
     done: str,
     back: str,
 ) -> web.StreamResponse:
-    """Do something, write down that it was done or why not, and go back."""
-    console = request.app[CONSOLE]
-    request_id, outcome = f"console-{secrets.token_hex(6)}", ""
+    """Do something, write down that it was done or why not, and go back. What broke off half done is written down as well."""
+    outcome, unsure = "it broke off", True
     try:
-        await act(request_id)
-    except AutoscalerError as error:
+        await act(request_id(request))
+        outcome, unsure = "", False
+    except OutcomeUnknown as error:
         outcome = brief(error)
-    entry = Entry(
-        at_s=console.scaler().clock.now_s(),
-        who=signed_in(request).entry.name,
-        what=what,
-        about=about,
-        detail=" ".join(detail.split())[:MAX_REASON],
-        outcome=outcome,
-        request_id=request_id,
-    )
-    await console.audit.note(entry)
+    except AutoscalerError as error:
+        outcome, unsure = brief(error), False
+    finally:
+        entry = entry_of(request, what, about, detail=detail, outcome=outcome, unsure=unsure)
+        await request.app[CONSOLE].audit.note(entry)
+    if unsure:
+        return answer(request, back, "bad", f"Not known whether it was done: {outcome}")
     if outcome:
         return answer(request, back, "bad", f"Not done: {outcome}")
     return answer(request, back, "good", done)
 
 
-def ask_again(
-    request: web.Request, form: Mapping[str, str], *, title: str, text: str, button: str, back: str
-) -> web.Response:
+def refuse(request: web.Request, form: Mapping[str, str], back: str, why: str) -> web.StreamResponse:
+    """Write down that a form asks for what cannot be done, and go back."""
+    what, about = asked_by(request)
+    tell(request, what, about, detail=form.get("reason", ""), outcome=why)
+    return answer(request, back, "bad", why)
+
+
+def ask_again(request: web.Request, form: Mapping[str, str], question: Question, back: str) -> web.Response:
     """Ask once more before something that hurts."""
     fields = {name: value for name, value in form.items() if name not in (FORM_KEY, CONFIRMED)}
-    return render(request, "confirm.html", title=title, text=text, button=button, back=back, fields=fields)
+    return render(request, "confirm.html", question=question, back=back, fields=fields)
 
 
 def answer(request: web.Request, back: str, grade: str, text: str) -> web.StreamResponse:

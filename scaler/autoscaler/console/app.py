@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from functools import cache
@@ -73,7 +75,7 @@ def add_console(
             )
             history = app[CONSOLE].onsale_history
             remembering = Remembering(chronicle, history, lambda: _standing(scaler(), writes=writes))
-            keeping = _keep(remembering, leader, shelves, app[CONSOLE].stopping)
+            keeping = _keep(remembering, app[CONSOLE], shelves)
             app[KEEPING] = asyncio.create_task(keeping, name="keep the console's history")
             async with AsyncExitStack() as stack:
                 if room is not None:
@@ -120,16 +122,15 @@ async def _stop_streams(app: web.Application) -> None:
         await app[KEEPING]
 
 
-async def _keep(
-    remembering: Remembering, leader: LeaderAddress, shelves: Callable[[], Shelves], stopping: asyncio.Event
-) -> None:
+async def _keep(remembering: Remembering, console: Console, shelves: Callable[[], Shelves]) -> None:
     """Carry on until the end, and once more then."""
     ended = False
     while not ended:
-        ended = stopping.is_set()
+        ended = console.stopping.is_set()
         await remembering.carry_on(shelves())
-        await leader.carry_on(shelves())
-        await pause(stopping, EVERY_S)
+        await console.leader.carry_on(shelves())
+        await console.audit.carry_on(math.inf if ended else time.monotonic())
+        await pause(console.stopping, EVERY_S)
 
 
 def _standing(scaler: Scaler, *, writes: bool) -> Standing:

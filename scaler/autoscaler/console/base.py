@@ -23,7 +23,7 @@ from autoscaler.console.seldom import Seldom
 from autoscaler.console.sessions import Attempts, Session, Sessions
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import may_act
-from autoscaler.console.views import ago
+from autoscaler.console.views import TRIED_AGAIN, ago
 from autoscaler.loop import RuleLoop
 from autoscaler.scaler import Scaler
 from rulebook.addresses import Networks, client_of, is_within
@@ -80,6 +80,9 @@ class Console:
         scaler = self.scaler()
         rule, loop = scaler.crew.plan.rules.get(name), scaler.loops.get(name)
         if rule is None or loop is None:
+            refused = scaler.crew.not_started.get(name)
+            if refused is not None:
+                raise web.HTTPNotFound(text=f"{name} was not started: {refused}. {TRIED_AGAIN}")
             leadership = scaler.leadership
             if leadership.elected and not leadership.on_duty:
                 raise web.HTTPNotFound(

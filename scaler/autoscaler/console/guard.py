@@ -19,6 +19,7 @@ from aiohttp import hdrs, web
 from aiohttp.web_protocol import RequestPayloadError
 
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, render, see_other
+from autoscaler.console.recording import tell_refusal
 from autoscaler.console.seldom import LONGEST
 from autoscaler.console.sessions import Session
 from autoscaler.console.settings import ConsoleSettings
@@ -48,13 +49,15 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let a request through, or say why not."""
+    """Let a request through, or say why not; a form that comes to nothing is in the audit log."""
     try:
         refusal = await _refusal(request)
         return await handler(request) if refusal is None else refusal
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
+        if _changes(request):
+            tell_refusal(request, error.text or error.reason)
         return render(request, "error.html", code=error.status, title=error.reason, text=error.text or "")
 
 
@@ -97,11 +100,15 @@ def _cookie(settings: ConsoleSettings) -> tuple[str, str]:
     return (HOST_COOKIE, "/") if settings.secure else (COOKIE, ROOT)
 
 
+def _changes(request: web.Request) -> bool:
+    return request.method not in (hdrs.METH_GET, hdrs.METH_HEAD)
+
+
 async def _refusal(request: web.Request) -> web.StreamResponse | None:
     console = request.app[CONSOLE]
     if request.path.startswith(f"{ROOT}/static/"):
         return None
-    changes = request.method not in (hdrs.METH_GET, hdrs.METH_HEAD)
+    changes = _changes(request)
     if changes and not is_ours(request, console.settings):
         _report_foreign_form(request)
         raise web.HTTPForbidden(text="This form was not sent from this console, so nothing was done.")
@@ -119,12 +126,10 @@ async def _refusal(request: web.Request) -> web.StreamResponse | None:
     if changes:
         form = await request.post()
         if not session.owns(form.get(FORM_KEY)):
-            _log.warning("console_form_without_its_key_refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(
                 text="This form is not from this session: reload the page. Nothing was done."
             )
         if request.path != SIGN_OUT and not may_act(session.entry):
-            _log.warning("console_action_of_a_viewer_refused", path=request.path, who=session.entry.name)
             raise web.HTTPForbidden(text="Your token may look, not act. Nothing was done.")
     return None
 

@@ -8,6 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from autoscaler.conditions import ConditionType
 from autoscaler.instrumentation.events import (
+    AdmissionNotWithdrawn,
+    AdmissionWithdrawn,
     AdmissionWritten,
     ClockCorrected,
     ConditionChanged,
@@ -79,6 +81,12 @@ def told(event: Event, now_s: float) -> Iterator[Happening]:
             yield of_rule(
                 "warning", "Admission refused", f"a later term {written.term} has written", target.rule
             )
+        case AdmissionWithdrawn():
+            text = f"{event.rule} no longer bounds {event.onsale}"
+            yield Happening(now_s, "note", "Admission target withdrawn", text)
+        case AdmissionNotWithdrawn():
+            text = f"{event.rule} of {event.onsale}: {event.error}; tried again each second"
+            yield Happening(now_s, "bad", "Admission target not withdrawn", text)
         case StepFailed():
             yield of_rule("bad", "Failed", f"{event.step}: {event.error}", event.rule)
         case MemoryRecalled():

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from autoscaler.console.actions import CONFIRMED, Refused, answer, ask_again, carry_out, texts
+from autoscaler.console.actions import CONFIRMED, Refused, ask_again, carry_out, refuse, texts
 from autoscaler.console.base import CONSOLE, ROOT, render
 from autoscaler.console.onsales import OnsaleView, onsale_view
+from autoscaler.console.questions import Question
 from autoscaler.console.roomadmin import RoomAdmin, RoomError
 from autoscaler.console.seen import check_seen
 
@@ -48,17 +49,13 @@ async def act(request: web.Request) -> web.StreamResponse:
     try:
         body = read_action(action, form)
     except Refused as error:
-        return answer(request, back, "bad", f"Nothing was changed: {error}")
+        return refuse(request, form, back, f"Nothing was changed: {error}")
     if action == "revoke" and CONFIRMED not in form:
-        return ask_again(
-            request,
-            form,
-            title="Revoke this session?",
-            text=f"Session {body['session']} ends at every gate within seconds. The buyer is put out of the shop, "
-            "and the place is used up.",
-            button="Revoke",
-            back=back,
+        text = (
+            f"Session {body['session']} ends at every gate within seconds. The buyer is put out of the shop, "
+            "and the place is used up."
         )
+        return ask_again(request, form, Question("Revoke this session?", text, "Revoke"), back)
     detail = next((str(value) for value in body.values() if value), "")
 
     async def change(request_id: str) -> None:

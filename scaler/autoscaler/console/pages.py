@@ -11,7 +11,14 @@ from autoscaler.console.base import CONSOLE, render, static_files
 from autoscaler.console.fleets import fleet_of
 from autoscaler.console.onsales import onsale_view
 from autoscaler.console.roomadmin import Overview
-from autoscaler.console.views import lately, replicas_plot, service_row, signal_rows, summary_of
+from autoscaler.console.views import (
+    lately,
+    replicas_plot,
+    row_not_started,
+    service_row,
+    signal_rows,
+    summary_of,
+)
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.loop import RuleLoop
 from autoscaler.plan import is_pool
@@ -26,11 +33,24 @@ async def show_services(request: web.Request) -> web.Response:
     console = request.app[CONSOLE]
     scaler = console.scaler()
     plan, now_s = scaler.crew.plan, scaler.clock.monotonic_s()
+    refused = scaler.crew.not_started
     rows = [
-        service_row(plan.rules[name], loop.status, outdated=name in plan.outdated, now_s=now_s)
-        for name, loop in sorted(scaler.loops.items())
+        service_row(
+            plan.rules[name],
+            loop.status,
+            outdated=name in plan.outdated,
+            now_s=now_s,
+            refused=refused.get(name, ""),
+        )
+        for name, loop in scaler.loops.items()
         if name in plan.rules
     ]
+    rows += [
+        row_not_started(plan.rules[name], error)
+        for name, error in refused.items()
+        if name in plan.rules and name not in scaler.loops
+    ]
+    rows.sort(key=lambda row: row.name)
     return render(
         request,
         "services.html",
@@ -56,7 +76,13 @@ async def show_service(request: web.Request) -> web.Response:
         "service.html",
         rule=rule,
         status=status,
-        row=service_row(rule, status, outdated=rule.name in plan.outdated, now_s=now_s),
+        row=service_row(
+            rule,
+            status,
+            outdated=rule.name in plan.outdated,
+            now_s=now_s,
+            refused=scaler.crew.not_started.get(rule.name, ""),
+        ),
         document=written(rule),
         home=plan.homes.get(rule.name, ""),
         pods=pods,
@@ -74,10 +100,10 @@ async def show_onsales(request: web.Request) -> web.Response:
 
 
 async def show_audit(request: web.Request) -> web.Response:
-    """Who did what by the console."""
+    """Who did what by the console, and who was refused."""
     audit = request.app[CONSOLE].audit
-    entries = await audit.entries()
-    return render(request, "audit.html", entries=entries, problem=audit.error)
+    entries, strangers = await audit.entries(), await audit.strangers()
+    return render(request, "audit.html", entries=entries, strangers=strangers, problem=audit.error)
 
 
 async def show_static(request: web.Request) -> web.Response:

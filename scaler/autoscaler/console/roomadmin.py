@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from autoscaler.errors import AutoscalerError, brief
+from autoscaler.errors import AutoscalerError, OutcomeUnknown, brief
 
 TIMEOUT_S: Final = 5.0
 FRESH_S: Final = 1.0
@@ -29,6 +29,10 @@ Json: TypeAlias = Mapping[str, Any]
 
 class RoomError(AutoscalerError):
     """The room did not answer, or refused; the message is for an operator."""
+
+
+class RoomSilent(RoomError, OutcomeUnknown):
+    """The room was asked to act, and it is not known whether it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class RoomAdmin:
         """Carry out an action; the room's own log carries `request_id`.
 
         Raises:
-            RoomError: it was refused, or there is no answer: then it may have been carried out or not.
+            RoomSilent: there is no answer: it may have been carried out or not.
+            RoomError: it was refused, or the room could not be asked.
         """
         self._asked_s = float("-inf")
         return await self._ask("POST", f"onsales/{quote(name, safe='')}/{action}", body, request_id)
@@ -115,11 +120,15 @@ class RoomAdmin:
                 text = await answer.content.read(MAX_ANSWER)
                 while len(text) < MAX_ANSWER and (more := await answer.content.read(MAX_ANSWER)):
                     text += more
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
             raise RoomError(f"the room at {self._address} cannot be reached: {brief(error)}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            kind = RoomError if body is None else RoomSilent
+            raise kind(f"the room at {self._address} cannot be reached: {brief(error)}") from error
         document = _document(text)
         if answer.status >= 400 or document is None:
-            raise RoomError(_refusal(self._address, answer.status, document))
+            kind = RoomSilent if body is not None and answer.status >= 500 else RoomError
+            raise kind(_refusal(self._address, answer.status, document))
         return document
 
     def _token(self) -> str:

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from autoscaler.console.base import CONSOLE, ROOT, SESSION, Console, client_name, render, see_other
 from autoscaler.console.guard import SIGN_IN, clear_cookie, session_key, set_cookie, why_signed_out
+from autoscaler.console.recording import tell
 from autoscaler.console.tokens import opens_console
 from rulebook.tokencheck import TooManyComparisons
 
@@ -51,20 +52,20 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
             problem = f"Many tokens are being compared right now. Try again in {BUSY_S:.0f} seconds."
             return _later(request, 503, goal, problem, BUSY_S)
         if entry is None:
-            _log.warning("console_token_refused", client=client)
             problem = "This token is not known here."
+            tell(request, "sign in", who="", outcome=problem)
             return render(request, "sign_in.html", code=401, next=goal, problem=problem)
         console.attempts.succeeded(client)
     if not opens_console(entry):
-        _log.warning("console_role_refused", client=client, who=entry.name)
         problem = (
             "This token is for single onsales or for the shop. The console needs a viewer's or an operator's."
         )
+        tell(request, "sign in", who=entry.name, outcome=problem)
         return render(request, "sign_in.html", code=403, next=goal, problem=problem)
     console.sessions.end(session_key(request))
     response = see_other(goal)
     set_cookie(response, console.sessions.begin(entry, now_s), console.settings)
-    _log.info("console_signed_in", who=entry.name, role=entry.role.value, client=client)
+    tell(request, "sign in", who=entry.name, detail=f"as {entry.role.value}")
     return response
 
 
@@ -72,12 +73,14 @@ async def sign_out(request: web.Request) -> web.StreamResponse:
     """End the session."""
     console = request.app[CONSOLE]
     console.sessions.end(session_key(request))
+    tell(request, "sign out")
     response = see_other(SIGN_IN)
     clear_cookie(response, console.settings)
     return response
 
 
 def _later(request: web.Request, code: int, goal: str, problem: str, wait_s: float) -> web.Response:
+    tell(request, "sign in", who="", outcome=problem)
     response = render(request, "sign_in.html", code=code, next=goal, problem=problem)
     response.headers["Retry-After"] = f"{max(1, round(wait_s))}"
     return response

@@ -22,6 +22,10 @@ GAP_ROUNDS: Final = 6
 SHORTEST_GAP_S: Final = 5.0
 DESCRIPTION: Final = "tidegate.dev/description"
 """The annotation of a rule's document which says in a sentence what the service is."""
+TRIED_AGAIN: Final = (
+    "Nothing is scaled by it. Mend that, then save its document anew or send the scaler SIGHUP."
+)
+"""What is to be done about a rule that was not started; it is tried again then."""
 _TALL, _LOW = 240, 130
 
 
@@ -36,7 +40,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """A rule as a line of the table of services."""
+    """A rule as a line of the table of services; one that is not `started` has no page of its own."""
 
     name: str
     target: str
@@ -45,6 +49,7 @@ class ServiceRow:
     available: int | None
     status: Said
     mode: Said
+    started: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +66,36 @@ class SignalRow:
     plot: Plot | None
 
 
-def service_row(rule: ScalingRule, status: RuleStatus, *, outdated: bool, now_s: float) -> ServiceRow:
-    """Put a rule on a line."""
+def service_row(
+    rule: ScalingRule, status: RuleStatus, *, outdated: bool, now_s: float, refused: str = ""
+) -> ServiceRow:
+    """Put a rule on a line; `refused` is why its newest form was not started, the one before is in force then."""
     state = status.state
+    said = health(status, outdated=outdated, now_s=now_s, optional=_optional(rule))
+    if refused and said.grade != "bad":
+        said = Said("New form not started", "bad", f"{refused}; the form before is in force")
     return ServiceRow(
         name=rule.name,
         target=status.target,
         description=describe(rule),
         desired=None if state is None else state.replicas,
         available=None if state is None else state.ready,
-        status=health(status, outdated=outdated, now_s=now_s, optional=_optional(rule)),
+        status=said,
         mode=mode_of(rule, status),
+    )
+
+
+def row_not_started(rule: ScalingRule, error: str) -> ServiceRow:
+    """Put a rule on a line whose target could not be opened: no round is made, so nothing is known of it but why."""
+    return ServiceRow(
+        name=rule.name,
+        target=str(rule.spec.target),
+        description=describe(rule),
+        desired=None,
+        available=None,
+        status=Said("Not started", "bad", f"{error}. {TRIED_AGAIN}"),
+        mode=Said("Not running", "note"),
+        started=False,
     )
 
 

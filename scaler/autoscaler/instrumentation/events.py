@@ -103,6 +103,23 @@ class AdmissionWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmissionWithdrawn:
+    """A rule bounds an onsale no longer, by the documents, and its admission target was taken back."""
+
+    onsale: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionNotWithdrawn:
+    """The admission target of such a rule could not be taken back; it is tried again each second."""
+
+    onsale: str
+    rule: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailed:
     """One step of a round failed; the loop goes on."""
 
@@ -265,6 +282,8 @@ Event: TypeAlias = (
     | WatchInterrupted
     | EventNotWritten
     | AdmissionWritten
+    | AdmissionWithdrawn
+    | AdmissionNotWithdrawn
     | StepFailed
     | RoundEnded
     | MemoryRecalled

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from autoscaler.instrumentation.events import (
     STEPS,
+    AdmissionWithdrawn,
     AdmissionWritten,
     ApiAnswered,
     ConditionChanged,
@@ -227,6 +228,9 @@ class PrometheusInstrument:
                 self._interrupted.labels(event.what).inc()
             case AdmissionWritten():
                 self._record_admission(event)
+            case AdmissionWithdrawn():
+                for gauge in (self._rate, self._capacity):
+                    _forget(gauge, event.rule, event.onsale)
             case StepFailed():
                 self._failed.labels(event.rule, event.step).inc()
             case RoundEnded():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import structlog
 
 from autoscaler.instrumentation.events import (
+    AdmissionNotWithdrawn,
+    AdmissionWithdrawn,
     AdmissionWritten,
     ClockCorrected,
     ConditionChanged,
@@ -90,6 +92,12 @@ class StructlogInstrument:
                     log.warning(
                         "admission_target_refused", **names, term=target.term, newest_term=written.term
                     )
+            case AdmissionWithdrawn():
+                log.info("admission_target_withdrawn", rule=event.rule, onsale=event.onsale)
+            case AdmissionNotWithdrawn():
+                log.warning(
+                    "admission_target_not_withdrawn", rule=event.rule, onsale=event.onsale, error=event.error
+                )
             case StepFailed():
                 log.warning("step_failed", rule=event.rule, step=event.step, error=event.error)
             case RoundEnded():

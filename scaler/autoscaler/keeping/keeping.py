@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from autoscaler.clock import Clock
+from autoscaler.ending import end_tasks
 from autoscaler.errors import AutoscalerError, NotLeading, brief
 from autoscaler.keeping.keeper import Found, Keeper, MemoryKey
 from autoscaler.keeping.rulememory import RuleMemory
@@ -96,8 +97,7 @@ class Keeping:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end_tasks([task])
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS_S):
                     await self.flush()

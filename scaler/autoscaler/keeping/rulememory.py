@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from autoscaler.clock import Clock
+from autoscaler.ending import end_tasks
 from autoscaler.errors import AutoscalerError, brief
 from autoscaler.keeping.keeper import Found, MemoryKey
 from autoscaler.keeping.memorystate import NOT_KEPT, MemoryState
@@ -100,8 +101,7 @@ class RuleMemory:
     async def close(self) -> None:
         """Ask no longer."""
         if self._asking is not None:
-            self._asking.cancel()
-            await asyncio.gather(self._asking, return_exceptions=True)
+            await end_tasks([self._asking])
 
     def begin_round(self, current: int) -> ClockStep | None:
         """Bring the memory up to date before a decision about so many replicas; returns a correction of the clock, if any."""

@@ -41,10 +41,15 @@ Query: TypeAlias = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """How fast requests may follow each other: client-go's controllers use 20/s, 30 at once."""
+    """How fast requests may follow each other: client-go's controllers use 20/s, 30 at once.
+
+    `in_flight` bounds how many wait for their answers at the same time. Over HTTP/1.1 each has a connection of its own, which
+    takes a quarter of a megabyte with TLS. Watches and logs are not counted: of those there are as many as targets and readers.
+    """
 
     per_s: float = 20.0
     burst: int = 30
+    in_flight: int = 64
 
 
 class KubernetesClient:
@@ -62,6 +67,7 @@ class KubernetesClient:
         self._access = access
         self._clock = clock
         self._limiter = Limiter(limits.per_s, limits.burst, clock)
+        self._slots = asyncio.Semaphore(limits.in_flight)
         self._api: ApiClient | None = None
         self._connecting = asyncio.Lock()
         self._refreshed_s = float("-inf")
@@ -104,14 +110,15 @@ class KubernetesClient:
         """
         for tries_left in reversed(range(TRIES)):
             await self._limiter.wait()
-            if before_sending is not None:
-                before_sending()
-            response = await self._send(method, path, query, body, content_type, _request_timeout())
-            async with response:
-                text = await _read(response)
-                if 200 <= response.status < 300:
-                    return decode(text)
-                error = error_of(response.status, text, _lower(response.headers))
+            async with self._slots:
+                if before_sending is not None:
+                    before_sending()
+                response = await self._send(method, path, query, body, content_type, _request_timeout())
+                async with response:
+                    text = await _read(response)
+                    if 200 <= response.status < 300:
+                        return decode(text)
+                    error = error_of(response.status, text, _lower(response.headers))
             if isinstance(error, Throttled):
                 self._limiter.pause(error.retry_after_s)
             if not tries_left or not await self._may_help_to_retry(error):

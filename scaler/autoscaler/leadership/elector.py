@@ -69,6 +69,8 @@ class Elector:
         self._instrument = instrument
         self._sighting: Sighting | None = None
         self._answered_s = clock.monotonic_s()
+        self._refused = False
+        """Whether a lease that was free could not be taken, so that its holder may be well and unable to renew."""
         self._held: Lease | None = None
         self._last_term: int | None = None
         self._told: tuple[bool, bool, str, int] | None = None
@@ -89,6 +91,7 @@ class Elector:
         except (AutoscalerError, TimeoutError) as error:
             now_s = self._clock.monotonic_s()
             if self._sighting is not None:
+                self._refused = self._refused or is_free(self._sighting, now_s)
                 self._sighting = unseen(self._sighting, self._answered_s, now_s)
             self._answered_s = now_s
             told = f"no answer within {self._timings.try_s:g} s" if isinstance(error, TimeoutError) else error
@@ -131,23 +134,37 @@ class Elector:
             self._held = None
             self.leadership.yield_to("" if lease is None else lease.holder)
             return
+        if lease is not None and self._refused:
+            await self._probe(lease)
+            return
         wanted = taken(lease, self._identity, self._timings, self._clock.now_s(), self._last_term)
         await self._write(wanted, lease)
 
     async def _renew(self, lease: Lease, *, above: int | None = None) -> None:
         await self._write(renewed(lease, self._clock.now_s(), above=above), lease)
 
+    async def _probe(self, lease: Lease) -> None:
+        """See whether the lease can be written again, by writing what it says: now its holder has time to renew it.
+
+        Without that, who tries in the moment in which its keeper takes writes again would unseat a leader that is well.
+        """
+        written = await self._keeper.write(lease, lease)
+        self._refused = False
+        self._sighting = sight(None, written, self._clock.monotonic_s())
+
     async def _write(self, lease: Lease, seen: Lease | None) -> None:
         # The deadline counts from before the write: others count from when they see it, which is never earlier.
         begun_s = self._clock.monotonic_s()
         written = await self._keeper.write(lease, seen)
-        self._held, self._last_term = written, written.term
+        self._held, self._last_term, self._refused = written, written.term, False
         self._sighting = sight(None, written, begun_s)
         self.leadership.hold(written.term, begun_s + self._timings.renew_within_s)
 
     async def _read(self) -> Sighting:
-        lease = await self._keeper.read()
-        self._sighting = sight(self._sighting, lease, self._clock.monotonic_s())
+        lease, before = await self._keeper.read(), self._sighting
+        self._sighting = sight(before, lease, self._clock.monotonic_s())
+        if before is None or self._sighting.since_s != before.since_s:
+            self._refused = False  # it was written, so it can be
         if lease is not None:
             self._last_term = max(lease.term, self._last_term or 0)
         return self._sighting

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from autoscaler.clock import Clock
+from autoscaler.ending import end_tasks
 from autoscaler.instrumentation.events import Instrument, LeadershipChanged
 from autoscaler.leadership.elector import Elector, LeaseKeeper
 from autoscaler.leadership.lease import Timings
@@ -59,6 +60,5 @@ async def open_leadership(
         try:
             yield elector.leadership
         finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            await end_tasks([running])
             await elector.resign()

@@ -1,10 +1,12 @@
-"""The only module that writes admission targets: a script puts them in force, by the store's own clock."""
+"""The only module that writes admission targets: scripts put them in force and take them back, by the store's own clock."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from redis.exceptions import RedisError
 
-from autoscaler.admission import AdmissionTarget, Written
+from autoscaler.admission import AdmissionTarget, Withdrawal, Written
 from autoscaler.errors import LaterTerm, StoreUnavailable, brief
 from autoscaler.store.connection import Script, StoreClient
 from rulebook.coupling import US_PER_S, targets_key, terms_key
@@ -19,6 +21,7 @@ class TargetWriter:
     def __init__(self, client: StoreClient) -> None:
         self._script = Script(client, "write_target.lua")
         self._fence = Script(client, "fence_target.lua")
+        self._withdraw = Script(client, "withdraw_target.lua")
 
     async def write(self, target: AdmissionTarget) -> Written:
         """Put a target in force, or extend the one in force when it says the same.
@@ -62,3 +65,23 @@ class TargetWriter:
             raise LaterTerm(
                 f"onsale {onsale}: a leader of term {stands} has taken over from term {term}", stands
             )
+
+    async def withdraw(self, onsale: str, rule: str, term: int, after: Collection[str]) -> Withdrawal:
+        """Have a rule count no more for an onsale, once each rule of `after` has a target in force there.
+
+        Raises:
+            LaterTerm: a writer of a later term has been here; its target stands.
+            StoreUnavailable: there is no answer. It may have been done; doing it again does no harm.
+        """
+        arguments: tuple[str | int, ...] = (rule, term, round(FENCE_KEPT_S * 1000), *after)
+        try:
+            outcome, stands = await self._withdraw(
+                keys=[targets_key(onsale), terms_key(onsale)], args=arguments
+            )
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable(f"store: {brief(error)}") from error
+        if outcome == "refused":
+            raise LaterTerm(
+                f"onsale {onsale}: a leader of term {stands} has taken over from term {term}", int(stands)
+            )
+        return Withdrawal(outcome)

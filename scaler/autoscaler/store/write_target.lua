@@ -1,4 +1,5 @@
--- Puts an admission target in force, by this store's clock. The only script that writes admission targets.
+-- Puts an admission target in force, by this store's clock. The only script that writes admission targets; withdraw_target.lua takes
+-- them back.
 -- KEYS[1] list of target segments (rulebook.coupling.targets_key), oldest first; several rules may share it
 -- KEYS[2] hash of the terms that were reached, a field a rule: a leader's fences (fence_target.lua)
 -- ARGV rule, term, rate, capacity ('' for none), reason, validity in microseconds, outlook ('' for none)

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
-from autoscaler.errors import TargetError
+from autoscaler.errors import OutcomeUnknown, TargetError, Unreachable
 from autoscaler.kubernetes.answers import Json
 from autoscaler.kubernetes.client import MERGE_PATCH
 from autoscaler.kubernetes.resources import PODS
@@ -78,7 +78,8 @@ class KubernetesFleet:
         Raises:
             TargetError: it is of another kind, or its rollouts are paused.
             NotLeading: another scaler leads by now; nothing was written.
-            KubernetesError: the cluster refused it, or did not answer.
+            OutcomeUnknown: the cluster did not answer; it may have begun or not.
+            KubernetesError: the cluster refused it, or could not be asked before.
         """
         reference, client = self._target.reference, self._target.cluster.client
         if (reference.api_version, reference.kind) not in _ROLLED_OUT:
@@ -89,9 +90,12 @@ class KubernetesFleet:
             raise TargetError(f"{reference}: its rollouts are paused (kubectl rollout resume)")
         annotations = {RESTARTED_AT: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
         body: Json = {"spec": {"template": {"metadata": {"annotations": annotations}}}}
-        await client.request(
-            "PATCH", path, body=body, content_type=MERGE_PATCH, before_sending=self._target.check
-        )
+        try:
+            await client.request(
+                "PATCH", path, body=body, content_type=MERGE_PATCH, before_sending=self._target.check
+            )
+        except Unreachable as error:
+            raise OutcomeUnknown(f"{error}; its pods tell whether they are being replaced") from error
 
     async def _items(self) -> list[Json]:
         selector = self._target.selector

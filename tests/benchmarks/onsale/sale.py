@@ -17,7 +17,7 @@ from tests.benchmarks.onsale.virtual_room import ONSALE, Deeds, Turned, VirtualR
 from tests.benchmarks.onsale.waits import Told, Waits
 from waitingroom.draw import Draw, make_draw
 from waitingroom.pace import Terms
-from waitingroom.polling import retry_after_s
+from waitingroom.polling import Asking, asking_of
 from waitingroom.snapshot import Snapshot
 from waitingroom.store.client import ClaimOutcome
 
@@ -169,7 +169,7 @@ class _RoomedSale:
         self.sale = _Sale(scenario, seed, pilot)
         self.marks: list[Mark] = []
         self.reasons: list[tuple[float, float, str]] = []
-        self.waits = Waits(len(scenario.buyers), Terms(room.ceiling_per_s, _SESSION_S), POLL_BUDGET_PER_S)
+        self.waits = Waits(len(scenario.buyers), Terms(room.ceiling_per_s, _SESSION_S))
         self._room = room
         self._coupled = coupled
         self._dice = random.Random(seed)
@@ -203,8 +203,14 @@ class _RoomedSale:
         self.waits.join(joining, now_s)
         self._seat(turned.snapshot)
         self._enter(claiming, turned, now_s)
-        self._tell(turned.snapshot, now_s)
-        self.waits.tell(turned.snapshot, self._position_of, now_s)
+        asking = asking_of(
+            turned.snapshot,
+            POLL_BUDGET_PER_S,
+            ceiling_per_s=self._room.ceiling_per_s,
+            claim_within_s=self._room.claim_within_s,
+        )
+        self._tell(turned.snapshot, asking, now_s)
+        self.waits.tell(turned.snapshot, asking, self._position_of, now_s)
         self._mark(turned.snapshot)
         if not self.reasons or self.reasons[-1][1] != turned.snapshot.rate_per_s:
             self.reasons.append((now_s, turned.snapshot.rate_per_s, turned.snapshot.rate_reason))
@@ -257,7 +263,7 @@ class _RoomedSale:
             else:
                 heapq.heappush(self._claims, (now_s + _LATE_RETRY_S, index))
 
-    def _tell(self, snapshot: Snapshot, now_s: float) -> None:
+    def _tell(self, snapshot: Snapshot, asking: Asking, now_s: float) -> None:
         """Whoever was released learns it with the next question, and comes in after a moment."""
         buyers = self.sale.scenario.buyers
         released = snapshot.lines[-1].released
@@ -265,7 +271,7 @@ class _RoomedSale:
             index = self._at_position[position]
             self.sale.fates[index].turn_s = now_s
             if not buyers[index].no_show:
-                asks = retry_after_s(0, snapshot.waiting, POLL_BUDGET_PER_S, position) * self._dice.random()
+                asks = asking.retry_after_s(0, position) * self._dice.random()
                 heapq.heappush(self._claims, (now_s + asks + buyers[index].reaction_s, index))
         self._told = max(self._told, released)
 

@@ -50,6 +50,7 @@ class VirtualRoom:
 
     def __init__(self, url: str, settings: Mapping[str, str], now_s: float) -> None:
         self.ceiling_per_s = float(settings["rate"])
+        self.claim_within_s = float(settings["claim_us"]) / US_PER_S
         self._client: Redis = Redis.from_url(url, decode_responses=True)
         self._client.flushall()
         self._digests = {name: self._load(script_source(name)) for name in LOADED}

@@ -8,7 +8,7 @@ from statistics import mean
 
 from waitingroom.forecaster import Forecaster
 from waitingroom.pace import Terms
-from waitingroom.polling import retry_after_s
+from waitingroom.polling import Asking
 from waitingroom.snapshot import Snapshot
 
 Told = tuple[float, float, float]
@@ -32,17 +32,16 @@ class Truth:
 class Waits:
     """Asks for every buyer as a page does: on joining, and again whenever the answer said so."""
 
-    def __init__(self, buyers: int, terms: Terms, poll_budget_per_s: float) -> None:
+    def __init__(self, buyers: int, terms: Terms) -> None:
         self.told: list[list[Told]] = [[] for _ in range(buyers)]
         self._forecaster = Forecaster(terms)
-        self._budget_per_s = poll_budget_per_s
         self._asking: dict[int, list[int]] = {}
 
     def join(self, buyers: Sequence[int], now_s: float) -> None:
         """Have those who join now ask at once."""
         self._asking.setdefault(int(now_s), []).extend(buyers)
 
-    def tell(self, snapshot: Snapshot, position_of: Mapping[int, int], now_s: float) -> None:
+    def tell(self, snapshot: Snapshot, asking: Asking, position_of: Mapping[int, int], now_s: float) -> None:
         """Answer whoever asks by now and still waits; buyers without a position wait for the draw."""
         eta = self._forecaster.see(snapshot)
         released = snapshot.lines[-1].released
@@ -57,7 +56,7 @@ class Waits:
                 told = eta.range_s(ahead)
             if told is not None:
                 self.told[index].append((now_s, *told))
-            next_s = now_s + retry_after_s(ahead, snapshot.waiting, self._budget_per_s, index)
+            next_s = now_s + asking.retry_after_s(ahead, index)
             self._asking.setdefault(max(int(next_s), int(now_s) + 1), []).append(index)
 
 

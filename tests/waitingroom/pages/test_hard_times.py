@@ -340,6 +340,88 @@ async def test_a_cut_line_is_asked_again_after_growing_pauses_of_half_a_minute_a
         assert max(pauses) <= 45 + 1
 
 
+async def test_a_cut_line_is_told_long_before_the_own_question_is_due(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    """Far back in a long line a page asks about once a minute: that its stream breaks off, and cannot be had again, it knows."""
+    asked: list[str] = []
+    whole = True
+
+    async def send(route: Route) -> None:
+        if whole:
+            frame = b"retry: 300\n\n" + here.rooms["cactus"].frames.newest[1]
+            await route.fulfill(body=frame, content_type="text/event-stream")
+        else:
+            asked.append("events")
+            await route.abort()
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 20_000)
+        context = await device(browser)
+        # The last moment of the spread.
+        await context.add_init_script("Math.random = () => 0.999;")
+        page = await context.new_page()
+        page.on("request", lambda request: asked.append("status") if "/status" in request.url else None)
+        await page.clock.install()
+        await context.route("**/events", send)
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "20,000")
+        asked.clear()
+        whole = False
+        await until(lambda: asked.count("events") >= 2)
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+        await page.clock.run_for(10_500)
+        await expect(page.locator("#notice")).to_contain_text("connection is lost", timeout=PATIENCE_MS)
+        assert "status" not in asked
+        whole = True
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+        assert "status" not in asked
+
+
+async def test_a_room_that_refuses_streams_is_not_called_lost(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    refused = 0
+
+    async def send(route: Route) -> None:
+        nonlocal refused
+        refused += 1
+        if refused == 1:
+            frame = b"retry: 300\n\n" + here.rooms["cactus"].frames.newest[1]
+            await route.fulfill(body=frame, content_type="text/event-stream")
+        else:
+            await route.fulfill(status=429)
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 20_000)
+        context = await device(browser)
+        await context.add_init_script("Math.random = () => 0.999;")
+        page = await context.new_page()
+        await page.clock.install()
+        await context.route("**/events", send)
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "20,000")
+        await until(lambda: refused == 2)
+        await page.clock.run_for(45_000)
+        await until(lambda: refused == 3)
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+
+
+async def test_a_device_that_knows_itself_cut_off_says_so_at_once(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 20_000)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.goto(f"{here.room}/cactus/")
+        await shows(page, "ahead", "20,000")
+        await context.set_offline(True)
+        await expect(page.locator("#notice")).to_contain_text("connection is lost", timeout=3_000)
+        await context.set_offline(False)
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+
+
 async def test_those_who_were_cut_off_together_do_not_come_back_together(browser: Browser) -> None:
     context = await device(browser)
     page = await context.new_page()

@@ -15,6 +15,7 @@ from waitingroom.eta import NO_ETA, TIMES_S, Eta
 from waitingroom.frames import Frames
 from waitingroom.pages.assets import FOLDER
 from waitingroom.places import Place
+from waitingroom.polling import asking_for, asking_of
 from waitingroom.snapshot import Line, Snapshot
 from waitingroom.standing import Standing, State, locate, stand
 
@@ -102,7 +103,7 @@ async def test_a_frame_says_of_every_place_what_its_status_would_say(browser: Br
             place = Place("cactus", line.epoch, number, 0, b"device")
             found = locate(place, snapshot, None, drawn=False)
             assert found
-            standing = stand(place, snapshot, None, drawn=False, poll_budget_per_s=1000.0, eta=eta)
+            standing = stand(place, snapshot, None, drawn=False, asking=asking_for(1, 1000.0), eta=eta)
             cases.append((frame, {"epoch": found[0].epoch, "position": found[1]}))
             expected.append(told(standing))
     context = await device(browser)
@@ -124,25 +125,43 @@ SPREAD = """async ([script, cases]) => {
 }"""
 
 
-async def test_all_who_are_cut_off_at_once_ask_within_the_budget(browser: Browser) -> None:
+@pytest.mark.parametrize(
+    ("waiting", "rate"), [(20_000, 20.0), (1_000_000, 20.0), (1_000_000, 150.0), (100_000, 500.0)]
+)
+async def test_all_who_are_cut_off_at_once_ask_within_the_budget_and_before_the_own_turn_is_over(
+    browser: Browser, waiting: int, rate: float
+) -> None:
     """Each asks once, at a moment that is spread evenly over its own seconds: the first moment is the worst."""
     budget_per_s = 1000.0
     context = await device(browser)
     page = await context.new_page()
     script = (Path(FOLDER) / "line.js").read_text()
-    for waiting in (20_000, 1_000_000):
-        frames = Frames(budget_per_s)
-        frames.publish(quiet_snapshot(at_s=NOW_S, lines=(Line(1, waiting, 0, 0, 0),)), NO_ETA)
-        (data,) = [line for line in frames.newest[1].decode().splitlines() if line.startswith("data: ")]
-        frame, step = data.removeprefix("data: "), waiting // 5000
-        seconds = await page.evaluate(SPREAD, [script, [(frame, ahead) for ahead in range(0, waiting, step)]])
-        assert sum(step / each for each in seconds) == pytest.approx(budget_per_s, rel=0.05)
-        # Who is next hears soonest.
-        assert seconds == sorted(seconds)
-        assert seconds[0] < 10
-        (unplaced,) = await page.evaluate(SPREAD, [script, [(frame, None)]])
-        assert waiting / unplaced == pytest.approx(budget_per_s)
-    assert await page.evaluate(SPREAD, [script, [("{}", 5), ("null", 5)]]) == [None, None]
+    snapshot = quiet_snapshot(at_s=NOW_S, lines=(Line(1, waiting, 0, 0, 0),))
+    asking = asking_of(snapshot, budget_per_s, ceiling_per_s=rate, claim_within_s=120.0)
+    frames = Frames()
+    frames.publish(snapshot, NO_ETA, asking)
+    (data,) = [line for line in frames.newest[1].decode().splitlines() if line.startswith("data: ")]
+    frame, step = data.removeprefix("data: "), waiting // 5000
+    ahead = range(0, waiting, step)
+    seconds = await page.evaluate(SPREAD, [script, [(frame, each) for each in ahead]])
+    assert sum(step / each for each in seconds) == pytest.approx(budget_per_s, rel=0.05)
+    assert seconds == pytest.approx([asking.interval_s(each) for each in ahead], abs=0.2)
+    assert all(each_s <= each / rate + 60.1 for each, each_s in zip(ahead, seconds, strict=True))
+    # Who is next hears soonest.
+    assert seconds == sorted(seconds)
+    assert seconds[0] < 14
+    (unplaced,) = await page.evaluate(SPREAD, [script, [(frame, None)]])
+    assert waiting / unplaced == pytest.approx(budget_per_s)
+    await context.close()
+
+
+async def test_frames_of_earlier_rooms_leave_the_spread_to_what_was_told(browser: Browser) -> None:
+    context = await device(browser)
+    page = await context.new_page()
+    script = (Path(FOLDER) / "line.js").read_text()
+    before = '{"waiting": 100, "ask_s": [1, 11, 50]}'
+    cases = [("{}", 5), ("null", 5), ('{"ask_s": null}', 5), (before, 50), (before, None)]
+    assert await page.evaluate(SPREAD, [script, cases]) == [None, None, None, 6, 50]
     await context.close()
 
 

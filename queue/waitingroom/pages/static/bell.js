@@ -1,7 +1,7 @@
 // Tells a buyer who asked for it that it is their turn: by a sound, and by a notification where the browser lets us.
 let audio = null;
 
-// Called on a press of the button, as browsers let nobody make a sound or ask before one. Tells whether there will be notifications.
+// Called on a press of the button: before one, browsers allow neither. Tells whether there will be notifications.
 export async function arm() {
   audio = audio ?? new AudioContext();
   audio.resume();
@@ -9,7 +9,7 @@ export async function arm() {
   return (await Notification.requestPermission()) === "granted";
 }
 
-// Some phones let only service workers notify, and tell it by nothing but a refusal. Before it is allowed, this one is not shown.
+// Some phones let only service workers notify, and tell it by a refusal alone. Before it is allowed, this one is not shown.
 function mayNotify() {
   if (!("Notification" in window)) return false;
   try {

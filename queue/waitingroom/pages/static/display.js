@@ -9,7 +9,7 @@ export function setText(id, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Hides or shows; focus in what goes away is put on the headline, so that nobody who uses a keyboard is thrown to the top.
+// Hides or shows; focus in what goes away is put on the headline, or the keyboard would begin at the top.
 function setShown(id, shown) {
   const element = find(id);
   // Those who aren't invited are shown a page without forms.
@@ -35,13 +35,13 @@ function paceOf({ state, reason, rate }) {
   return rate === null ? null : words.pace(rate);
 }
 
-// What is the matter, as the name of a text: what joining or entering meets, a lost connection, a room that lost its store.
+// What is the matter, as the name of a text: in joining or entering, with the connection, with the room's store.
 export function noticeOf({ problem, failures, stale }) {
   return problem || (failures > 0 ? "notice.lost" : stale ? "notice.stale" : "notice.kept");
 }
 
-// Nothing jumps while a buyer looks on: where the opening goes, the figures below it stay where they are, and where the figures go,
-// what is below them does. The room is kept until nobody looks, or the device is turned.
+// Nothing jumps while a buyer looks on: where the opening or the figures go, what is below them stays. The room is kept until
+// nobody looks, or the device is turned.
 function keepRoom(change) {
   const figures = find("figures"), card = figures.parentElement;
   const height = card.offsetHeight, top = figures.offsetTop, wasShown = !figures.hidden;

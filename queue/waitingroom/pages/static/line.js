@@ -1,4 +1,4 @@
-// Where a place stands in a frame: the same as standing.py, worked out here, as all listeners are sent the same frame.
+// Where a place stands in a frame, as standing.py has it: all listeners are sent the same frame.
 // A place is {epoch, position}, its epoch being the line's in which it stands.
 export function stand(frame, place) {
   const line = frame.lines.find(([epoch]) => epoch === place.epoch);
@@ -12,12 +12,13 @@ export function stand(frame, place) {
   return { state: frame.hold ? "held" : "waiting", ahead, eta: frame.hold ? null : range(frame.eta, ahead) };
 }
 
-// Over how many seconds a question is spread where the frames end for many at once, so that all of them stay within the room's poll
-// budget; null for a room of an earlier version.
+// Over how many seconds a question is spread where the frames end for many at once, by the poll budget and for nobody too late;
+// null for a room of an earlier version.
 export function spread(frame, ahead) {
   if (!frame?.ask_s) return null;
-  const [first, last, unplaced] = frame.ask_s;
-  return ahead == null ? unplaced : first + (last - first) * Math.min(1, ahead / Math.max(1, frame.waiting));
+  const [first, last, unplaced, soon = first, late = last] = frame.ask_s;
+  const share = Math.min(1, ahead / Math.max(1, frame.waiting));
+  return ahead == null ? unplaced : Math.min(first + (last - first) * share, soon + (late - soon) * share);
 }
 
 // The range of the wait in seconds, as eta.py has it: between the knots both ends are straight lines, drawn on beyond the last, and

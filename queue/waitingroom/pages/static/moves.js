@@ -1,5 +1,5 @@
 // The two moves a buyer can make, joining and entering: each is made again until it is answered, so that a bad network costs
-// neither place nor turn. Where asking again would not help, the page which explains it is let come.
+// neither place nor turn. Where that would not help, the page which explains it is let come.
 import { backoff_s } from "./backoff.js";
 import { ask, base, find, page } from "./page.js";
 
@@ -36,7 +36,7 @@ export async function join(change, joined) {
   }
 }
 
-// Enters the shop. A buyer whose turn has passed is served as soon as there is room: the move is made until then.
+// Enters the shop. A buyer whose turn has passed tries until there is room.
 // `notYet` is called where it turns out that it isn't this buyer's turn.
 export async function enter(change, notYet) {
   const again = () => enter(change, notYet);

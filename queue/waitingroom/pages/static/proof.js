@@ -31,7 +31,7 @@ export function keepRecord(signed) {
   } catch { /* a browser that keeps nothing: others do */ }
 }
 
-// Those who were drawn stand in the line of the last epoch that took part; the record says which those are.
+// Those who were drawn stand in the line of the last epoch that took part, by the record.
 export function lineOf(status) {
   if (!status.draw) return status.epoch;
   const { pool } = JSON.parse(atob(status.draw.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
@@ -45,7 +45,7 @@ export function prepareDraw() {
   computing.catch(() => { computing = null; });
 }
 
-// Where the record `signed` draws the place {epoch, number} to: {epoch, position} in the line which took it in. Null for one that
+// Where the record `signed` draws {epoch, number} to: {epoch, position} in the line which took it in. Null for one that
 // took no part, and in a browser that cannot compute it.
 export async function drawnPlace(signed, place) {
   try {

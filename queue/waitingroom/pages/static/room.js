@@ -1,6 +1,5 @@
 // Keeps the page up to date: joins by itself, listens to the line's frames, and asks for the status where those don't come.
-// What it says is said by words.js and put on the page by display.js; where a place stands in a frame, by line.js.
-// The page works without all of it.
+// words.js says it, display.js shows it, line.js finds the place in a frame. The page works without all of it.
 import { announce } from "./announcer.js";
 import { backoff_s } from "./backoff.js";
 import { show, showClocks } from "./display.js";
@@ -35,8 +34,7 @@ let bell = null;
 let joined = false;
 let overtime = false;
 
-// The room's time, whatever the clock of this device says. What is told was true a moment ago, or long ago where the line stands
-// still or the store is lost: so the latest of all that was told counts.
+// The room's time. What is told was true a moment ago, or long ago where the line stands still or the store is lost: the latest counts.
 const roomTime = () => Date.now() / 1000 + (offset_s ?? 0);
 function setClock(asOf) {
   const told_s = asOf - Date.now() / 1000;
@@ -101,7 +99,7 @@ function takeFrame(frame) {
   });
 }
 
-// At the opening all who listen learn their positions at once, without a question: they follow from the draw's record.
+// At the opening all who listen learn their positions without a question, from the draw's record.
 async function takeDraw(signed) {
   if (placing) return;
   placing = true;
@@ -149,12 +147,14 @@ async function poll() {
   }
 }
 
+const sayLost = () => change({ failures: now.failures || 1 });
+
 function hearTheLine() {
   if (isDrawn && now.position === null) prepareDraw();
   feed = listen(page.onsale, takeFrame, () => {
     // A process that ends cuts many off at once.
     askLater(Math.random() * Math.max(LEAST_SPREAD_S, spread(lastFrame, now.ahead) ?? toldToAsk_s));
-  });
+  }, sayLost);
 }
 
 // --- time
@@ -169,7 +169,7 @@ function tick() {
   if (now.state === "early" && opens_s !== null && opens_s + JOIN_SPREAD_S < 0) joinTheLine();
 }
 
-// Notices that the device slept, or that its clock was put right: neither the time nor what is shown holds any longer.
+// Notices that the device slept, or that its clock was put right: what is shown holds no longer.
 function watchTheClock() {
   const past_ms = Date.now() - ticked.clock;
   const ahead_ms = past_ms - (performance.now() - ticked.steady);
@@ -229,6 +229,7 @@ if (isPlaced() && now.state !== "admitted") {
 }
 
 window.addEventListener("online", () => { if (isPlaced()) askLater(Math.random()); });
+window.addEventListener("offline", sayLost);
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 document.addEventListener("visibilitychange", () => {
   show(now);

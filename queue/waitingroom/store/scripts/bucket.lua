@@ -20,28 +20,38 @@ local function load_segments()
         reason = tostring(segment.reason),
         outlook = segment.outlook,
         outlook_us = segment.outlook_us,
+        withdrawn = segment.withdrawn == '1',
         entry = entry,
       }
     end
   end
 end
 
--- The newest segment of each rule that had begun by `at`, in the order of the rules' first appearance.
+-- The newest segment of each rule that had begun by `at`, in the order of the rules' first appearance; none of a rule whose newest
+-- one withdraws what it said before.
 local function in_force(at)
-  local order, newest = {}, {}
+  local appeared, newest = {}, {}
   for _, segment in ipairs(segments) do
     if segment.from <= at then
       if not newest[segment.rule] then
-        order[#order + 1] = segment.rule
+        appeared[#appeared + 1] = segment.rule
       end
       newest[segment.rule] = segment
+    end
+  end
+  local order = {}
+  for _, rule in ipairs(appeared) do
+    if newest[rule].withdrawn then
+      newest[rule] = nil
+    else
+      order[#order + 1] = rule
     end
   end
   return order, newest
 end
 
--- A rule that has been silent for a minute while another one speaks was renamed, taken away or given another onsale: were it waited
--- for, the room would stay at the fallback rate for good.
+-- A rule that has been silent for a minute while another one speaks was taken away where no scaler saw it that would have withdrawn
+-- its target: were it waited for, the room would stay at the fallback rate for good.
 local function is_gone(segment, at, newest)
   if at < segment.till + RULE_MISSED then
     return false
