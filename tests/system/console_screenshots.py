@@ -158,14 +158,14 @@ async def in_mid_sale(act: Callable[[Stack, Browser], Awaitable[None]]) -> None:
 async def take(names: Set[str], folder: Path) -> None:
     """Take the pictures of docs/img that are named, into `folder`."""
 
-    async def act(stack: Stack, browser: Browser) -> None:
+    async def shots(stack: Stack, browser: Browser) -> None:
         for name, height in IN_DOCS.items():
             if name in names:
                 page = await signed_in(browser, stack, DESK, "light")
                 await shoot(page, stack, name, folder / f"console-{name}.png", height)
                 await page.context.close()
 
-    await in_mid_sale(act)
+    await in_mid_sale(shots)
 
 
 if __name__ == "__main__":

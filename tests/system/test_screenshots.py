@@ -27,9 +27,9 @@ def test_pictures_are_named_as_their_files_are() -> None:
 
 def test_a_name_that_no_picture_has_is_refused_before_anything_is_started() -> None:
     with pytest.raises(
-        SystemExit, match=r"^no picture is called waiting, console-log: there are page-early .*"
+        SystemExit, match=r"^no picture is called waiting, console-error: there are page-early .*"
     ):
-        chosen(["waiting", "page-held", "console-log"])
+        chosen(["waiting", "page-held", "console-error"])
 
 
 @pytest.mark.slow
