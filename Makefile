@@ -69,9 +69,8 @@ chaos: install ## kill, freeze, starve and cut off each part in mid-sale, with r
 soak: install ## a sale of 20 minutes in which no process may grow: ARGS="--minutes 60 --report docs/soak.md"
 	@$(BIN)/python -m tests.soak $(ARGS)
 
-screenshots: install ## take the pictures of both sides' pages in docs/img (needs Chromium)
-	@$(BIN)/python -m tests.waitingroom.pages.screenshots
-	@$(BIN)/python -m tests.system.console_screenshots
+screenshots: install ## take the pictures of both sides' pages in docs/img (needs Chromium), or some: ARGS="page-held console-service"
+	@$(BIN)/python -m tests.screenshots $(ARGS)
 
 lint: install ## ruff, mypy (strict), the import rules and bandit
 	@$(BIN)/ruff check .

@@ -184,7 +184,7 @@ def _learn_stay(pace: Pace, before: Snapshot, now: Snapshot, elapsed_s: float) -
         now.claimed + now.no_shows + now.outstanding - before.claimed - before.no_shows - before.outstanding
     )
     left = came + before.sessions + before.outstanding - now.sessions - now.outstanding
-    waits_for_room = now.waiting > 0 and now.tokens >= 1.0 and now.capacity is not None and not now.hold
+    waits_for_room = now.waiting > 0 and now.tokens >= 1.0 and now.capacity is not None and _lets_in(now)
     full = _toward(pace.full, float(waits_for_room), elapsed_s, _FULL_FADES_S)
     inside = before.sessions + before.outstanding
     if inside == 0:
@@ -197,6 +197,11 @@ def _learn_stay(pace: Pace, before: Snapshot, now: Snapshot, elapsed_s: float) -
         turned=pace.turned * fade + max(0.0, (came + left) / 2.0),
         assumed=max(pace.assumed * math.exp(-elapsed_s / _STAY_PRIOR_FADES_S), 1e-6),
     )
+
+
+def _lets_in(now: Snapshot) -> bool:
+    """Tell whether a token lets somebody in where there is room: not before the opening, nor before the draw is made."""
+    return now.phase == "open" and (now.order != "draw" or bool(now.draw_record))
 
 
 def _learn_usual(pace: Pace, now: Snapshot, elapsed_s: float) -> Pace:

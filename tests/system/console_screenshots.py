@@ -1,6 +1,7 @@
-"""Writes the console's pictures of docs/img/, taken in mid-sale of a demo. `make screenshots` runs it.
+"""The console's pictures in docs/img, taken in mid-sale of a demo. `make screenshots` takes them.
 
-With a folder named, all pages go there instead: on a desk and on a phone, in light and in dark, to be looked at.
+`python -m tests.system.console_screenshots FOLDER` takes all pages into a folder, on a desk and on a phone, in light and in dark:
+those are to be looked at.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from tidegate.demo.performance import Performance
 from tidegate.demo.stack import Stack, running_stack
 from tidegate.demo.table import Snapshot
 
-IMAGES = Path(__file__).parents[2] / "docs" / "img"
 BUYERS = 2600
 IN_MID_SALE = 200
 """How many have been served when the pictures are taken."""
@@ -49,6 +49,7 @@ IN_DOCS = {
     "sign-in": 520,
     "confirm": 520,
 }
+"""Pages of which there are pictures in docs/img, and how high those are."""
 
 
 @dataclass
@@ -122,14 +123,8 @@ async def shoot(page: Page, stack: Stack, name: str, path: Path, height: int | N
     print(f"{path.name}: {len(picture) / 1000:.1f} kB")  # noqa: T201 - a command
 
 
-async def take(stack: Stack, browser: Browser, folder: Path | None) -> None:
-    """Take all pictures."""
-    if folder is None:
-        for name, height in IN_DOCS.items():
-            page = await signed_in(browser, stack, DESK, "light")
-            await shoot(page, stack, name, IMAGES / f"console-{name}.png", height)
-            await page.context.close()
-        return
+async def look_at_all(stack: Stack, browser: Browser, folder: Path) -> None:
+    """Take all pages, as each device shows them."""
     for width in (DESK, PHONE):
         for scheme in ("light", "dark"):
             page = await signed_in(browser, stack, width, scheme)
@@ -144,8 +139,8 @@ async def until(condition: Callable[[], bool], task: asyncio.Task[None]) -> None
         await asyncio.sleep(0.1)
 
 
-async def main(folder: Path | None) -> None:
-    """Play a sale, and take the pictures in its middle."""
+async def in_mid_sale(act: Callable[[Stack, Browser], Awaitable[None]]) -> None:
+    """Play a sale, and do something in its middle."""
     documents = load_demo_documents(find_examples("demo"))
     with tempfile.TemporaryDirectory(prefix="tidegate-") as work:
         async with chromium() as browser, running_stack(documents, Path(work)) as stack:
@@ -155,10 +150,24 @@ async def main(folder: Path | None) -> None:
             await until(lambda: stage.served >= IN_MID_SALE, sale)
             if sale.done():
                 await sale
-            await take(stack, browser, folder)
+            await act(stack, browser)
             sale.cancel()
             await asyncio.gather(sale, return_exceptions=True)
 
 
+async def take(names: Set[str], folder: Path) -> None:
+    """Take the pictures of docs/img that are named, into `folder`."""
+
+    async def act(stack: Stack, browser: Browser) -> None:
+        for name, height in IN_DOCS.items():
+            if name in names:
+                page = await signed_in(browser, stack, DESK, "light")
+                await shoot(page, stack, name, folder / f"console-{name}.png", height)
+                await page.context.close()
+
+    await in_mid_sale(act)
+
+
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+    into = Path(sys.argv[1])
+    asyncio.run(in_mid_sale(lambda stack, browser: look_at_all(stack, browser, into)))

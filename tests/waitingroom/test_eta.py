@@ -213,3 +213,20 @@ def test_hours_before_the_opening_prove_nothing_of_the_rate() -> None:
     early = replace(BEGIN, opens_at_s=9_000.0)
     waited = told([early, after(early, 0, 7_000.0), after(early, 0, 8_000.0)])
     assert width(waited, 4_000) >= width(told([replace(BEGIN, opens_at_s=1.0)]), 4_000) * 0.9
+
+
+@pytest.mark.parametrize(
+    "waits", [pytest.param("opening", id="for the opening"), pytest.param("draw", id="for the draw")]
+)
+def test_who_waits_outside_closed_doors_does_not_wait_for_room_in_the_shop(waits: str) -> None:
+    """The bucket is full by then: if that were a full shop, the slow pace of one would be the usual one after the opening."""
+    opens_at_s = BEGIN.at_s + (60.0 if waits == "opening" else 0.0)
+    begin = replace(BEGIN, tokens=20.0, capacity=400, opens_at_s=opens_at_s, order="draw")
+    shut = [begin, *run(begin, 0, 60)]
+    opened = run(shut[-1], 20, 5, tokens=0.0, sessions=60, draw_record="signed")
+    slow = after(
+        opened[-1], 10, rate_per_s=10.0, rate_reason="shop: shop slow: latency 2 > 1.5, 6 ready x 2/s"
+    )
+    reason = told([*shut, *opened, slow]).slowdown
+    assert reason is not None
+    assert (reason.cause, reason.usual_per_s) == (Cause.SHOP_SLOW, 20.0)

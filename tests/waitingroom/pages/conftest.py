@@ -28,9 +28,22 @@ def store_url() -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def chromium_running() -> AsyncIterator[Browser]:
     async with chromium() as running:
         yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(chromium_running: Browser) -> AsyncIterator[Browser]:
+    """The browser; devices go with their test.
+
+    A page left open goes on asking, at a port where a later test may have its room: there it would be one more buyer.
+    """
+    before = chromium_running.contexts
+    yield chromium_running
+    for context in chromium_running.contexts:
+        if context not in before:
+            await context.close()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,11 +1,7 @@
-"""Writes the pictures of docs/img/: each state of the page, as a phone shows it, before a real room. `make screenshots` runs it.
+"""The pictures of the buyers' page in docs/img: each state, as a phone shows it, before a real room (`make screenshots`)."""
 
-The names of scenes as arguments take those pictures alone.
-"""
-
-import asyncio
-import sys
 import tempfile
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +11,6 @@ from tests.waitingroom.pages.browsing import DESK, PATIENCE_MS, chromium, snapsh
 from tests.waitingroom.pages.repertoire import SCENES
 from tests.waitingroom.pages.scenes import Scene, Stage, play, stage_for
 
-IMAGES = Path(__file__).parents[3] / "docs" / "img"
 PHONE = {"width": 360, "height": 720}
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "waiting": {
@@ -29,12 +24,16 @@ VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
 _WAIT_S = 300
 
 
-async def shoot(page: Page, name: str) -> None:
+def names_of(scene: Scene) -> tuple[str, ...]:
+    """Return the names of a scene's pictures."""
+    return (scene.name, *VARIANTS.get(scene.name, {}))
+
+
+async def shoot(page: Page, path: Path) -> None:
     """Take a picture of what a device shows first."""
-    path = IMAGES / f"page-{name}.png"
     await page.wait_for_timeout(700)
-    await page.screenshot(path=path, animations="disabled")
-    print(f"{path.name}: {path.stat().st_size / 1000:.1f} kB", flush=True)  # noqa: T201 - a command
+    picture = await page.screenshot(path=path, animations="disabled")
+    print(f"{path.name}: {len(picture) / 1000:.1f} kB", flush=True)  # noqa: T201 - a command
 
 
 async def steady(stage: Stage, scene: Scene) -> None:
@@ -46,8 +45,8 @@ async def steady(stage: Stage, scene: Scene) -> None:
         await until(lambda: snapshot(room, scene.name).arrivals_per_s < 1, within_s=_WAIT_S)
 
 
-async def picture(stage: Stage, scene: Scene, browser: Browser) -> None:
-    """Play a scene, and take its pictures."""
+async def picture(stage: Stage, scene: Scene, browser: Browser, names: Set[str], folder: Path) -> None:
+    """Play a scene, and take those of its pictures that are named."""
     scripts = scene.scripts[0]
     visitors = await play(stage, scene, browser, scripts, viewport=PHONE)
     page = visitors[scripts].page
@@ -58,25 +57,24 @@ async def picture(stage: Stage, scene: Scene, browser: Browser) -> None:
         await page.reload()
     if scene.name == "told":
         await page.locator("#notified").scroll_into_view_if_needed()
-    await shoot(page, scene.name)
+    if scene.name in names:
+        await shoot(page, folder / f"page-{scene.name}.png")
     for name, options in VARIANTS.get(scene.name, {}).items():
+        if name not in names:
+            continue
         different = {"viewport": PHONE, "storage_state": await page.context.storage_state()} | options
         context = await browser.new_context(timezone_id="Europe/Brussels", **different)
         other = await context.new_page()
         await other.goto(page.url)
-        await shoot(other, name)
+        await shoot(other, folder / f"page-{name}.png")
         await context.close()
     await page.context.close()
 
 
-async def main(names: list[str]) -> None:
-    """Take the pictures of the scenes which are named, or of all."""
-    with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-        async with stage_for(Path(folder), SCENES) as stage, chromium() as browser:
+async def take(names: Set[str], folder: Path) -> None:
+    """Take the pictures that are named; each goes into a file of its own in `folder`."""
+    with tempfile.TemporaryDirectory(prefix="tidegate-") as work:
+        async with stage_for(Path(work), SCENES) as stage, chromium() as browser:
             for scene in SCENES:
-                if not names or scene.name in names:
-                    await picture(stage, scene, browser)
-
-
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+                if not names.isdisjoint(names_of(scene)):
+                    await picture(stage, scene, browser, names, folder)

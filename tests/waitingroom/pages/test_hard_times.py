@@ -1,5 +1,6 @@
 """A buyer's device and network at their worst: wrong clocks, sleep, other tabs in front, slow lines, cuts at the wrong moment."""
 
+import asyncio
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
 
-from tests.waitingroom.living import living
+from tests.waitingroom.living import living, open_doors
 from tests.waitingroom.pages.browsing import (
     HIDE,
     PATIENCE_MS,
@@ -174,6 +175,51 @@ async def test_pressing_enter_while_cut_off_enters_once_the_line_is_back(
         await expect(page.locator("#enter button")).to_have_text("Opening the shop …", timeout=PATIENCE_MS)
         way.whole = True
         await page.wait_for_url(shop, timeout=PATIENCE_MS)
+
+
+STATES = """window.states = [];
+new MutationObserver(() => states.push(document.body.dataset.state))
+    .observe(document.body, { attributes: true, attributeFilter: ["data-state"] });"""
+"""Notes each state that the page shows from now on, changed or not."""
+
+
+@pytest.mark.parametrize("comes", ["the opening", "the turn"])
+async def test_an_answer_that_was_overtaken_by_a_frame_sends_nobody_back(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser, comes: str
+) -> None:
+    sale = (
+        onsale(opens_in_s=HOUR_S, order="draw", admission=SHUT)
+        if comes == "the opening"
+        else onsale(admission=SHUT)
+    )
+    before, after = ("prequeue", "waiting") if comes == "the opening" else ("waiting", "released")
+    asked, free = asyncio.Event(), asyncio.Event()
+
+    async def delay(route: Route) -> None:
+        answer = await route.fetch()
+        asked.set()
+        await free.wait()
+        await route.fulfill(response=answer)
+
+    async with living(tmp_path, store_url, sale) as here, asyncio.timeout(2 * PATIENCE_MS / 1000):
+        await crowd(client, here, 5)
+        context = await device(browser)
+        page = await context.new_page()
+        await page.route("**/status", delay, times=1)
+        await page.goto(f"{here.room}/cactus/")
+        await state_is(page, before)
+        await until(lambda: here.rooms["cactus"].listeners == 1)
+        await asked.wait()
+        await (open_doors(client) if comes == "the opening" else let_in(client, here, 6))
+        await state_is(page, after)
+        await page.evaluate(STATES)
+        async with page.expect_response("**/status"):
+            free.set()
+        # What it says is taken in before the next question is asked.
+        async with page.expect_response("**/status"):
+            pass
+        assert set(await page.evaluate("states")) <= {after}
+        await state_is(page, after)
 
 
 @pytest.mark.slow

@@ -49,11 +49,11 @@ class Performance:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def performance(browser: Browser) -> AsyncIterator[Performance]:
+async def performance(chromium_running: Browser) -> AsyncIterator[Performance]:
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
         async with stage_for(Path(folder), SCENES) as stage:
-            seeing = await device(browser)
-            playing = Performance(stage, browser, Lens(await seeing.new_page()))
+            seeing = await device(chromium_running)
+            playing = Performance(stage, chromium_running, Lens(await seeing.new_page()))
             yield playing
             await playing.close()
             await seeing.close()

@@ -14,6 +14,7 @@ from tests.waitingroom.pages.browsing import (
     PHONE,
     SHUT,
     crowd,
+    device,
     let_in,
     open_page,
     operate,
@@ -235,3 +236,10 @@ async def test_nobody_waits_where_nobody_has_to(
     async with living(tmp_path, store_url, onsale(shop=shop, admission=FAST)) as here:
         page = await open_page(browser, f"{here.room}/cactus/", java_script_enabled=scripts)
         assert page.url == shop
+
+
+@pytest.mark.parametrize("test", ["one", "another"])
+async def test_no_device_of_another_test_goes_on_asking(browser: Browser, test: str) -> None:
+    """Its room's port may be the next room's: a buyer whom nobody expects would join there."""
+    assert browser.contexts == []
+    await device(browser)

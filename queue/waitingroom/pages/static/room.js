@@ -6,13 +6,15 @@ import { show, showClocks } from "./display.js";
 import { listen } from "./feed.js";
 import { spread, stand } from "./line.js";
 import { enter, join } from "./moves.js";
-import { OVER, WITHOUT_PLACE, ask, find, page, words } from "./page.js";
+import { IN_LINE, OVER, WITHOUT_PLACE, ask, find, page, words } from "./page.js";
 import { announcedFingerprint, answerCheck, drawnPlace, keepRecord, lineOf, offerCheck, prepareDraw } from "./proof.js";
 
 const CHECK_EVERY_S = 20;
 const JUMP_MS = 90_000;
 const LEAST_SPREAD_S = 2;
 const JOIN_SPREAD_S = Math.random() * 5;
+// What a question may take, and the copies of the room's processes differ by. A store's clock that was put back further counts anew.
+const OUTDATED_WITHIN_S = 20;
 
 let now = {
   state: page.state, number: page.number, epoch: page.epoch, position: page.position, ahead: page.ahead, eta: page.eta,
@@ -117,6 +119,11 @@ function askLater(after_s) {
   timer = setTimeout(poll, after_s * 1000);
 }
 
+// Whether an answer was overtaken: it says where the buyer stood in line before what is known, from frames or a later question.
+// Nobody is sent back by it from the turn to the line, or from an open line to its pre-queue.
+const isOutdated = ({ state, as_of }) => isPlaced() && IN_LINE.includes(state) && state !== now.state
+  && as_of < now.asOf && as_of > now.asOf - OUTDATED_WITHIN_S;
+
 async function poll() {
   try {
     const response = await ask("/status");
@@ -124,6 +131,11 @@ async function poll() {
     if (response.status === 404 || response.status === 410) { location.reload(); return; }
     if (!response.ok) throw new Error(response.status);
     const status = await response.json();
+    if (isOutdated(status)) {
+      change({ failures: 0 });
+      askLater(LEAST_SPREAD_S * (0.5 + Math.random()));
+      return;
+    }
     takeStatus(status);
     if (OVER.includes(now.state)) { askLater(3 * CHECK_EVERY_S * (1 + Math.random())); return; }
     // While frames come they say what is new; the status is asked for where they cannot know it.
