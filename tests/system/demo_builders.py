@@ -23,6 +23,7 @@ def a_buyer(
     no_place: int = 0,
     numbers: tuple[tuple[int, int], ...] | None = None,
     positions: tuple[tuple[int, int], ...] | None = None,
+    reasons: tuple[str, ...] = (),
 ) -> BuyerRecord:
     """A buyer of epoch 1; position and number are the same unless told otherwise."""
     at = position if position is not None else buyer + 1
@@ -39,6 +40,7 @@ def a_buyer(
         sessions=sessions,
         admitted_s=admitted,
         visits=visits,
+        reasons=reasons,
     )
 
 

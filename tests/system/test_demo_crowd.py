@@ -34,6 +34,7 @@ class FakeRoom:
     hits: Counter[str] = field(default_factory=Counter)
     failures: dict[str, list[int]] = field(default_factory=dict)
     next_number: Callable[[FakeRoom, str], int] | None = None
+    reason: dict[str, object] | None = None
     base: str = ""
 
     def app(self) -> web.Application:
@@ -103,7 +104,8 @@ class FakeRoom:
     def fields(self, state: str, number: int) -> dict[str, object]:
         return {
             "onsale": ONSALE, "state": state, "number": number, "epoch": 1, "position": number, "ahead": 0,
-            "eta_s": None, "retry_after": RETRY_S, "as_of": time.time(), "stale": False, "rate_per_s": 1.0,
+            "eta_s": None, "eta_reason": self.reason, "retry_after": RETRY_S, "as_of": time.time(), "stale": False,
+            "rate_per_s": 1.0,
         }  # fmt: skip
 
 
@@ -150,6 +152,14 @@ async def test_what_a_buyer_was_told_is_kept_by_store_time(room: FakeRoom) -> No
     assert buyer.arrived_s <= buyer.last_waiting_as_of_s < buyer.first_released_as_of_s
     assert buyer.admitted_s is not None
     assert buyer.admitted_s >= buyer.first_released_as_of_s
+
+
+async def test_why_the_wait_has_grown_is_kept_once_for_each_reason(room: FakeRoom) -> None:
+    room.reason = {"code": "shop_slow", "text": "The shop is slower than usual."}
+    [told] = await visit(room, Kind.PLAIN)
+    room.reason = None
+    [untold] = await visit(room, Kind.PLAIN)
+    assert (told.reasons, untold.reasons) == (("shop_slow",), ())
 
 
 async def test_a_leaver_looks_a_few_times_and_never_enters(room: FakeRoom) -> None:

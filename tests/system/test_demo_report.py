@@ -23,7 +23,7 @@ from tidegate.demo.screen import PlainScreen, open_screen
 from tidegate.demo.table import Snapshot, clock, line, render
 
 TERMS = Terms(OPENS, Capacity(4, 1, startup_s=2.0, has_prequeue=True), Ceiling(60.0, burst=20))
-CHECK = Check("the rate came back", held=False, detail="it did not")
+CHECK = Check("the rate came back", held=False, detail="it did not", figures={"from_per_s": 48.0})
 SNAPSHOT = Snapshot(
     since_opening_s=83.2,
     phase="the onsale is open",
@@ -124,7 +124,14 @@ def test_the_report_holds_all_figures_and_a_picture(evidence: Evidence, tmp_path
         "seconds_optimum", "ratio",
     } <= document.keys()  # fmt: skip
     assert (document["served"], document["scenario"]) == (3, "festival")
-    assert document["checks"] == [{"name": "the rate came back", "held": False, "detail": "it did not"}]
+    assert document["checks"] == [
+        {
+            "name": "the rate came back",
+            "held": False,
+            "detail": "it did not",
+            "figures": {"from_per_s": 48.0},
+        }
+    ]
     width, height = struct.unpack(">II", (tmp_path / "report.png").read_bytes()[16:24])
     assert width > 800
     assert height > 800

@@ -1,5 +1,6 @@
-"""The folders keep their promise: `queue/` at the root never shadows the standard library."""
+"""What the folders and the files at the root promise: `queue/` never shadows the standard library, and CI runs all tests."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -29,3 +30,12 @@ def test_no_tracked_file_names_a_registry() -> None:
     assert "://" not in constraints
     assert "--index-url" not in constraints
     assert constraints.count("--hash=sha256:") > 100
+
+
+def test_each_target_that_tests_is_part_of_a_ci_run() -> None:
+    targets = re.findall(r"^(test[a-z-]*):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    run = re.findall(
+        r"^\s*(?:timeout \w+ )?make (\S+)", (ROOT / ".ci" / "run").read_text(), flags=re.MULTILINE
+    )
+    assert "test-scenarios" in targets
+    assert set(targets) <= set(run)

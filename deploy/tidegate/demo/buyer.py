@@ -52,6 +52,7 @@ class _Seen:
     sessions: dict[str, None]
     visits: list[ShopVisit]
     told: list[ToldWait]
+    reasons: dict[str, None]
     no_place: int = 0
     last_waiting_as_of_s: float | None = None
     first_released_as_of_s: float | None = None
@@ -71,7 +72,7 @@ class Buyer:
         self._browser = Browser(pool, plan.buyer)
         self._board = board
         self._dice = random.Random(plan.seed)
-        self._seen = _Seen(opens_s + plan.arrive_at_s, Outcome.UNSERVED, {}, {}, {}, [], [])
+        self._seen = _Seen(opens_s + plan.arrive_at_s, Outcome.UNSERVED, {}, {}, {}, [], [], {})
         self._tabs = 2 if plan.kind is Kind.TWO_TABS else 1
 
     def record(self) -> BuyerRecord:
@@ -92,6 +93,7 @@ class Buyer:
             visits=tuple(seen.visits),
             room_errors=seen.room_errors,
             told=tuple(seen.told),
+            reasons=tuple(seen.reasons),
         )
 
     async def run(self) -> None:
@@ -235,6 +237,8 @@ class Buyer:
             seen.last_waiting_as_of_s = max(as_of, seen.last_waiting_as_of_s or as_of)
             if document["eta_s"] is not None:
                 seen.told.append(ToldWait(as_of, *document["eta_s"]))
+            if document["eta_reason"] is not None:
+                seen.reasons[document["eta_reason"]["code"]] = None
         elif document["state"] in _TURN:
             seen.first_released_as_of_s = min(as_of, seen.first_released_as_of_s or as_of)
 

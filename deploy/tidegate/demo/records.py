@@ -72,8 +72,8 @@ class BuyerRecord:
 
     `numbers` and `positions` hold each distinct (epoch, number) and (epoch, position) once; `no_place` counts answers "you
     hold no place" after joining. Of the statuses the last "not your turn" and the first "your turn" are kept, by the store
-    time (`as_of`) they were true at; `told` holds every range of the wait that was shown. `admitted_s` is when the first tab
-    was let in, by the buyer's clock.
+    time (`as_of`) they were true at; `told` holds every range of the wait that was shown, `reasons` once the code of each reason
+    that was given for a longer one. `admitted_s` is when the first tab was let in, by the buyer's clock.
     """
 
     buyer: int
@@ -90,6 +90,7 @@ class BuyerRecord:
     visits: tuple[ShopVisit, ...] = ()
     room_errors: int = 0
     told: tuple[ToldWait, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     @property
     def stays(self) -> bool:
