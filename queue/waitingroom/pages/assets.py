@@ -27,8 +27,6 @@ KINDS = {
 }
 _TEXTS = frozenset({".css", ".js", ".svg"})
 _FOREVER = "public, max-age=31536000, immutable"
-
-
 _COMMENT_LINES = re.compile(rb"^[ ]*//.*\n", re.MULTILINE)
 
 
@@ -86,7 +84,7 @@ class Assets:
 def _load(path: Path) -> _Asset:
     body = path.read_bytes()
     if path.suffix == ".js" and path.parent == FOLDER:
-        # Comments are for who reads our sources, and were a tenth of what a phone had to load. A brand's files stay as they are.
+        # Comments are for who reads our sources, and were a fifth of what a phone had to load. A brand's files stay as they are.
         body = _COMMENT_LINES.sub(b"", body)
     kind = KINDS[path.suffix]
     if path.suffix not in _TEXTS:
