@@ -11,6 +11,7 @@ from tests.waitingroom.living import HTML, living, open_doors
 from tests.waitingroom.pages.browsing import SHUT, crowd, device, shows, state_is
 from tests.waitingroom.samples import onsale
 from waitingroom.pages import Pages
+from waitingroom.pages.assets import FOLDER, Assets
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 MOST_BYTES = 40_000
@@ -66,6 +67,27 @@ async def test_the_whole_page_is_under_40_kb_from_one_host_and_breaks_no_rule(
 async def test_compressed_files_leave_room_for_the_page() -> None:
     assets = Pages().assets
     assert sum(assets.size(name) for name in assets.names()) < MOST_BYTES / 2
+
+
+async def test_our_scripts_are_sent_without_comments_and_a_brands_as_they_are(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with (
+        living(tmp_path, store_url, onsale(admission=SHUT)) as here,
+        here.buyer() as buyer,
+        buyer.get(f"{here.room}{Pages().assets.address}/room.js") as answer,
+    ):
+        text = await answer.text()
+    assert text.startswith("import ")
+    assert not any(line.lstrip().startswith("//") for line in text.splitlines())
+    brand = tmp_path / "brand"
+    brand.mkdir()
+    (brand / "extra.js").write_text("// Ours.\nexport const extra = 1;\n")
+    plain, branded = Assets(), Assets((FOLDER, brand))
+    assert branded.size("extra.js") > 0
+    assert plain.address != branded.address
+    (brand / "extra.js").write_text("// Ours!\nexport const extra = 1;\n")
+    assert Assets((FOLDER, brand)).address != branded.address
 
 
 async def test_files_are_kept_for_good_under_their_own_name_alone(
