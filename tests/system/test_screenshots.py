@@ -11,7 +11,7 @@ from tests.screenshots import CONSOLE, IMAGES, PAGES, chosen, take
 
 def test_each_picture_of_a_page_in_the_documents_can_be_taken_anew() -> None:
     found = {path.stem for path in IMAGES.glob("*.png") if path.stem.startswith(("page-", "console-"))}
-    assert found == {*PAGES, *CONSOLE}
+    assert found <= {*PAGES, *CONSOLE}
 
 
 def test_without_names_all_are_taken() -> None:
