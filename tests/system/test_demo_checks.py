@@ -102,7 +102,7 @@ def test_a_slow_shop_that_is_given_less_comes_back_within_its_objective() -> Non
     assert [check.figures for check in found.values()] == [
         {"from_per_s": 48.0, "to_per_s": 38.0},
         {"buyers": 3},
-        {"late": 10, "late_over_s": 9.0, "last_p95_s": 1.2},
+        {"late": 10, "late_over_s": 9.0, "last_p95_s": 1.2, "best_p95_s": 1.2},
     ]
 
 
