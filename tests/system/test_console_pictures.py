@@ -1,6 +1,7 @@
 """The guide shows every view of the console: each has its picture, and no picture of another is kept."""
 
-from tests.system.console_screenshots import IMAGES, IN_DOCS, PAGES
+from tests.screenshots import IMAGES
+from tests.system.console_screenshots import IN_DOCS, PAGES
 
 NOT_SHOWN = {"onsales", "error"}
 """The onsales stand beside the services, and an error is a line of text."""
