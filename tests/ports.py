@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import socket
@@ -13,16 +14,19 @@ _PORTS: Final = range(11000 + 1000 * _WORKER, 12000 + 1000 * _WORKER)
 """Below what systems use for outgoing connections; a Valkey Cluster's own traffic takes the port 10,000 above each. Each process
 that runs tests has its own: two rooms of several workers would share a port without an error, and their buyers."""
 _dice = random.SystemRandom()  # tests seed the common one, in each of the processes that run them
+_order = itertools.cycle(_dice.sample(_PORTS, len(_PORTS)))
+"""Each is given again only after all others: whoever was given one may not listen yet, and who spoke to the last that listened
+there may still ask."""
 
 
 def free_ports(count: int) -> list[int]:
     """Return ports of the loopback address which nobody listens on."""
     found: list[int] = []
-    for port in _dice.sample(_PORTS, len(_PORTS)):
-        if len(found) == count:
-            return found
+    for port in itertools.islice(_order, len(_PORTS)):
         if _is_free(port):
             found.append(port)
+        if len(found) == count:
+            return found
     raise AssertionError(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop}")
 
 
