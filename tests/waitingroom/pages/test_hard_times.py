@@ -378,6 +378,29 @@ async def test_a_cut_line_is_told_long_before_the_own_question_is_due(
         assert "status" not in asked
 
 
+async def test_a_stream_that_never_came_is_told_as_one_that_broke_off(
+    tmp_path: Path, store_url: str, client: Redis, browser: Browser
+) -> None:
+    tried: list[str] = []
+
+    async def cut(route: Route) -> None:
+        tried.append(route.request.url)
+        await route.abort()
+
+    async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
+        await crowd(client, here, 20_000)
+        context = await device(browser)
+        await context.add_init_script("Math.random = () => 0.999;")
+        page = await context.new_page()
+        await page.clock.install()
+        await context.route("**/events", cut)
+        await page.goto(f"{here.room}/cactus/")
+        await until(lambda: len(tried) >= 2)
+        await expect(page.locator("#notice")).not_to_have_class("worry", timeout=PATIENCE_MS)
+        await page.clock.run_for(10_500)
+        await expect(page.locator("#notice")).to_contain_text("connection is lost", timeout=PATIENCE_MS)
+
+
 async def test_a_room_that_refuses_streams_is_not_called_lost(
     tmp_path: Path, store_url: str, client: Redis, browser: Browser
 ) -> None:

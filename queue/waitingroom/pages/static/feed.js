@@ -6,7 +6,7 @@ const LOST_AFTER_MS = 10_000;
 
 // Calls `take` with each frame, `ended` once when they have stopped, and `lost` once where the room cannot be reached again.
 export function listen(onsale, take, ended, lost) {
-  let heardAt = 0, endedAt = Infinity;
+  let heardAt = 0, endedAt = Date.now();
   const alive = () => Date.now() - heardAt < SILENT_AFTER_MS;
   if (!("EventSource" in window)) return { alive };
   const channel = "BroadcastChannel" in window ? new BroadcastChannel(`tidegate-${onsale}`) : null;
