@@ -207,6 +207,8 @@ async def make_trouble(
     cluster.server.faults.order(Fault(Kind.ERROR, times=2, verb="update", subresource="scale"))
     load.text = "# TYPE busy gauge\nbusy 7\n"
     await seen('sum(tidegate_scaler_failures_total{rule="web"}) > 0')
+    # Tried again until it is written: by hand before, by the rule now.
+    await seen('count(tidegate_scaler_scaled_timestamp_seconds{rule="web", direction="up"} > 0) > 1')
     cluster.server.faults.order(Fault(Kind.GONE, times=2, verb="watch"))
     cluster.server.cut_watches()
     await seen("sum(tidegate_scaler_watch_interruptions_total) > 0")
