@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,6 +35,13 @@ async def browser() -> AsyncIterator[Browser]:
         running = await driver.chromium.launch(executable_path=binary, args=FLAGS)
         yield running
         await running.close()
+
+
+async def holds(page: Page, script: str, given: object = None) -> None:
+    """Wait until a script answers yes. Playwright's own wait asks from within the page, whose policy forbids to evaluate text."""
+    async with asyncio.timeout(PATIENCE_MS / 1000):
+        while not await page.evaluate(script, given):
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager

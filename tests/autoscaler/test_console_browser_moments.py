@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from autoscaler.settings import LeaseIn
 from rulebook.admintokens import Role
-from tests.autoscaler.console_browser import browser, press, tab_to, visitor
+from tests.autoscaler.console_browser import browser, holds, press, tab_to, visitor
 from tests.autoscaler.console_stage import TOKENS, running_stage, stage_settings
 from tests.autoscaler.pools import free_ports
 
@@ -69,22 +69,27 @@ async def test_a_plot_is_read_at_a_moment_by_pointer_and_by_keyboard(
         plot, reading = page.locator("#plot-replicas"), page.locator("#plot .reading")
         await expect(plot).to_be_visible()
         # At the right edge, which is now: what others of the same store's rules did before may lie behind a gap.
-        extent = await plot.bounding_box()
-        assert extent is not None
-        await plot.hover(position={"x": extent["width"] - 2, "y": extent["height"] / 2})
+        # Measured in one step: between finding the plot and measuring it the page may have put a new one in its place.
+        width, height = await page.evaluate(
+            "(({ width, height }) => [width, height])"
+            "(document.getElementById('plot-replicas').getBoundingClientRect())"
+        )
+        await plot.hover(position={"x": width - 2, "y": height / 2})
         await expect(reading).to_have_text(re.compile(r"^\d\d:\d\d:\d\d UTC: desired \d, available \d"))
         await page.locator("h1").hover()
         await expect(reading).to_be_empty()
-        await page.wait_for_function(
-            "(f => f.end - f.start > 2)(JSON.parse(document.getElementById('plot-replicas').dataset.plot))"
+        await holds(
+            page,
+            "(f => f.end - f.start > 2)(JSON.parse(document.getElementById('plot-replicas').dataset.plot))",
         )
         await plot.focus()
         await page.keyboard.press("Home")
         first = await reading.text_content()
         # The page renews its plots; what is read stays at its moment.
-        await page.wait_for_function(
+        await holds(
+            page,
             "before => document.getElementById('plot-replicas').dataset.plot !== before",
-            arg=await plot.get_attribute("data-plot"),
+            await plot.get_attribute("data-plot"),
         )
         await expect(reading).to_have_text(first or "nothing")
         await page.keyboard.press("ArrowRight")
