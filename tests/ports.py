@@ -18,12 +18,16 @@ _order = itertools.cycle(_dice.sample(_PORTS, len(_PORTS)))
 """Each is given again only after all others: whoever was given one may not listen yet, and who spoke to the last that listened
 there may still ask."""
 
+_RUNS: Final = range(24000 + 1000 * _WORKER, 25000 + 1000 * _WORKER)
+"""What `free_run` takes its ports from, of each process its own as well, and one run after the other."""
+_run_from = _dice.choice(_RUNS)
+
 
 def free_ports(count: int) -> list[int]:
     """Return ports of the loopback address which nobody listens on."""
     found: list[int] = []
     for port in itertools.islice(_order, len(_PORTS)):
-        if _is_free(port):
+        if is_free(port):
             found.append(port)
         if len(found) == count:
             return found
@@ -35,7 +39,20 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def _is_free(port: int) -> bool:
+def free_run(count: int) -> int:
+    """Return the first of so many consecutive ports of the loopback address which nobody listens on."""
+    global _run_from  # noqa: PLW0603  # as `_order`: a run is given again only after all others
+    for _ in _RUNS:
+        first = _run_from if _run_from + count <= _RUNS.stop else _RUNS.start
+        busy = [port for port in range(first, first + count) if not is_free(port)]
+        _run_from = busy[-1] + 1 if busy else first + count
+        if not busy:
+            return first
+    raise AssertionError(f"no {count} free ports in a row between {_RUNS.start} and {_RUNS.stop}")
+
+
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on a port of the loopback address now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

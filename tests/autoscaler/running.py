@@ -11,7 +11,8 @@ import aiohttp
 
 from autoscaler.service import run_scaler
 from autoscaler.settings import ScalerSettings
-from tests.autoscaler.pools import APP, free_ports
+from tests.autoscaler.pools import APP
+from tests.ports import free_run
 
 RULE = """\
 apiVersion: tidegate.dev/v1
@@ -34,14 +35,14 @@ metadata: {name: shop}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 50ms, timeout: 5s}
+  ready: {every: 50ms, timeout: 30s}
   endpoints: %(folder)s/endpoints
 """
 
 
 def write_documents(folder: Path, *, rule: str = RULE, pool: str = POOL, ports: int = 4) -> ScalerSettings:
     """Write a rule and a pool; the settings returned name them, and a store that is not there."""
-    first = free_ports(ports)
+    first = free_run(ports)
     values = {"app": APP, "first": first, "last": first + ports - 1, "folder": folder}
     (folder / "rules").mkdir()
     (folder / "rules" / "rule.yaml").write_text(rule)

@@ -11,7 +11,8 @@ import aiohttp
 from pydantic import TypeAdapter
 
 from rulebook import Onsale
-from tests.autoscaler.pools import APP, free_ports
+from tests.autoscaler.pools import APP
+from tests.ports import free_run
 from tests.stores import Valkey
 from tests.system.scalers import WITHIN_S, ScalerProcess
 from tests.waitingroom.living import Living
@@ -37,7 +38,7 @@ metadata: {name: %(name)s}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 100ms, timeout: 5s}
+  ready: {every: 100ms, timeout: 30s}
 """
 BUSY = "{name: busy, exposition: {gauge: busy, aggregate: max}, perReplica: 20}"
 PORTS = 8
@@ -47,7 +48,7 @@ def write_rule(
     folder: Path, name: str, admission: str, *, least: int = 1, most: int = 4, signal: str = BUSY
 ) -> None:
     """Write a rule with a pool of its own, both of this name."""
-    first = free_ports(PORTS)
+    first = free_run(PORTS)
     values = {
         "name": name, "admission": admission, "least": least, "most": most, "signal": signal, "app": APP,
         "first": first, "last": first + PORTS - 1,

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from autoscaler.store.connection import open_client
 from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
-from tests.autoscaler.pools import APP, free_ports
+from tests.autoscaler.pools import APP
+from tests.ports import free_run
 from tests.segments import TargetSegment
 from tests.stores import Valkey
 from tests.system.scalers import ScalerProcess, leads
@@ -40,7 +41,7 @@ metadata: {name: shop}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 100ms, timeout: 5s}
+  ready: {every: 100ms, timeout: 30s}
   endpoints: %(folder)s/endpoints
 """
 PORTS = 6
@@ -53,7 +54,7 @@ class Host:
         self.store = store
         self._folder = folder
         self._scalers: list[ScalerProcess] = []
-        first = free_ports(PORTS)
+        first = free_run(PORTS)
         values = {"app": APP, "first": first, "last": first + PORTS - 1, "folder": folder}
         (folder / "rules.yaml").write_text(RULES % values)
 
@@ -65,7 +66,7 @@ class Host:
         self._scalers.append(scaler)
         return scaler
 
-    async def start_both(self, *, lease_s: float = 3.0) -> tuple[ScalerProcess, ScalerProcess]:
+    async def start_both(self, *, lease_s: float = 10.0) -> tuple[ScalerProcess, ScalerProcess]:
         """Start one, wait until its replicas are ready, and start the other."""
         one = self.start("one", lease_s=lease_s)
         await one.until(lambda status: status["rules"] and status["rules"]["web"]["ready"] == 2)
@@ -132,7 +133,7 @@ async def test_when_the_leader_is_killed_the_other_runs_the_pool(host: Host, cli
     one.kill()
     await other.until_leading()
     await host.until_served_by_others(before)
-    assert not any(is_alive(pid) for pid in before)
+    await until(lambda: not any(is_alive(pid) for pid in before))
     await other.until(lambda status: status["rules"]["web"]["admission"]["accepted"])
     newest = TargetSegment.from_json(await client.lindex(targets_key("cactus"), -1))
     assert newest.term == 1
@@ -165,8 +166,7 @@ async def test_while_the_store_is_away_replicas_run_on_and_its_loss_of_data_is_s
     one, other = await host.start_both()
     before = [await pid_at(url) for url in host.endpoints()]
     host.store.kill()
-    await one.until(lambda status: not leads(status))
-    rounds = (await one.ask())["rules"]["web"]["rounds"]
+    rounds = (await one.until(lambda status: not leads(status)))["rules"]["web"]["rounds"]
     await one.until(lambda status: status["rules"]["web"]["rounds"] > rounds + 3)
     assert [await pid_at(url) for url in host.endpoints()] == before
     host.store.start()
