@@ -86,10 +86,13 @@ async def test_what_a_process_prints_as_the_last_is_not_lost(
         fleet = LocalFleet(pool)
         (pod,) = await fleet.pods()
 
+        asked = iter(("at the start", "when all is read"))
+
         def print_and_end(pod: str) -> bool:
-            with (tmp_path / "logs" / f"{pod}.log").open("a") as file:
-                file.write("the last word\n")
-            return False
+            if (when := next(asked, "")) == "when all is read":
+                with (tmp_path / "logs" / f"{pod}.log").open("a") as file:
+                    file.write("the last word\n")
+            return when == "at the start"
 
         monkeypatch.setattr(fleet, "_runs", print_and_end)
         async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 0, follow=True)) as lines:

@@ -89,7 +89,7 @@ def queue() -> Iterator[Queue]:
 def test_workers_share_one_line_and_a_killed_one_is_replaced(queue: Queue) -> None:
     numbers = set()
     for _ in range(20):
-        numbers.add(requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=5).json()["number"])
+        numbers.add(requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=30).json()["number"])
     assert numbers == set(range(1, 21))
     queue.wait_for(lambda: len(queue.workers()) == 2)
     before = queue.workers()
