@@ -20,7 +20,7 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: scaler\r\n"
 async def test_a_head_that_does_not_come_ends_the_connection(
     sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "Patience", partial(Patience, head_within_s=0.5))
+    monkeypatch.setattr(service, "Patience", partial(Patience, head_within_s=2.0))
     async with running_scaler(replace(write_documents(tmp_path), dry_run=True)) as http:
         port = http._base_url.port if http._base_url else None
         assert port is not None
