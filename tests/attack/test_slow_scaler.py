@@ -48,6 +48,9 @@ async def test_a_connection_that_rests_for_too_long_is_ended_and_one_in_use_is_n
         async with http.get("/healthz") as answer:
             assert answer.status == 200
         (patience,) = made
-        assert patience.look(1e9) == 0  # seen resting for the first time
+        async with asyncio.timeout(WITHIN_S):
+            while not patience._resting._since_s:
+                assert patience.look(1e9) == 0  # seen resting for the first time
+                await asyncio.sleep(0.01)
         assert patience.look(1e9 + 74.0) == 0
         assert patience.look(1e9 + 76.0) == 1
