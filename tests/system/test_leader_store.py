@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 from autoscaler.store.connection import open_client
 from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
-from tests.autoscaler.pools import APP, free_ports
+from tests.autoscaler.pools import APP
+from tests.ports import free_row
 from tests.segments import TargetSegment
 from tests.stores import Valkey
 from tests.system.scalers import ScalerProcess, leads
@@ -53,7 +54,7 @@ class Host:
         self.store = store
         self._folder = folder
         self._scalers: list[ScalerProcess] = []
-        first = free_ports(PORTS)
+        first = free_row(PORTS)
         values = {"app": APP, "first": first, "last": first + PORTS - 1, "folder": folder}
         (folder / "rules.yaml").write_text(RULES % values)
 
