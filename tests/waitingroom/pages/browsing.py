@@ -131,14 +131,14 @@ class Lens:
         return await violations(self._copy)
 
 
-async def until(condition: Callable[[], object], within_s: float = 30) -> None:
+async def until(condition: Callable[[], object], within_s: float = 60) -> None:
     """Wait until a condition holds."""
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.02)
 
 
-async def until_true(ask: Callable[[], Awaitable[object]], within_s: float = 30) -> None:
+async def until_true(ask: Callable[[], Awaitable[object]], within_s: float = 60) -> None:
     """Wait until a question is answered with yes."""
     async with asyncio.timeout(within_s):
         while not await ask():
