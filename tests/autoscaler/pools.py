@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,28 +13,11 @@ from autoscaler.instrumentation.events import Instrument
 from autoscaler.targets.local import LocalPool
 from autoscaler.targets.replica import PoolTimings
 from tests.autoscaler.fakes import make_pool
+from tests.ports import free_row
 
 APP = Path(__file__).with_name("replica_app.py")
 COMMAND = ("{python}", str(APP), "--port", "{port}")
 TIMINGS = PoolTimings(drain_s=0.3, backoff_s=0.05, backoff_limit_s=0.2, stable_s=3600.0)
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many consecutive ports that are free."""
-    while True:
-        first = random.randrange(20000, 30000)
-        if all(is_free(port) for port in range(first, first + count)):
-            return first
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 @asynccontextmanager
@@ -52,7 +33,7 @@ async def running_pool(
     **spec: Any,
 ) -> AsyncIterator[LocalPool]:
     """Run a pool for the time of the context, its endpoints file and logs in a folder."""
-    first = first or free_ports(ports)
+    first = first or free_row(ports)
     fields = {"ready": {"every": 0.05, "timeout": 5.0}, "endpoints": str(folder / "endpoints"), **spec}
     document = make_pool(first, first + ports - 1, command, **fields)
     pool = LocalPool(document, logs=folder / "logs", instrument=instrument, timings=timings)

@@ -16,7 +16,7 @@ from autoscaler.settings import LeaseIn
 from rulebook.admintokens import Role
 from tests.autoscaler.console_browser import browser, holds, press, tab_to, visitor
 from tests.autoscaler.console_stage import TOKENS, running_stage, stage_settings
-from tests.autoscaler.pools import free_ports
+from tests.ports import free_row
 
 __all__ = ["browser"]
 
@@ -30,7 +30,7 @@ async def violations(page: Page) -> str:
 async def test_open_pages_say_that_they_are_old_and_ask_to_sign_in_once_the_scaler_was_restarted(
     browser: Browser, tmp_path: Path, store_url: str
 ) -> None:
-    settings = replace(stage_settings(tmp_path, store_url), port=free_ports(1))
+    settings = replace(stage_settings(tmp_path, store_url), port=free_row(1))
     async with AsyncExitStack() as first:
         stage = await first.enter_async_context(running_stage(settings))
         async with visitor(browser, stage, Role.VIEWER) as page:

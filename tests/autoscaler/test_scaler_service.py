@@ -16,8 +16,9 @@ from redis.asyncio import Redis
 from autoscaler.service import run_once
 from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
-from tests.autoscaler.pools import endpoints, is_free
+from tests.autoscaler.pools import endpoints
 from tests.autoscaler.running import RULE, running_scaler, write_documents
+from tests.ports import is_free
 from tests.segments import TargetSegment
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_row
 from tests.system.tutorial import AGAIN, Step, at_ports, matches, read_steps, tutorial
 from tests.tools import need
 
@@ -73,7 +74,8 @@ class Terminal:
 def test_everything_in_the_tutorial_works_from_top_to_bottom(tmp_path: Path) -> None:
     for program in ("curl", "make"):
         need(program)
-    ports = dict(zip(PORTS, free_range(len(PORTS)), strict=True))
+    begin = free_row(len(PORTS))
+    ports = dict(zip(PORTS, range(begin, begin + len(PORTS)), strict=True))
     steps = read_steps(at_ports(tutorial(), ports))
     with terminals(tmp_path, ports) as (first, second):
         for step in steps:
@@ -125,24 +127,6 @@ def terminals(home: Path, ports: dict[int, int]) -> Iterator[tuple[Terminal, Ter
     finally:
         first.close()
         second.close()
-
-
-def free_range(count: int) -> list[int]:
-    """Return ports in a row which nobody listens on."""
-    for start in range(20_000 + os.getpid() % 1000 * 10, 32_000, count):
-        wanted = range(start, start + count)
-        if all(is_free(port) for port in wanted):
-            return list(wanted)
-    raise AssertionError("there are not so many free ports in a row")
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def test_files_commands_and_what_they_show_are_told_apart() -> None:
