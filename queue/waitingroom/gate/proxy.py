@@ -81,7 +81,7 @@ class ProxyGate:
             self.counts.refuse("request", "request")
             return closing(_NOT_ALLOWED)
         try:
-            host = check_request(request.raw_path, request.version, request.headers)
+            host = check_request(request.method, request.raw_path, request.version, request.headers)
             if self._arrival is not None and is_reserved(request.raw_path):
                 return await self._arrival.reserved(request)
             peer = Peer(request.remote, self._trusted.holds(request.remote), request.scheme)
