@@ -114,6 +114,13 @@ def test_what_is_not_guarded_is_open_and_carries_no_session(ask: Ask, method: st
 
 
 @every
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+def test_a_header_that_names_another_method_closes_a_bypass_for_one(ask: Ask, name: str) -> None:
+    assert ask(gate(), "POST", "/cactus/hook", wanting() | {name: "DELETE"}).shop is None
+    assert ask(gate(), "GET", "/cactus/static/logo.png", wanting() | {name: "DELETE"}).status == 200
+
+
+@every
 @pytest.mark.parametrize(
     "target",
     SPELLINGS,

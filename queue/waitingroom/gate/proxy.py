@@ -108,7 +108,9 @@ class ProxyGate:
 
     def _judge(self, request: web.Request, host: str, peer: Peer) -> Onsale | None:
         hosts = tuple(dict.fromkeys([host, forwarded_host(request.headers, peer) or host]))
-        judgement = self._guard.judge_all(request.method, hosts, request.raw_path.partition("?")[0])
+        judgement = self._guard.judge_request(
+            request.method, hosts, request.raw_path.partition("?")[0], request.headers
+        )
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale
