@@ -30,6 +30,7 @@ BODY_WITHIN_S = 10.0
 _REPORT_EVERY_S = 60.0
 _CLAIM_RETRY_S = 1.0
 _EXEMPT = "/gate/"
+_FORM = "application/x-www-form-urlencoded"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -181,6 +182,8 @@ class Shield:
         try:
             async with asyncio.timeout(self._body_within_s):
                 await request.read()
+            if request.content_type == _FORM:
+                await request.post()  # kept with the request: handlers get a form that could be read
         except TimeoutError:
             response = problem(
                 HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The body of the request did not arrive in time."
@@ -188,6 +191,9 @@ class Shield:
         except (ConnectionError, RequestPayloadError):
             # Malformed, or the client has gone: it is no defect, and nobody may fill the log with it.
             response = problem(HTTPStatus.BAD_REQUEST, "Bad request", "The body of the request is not whole.")
+        except (LookupError, UnicodeError):
+            detail = "The form is not text in the encoding that it names; send it in UTF-8."
+            response = problem(HTTPStatus.BAD_REQUEST, "Bad request", detail)
         else:
             return None
         response.force_close()
