@@ -23,7 +23,7 @@ from waitingroom.gate.requestids import REQUEST_ID, find_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import Clients, Limit
-from waitingroom.web.negotiation import is_from_another_site, problem
+from waitingroom.web.negotiation import is_from_a_neighbour, is_from_another_site, problem
 from waitingroom.web.whole import lines
 
 BODY_WITHIN_S = 10.0
@@ -124,6 +124,10 @@ class Shield:
     def is_from_elsewhere(self, request: web.BaseRequest) -> bool:
         """Tell whether a page that is neither ours nor the onsale's shop's made the browser send this."""
         return is_from_another_site(request) and not self._is_shop(request)
+
+    def is_by_others(self, request: web.BaseRequest) -> bool:
+        """Tell whether a page of another site, or of a neighbour that is not the onsale's shop, made the browser send this."""
+        return is_from_another_site(request) or (is_from_a_neighbour(request) and not self._is_shop(request))
 
     def defect(self, request: web.BaseRequest) -> web.Response:
         """Log the exception being handled, and return the answer."""
