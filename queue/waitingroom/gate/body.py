@@ -25,7 +25,7 @@ class BodyStopped(Exception):
 class BuyerBody:
     """The body of one request; `limit` in bytes, `within_s` in seconds between two pieces of it.
 
-    The whole of it is waited for as long, and a second more for every `LEAST_BYTES_PER_S` that came; what time the shop takes does
+    The whole of it is waited for as long, and a second more for every `LEAST_BYTES_PER_S` that came; the shop's time does
     not count.
     """
 
