@@ -255,6 +255,33 @@ async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
         writer.close()
 
 
+async def test_a_body_that_comes_in_drops_gives_the_shops_connection_back() -> None:
+    ended = asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        try:
+            await request.read()
+        finally:
+            ended.set()
+        return web.Response()
+
+    async with proxied(shop_of(take), limits=ProxyLimits(body_s=0.5)) as gate:
+        head = (
+            f"POST /upload HTTP/1.1\r\nHost: a\r\nCookie: {cookies()}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        answer = asyncio.create_task(read_answer(reader))
+        async with asyncio.timeout(WITHIN_S):
+            while not answer.done():
+                with suppress(ConnectionError):
+                    writer.write(b"1\r\nx\r\n")
+                    await writer.drain()
+                await asyncio.sleep(0.05)  # a tenth of what is waited for one piece
+        assert (await answer).startswith(b"HTTP/1.1 408")
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        writer.close()
+
+
 async def test_an_answer_that_nobody_takes_gives_the_shops_connection_back(
     deaf: socket.socket,
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from tests.waitingroom.gates import admission, cookies, proxied, shop_of
+from tests.waitingroom.samples import onsale
 from waitingroom.gate.limits import ProxyLimits
 from waitingroom.gate.sessions import Sessions
 from waitingroom.gate.stay import Stay
@@ -56,6 +57,23 @@ async def test_a_handshake_without_a_pass_is_turned_away() -> None:
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await buyer.ws_connect(f"{gate}/live")
     assert caught.value.status == 429
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "HEAD"])
+async def test_a_way_past_the_gate_for_one_method_opens_no_socket(method: str) -> None:
+    free = onsale(protect=[{"path": "/cactus"}], bypass=[{"path": "/cactus", "methods": [method]}])
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    async with (
+        proxied(shop_of(echo), onsales=[free]) as gate,
+        aiohttp.ClientSession() as stranger,
+        stranger.request(method, f"{gate}/cactus/live", headers=handshake) as answer,
+    ):
+        assert answer.status == 400
 
 
 async def test_the_socket_is_closed_when_the_session_is_over() -> None:

@@ -119,6 +119,30 @@ async def test_a_refused_join_takes_no_number(tmp_path: Path, store_url: str, cl
         assert numbers == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("form", "encoding"),
+    [(b"code=\xff", ""), (b"code=x", "; charset=nonsense"), (b"code=x", "; charset=hex")],
+)
+@pytest.mark.parametrize("path", ["join", "enter", "code", "move"])
+async def test_a_form_that_is_no_text_is_the_senders_mistake_and_fills_no_log(
+    tmp_path: Path,
+    store_url: str,
+    client: Redis,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    form: bytes,
+    encoding: str,
+) -> None:
+    told = {"Content-Type": f"application/x-www-form-urlencoded{encoding}", "Accept": "text/html"}
+    async with (
+        living(tmp_path, store_url, onsale()) as here,
+        aiohttp.ClientSession(headers=told) as stranger,
+        stranger.post(f"{here.room}/cactus/{path}", data=form) as answer,
+    ):
+        assert answer.status == 400
+    assert "Traceback" not in capsys.readouterr().out
+
+
 async def test_a_body_that_is_too_long_or_too_slow_is_refused(
     tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

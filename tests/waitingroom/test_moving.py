@@ -303,6 +303,30 @@ async def test_another_site_can_neither_move_a_place_nor_replace_one(
             assert "Set-Cookie" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("https://blog.example.org", 403), ("null", 403), ("https://shop.example.org", 200)],
+)
+async def test_of_the_neighbours_under_a_domain_only_the_shop_moves_places(
+    tmp_path: Path, store_url: str, client: Redis, origin: str, status: int
+) -> None:
+    """A neighbour's form brings the buyer's cookies along; the place of its own code would overwrite theirs."""
+    async with (
+        living(tmp_path, store_url, onsale(admission=SHUT)) as here,
+        here.buyer() as thief,
+        here.buyer() as victim,
+    ):
+        await post(thief, here, "join")
+        number = (await post(victim, here, "join"))["number"]
+        code = (await post(thief, here, "code"))["code"]
+        told = {"Sec-Fetch-Site": "same-site", "Origin": origin}
+        for path, data in (("code", None), ("move", {"code": code})):
+            async with victim.post(f"{here.room}/cactus/{path}", json=data, headers=told) as answer:
+                assert answer.status == status
+        async with victim.get(f"{here.room}/cactus/status") as answer:
+            assert ((await answer.json())["number"] == number) == (status == 403)
+
+
 async def test_codes_are_kept_as_tags(tmp_path: Path, store_url: str, client: Redis) -> None:
     async with living(tmp_path, store_url, onsale(admission=SHUT)) as here, here.buyer() as buyer:
         await post(buyer, here, "join")
