@@ -262,7 +262,7 @@ def make_loop(
     return RuleLoop(parts)
 
 
-async def until(condition: Callable[[], bool], deadline_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], deadline_s: float = 60.0) -> None:
     """Wait until a condition holds, by looking again and again; the deadline only ends a test that is lost."""
     end_s = time.monotonic() + deadline_s
     while not condition():

@@ -34,7 +34,7 @@ async def running_pool(
 ) -> AsyncIterator[LocalPool]:
     """Run a pool for the time of the context, its endpoints file and logs in a folder."""
     first = first or free_row(ports)
-    fields = {"ready": {"every": 0.05, "timeout": 5.0}, "endpoints": str(folder / "endpoints"), **spec}
+    fields = {"ready": {"every": 0.05, "timeout": 30.0}, "endpoints": str(folder / "endpoints"), **spec}
     document = make_pool(first, first + ports - 1, command, **fields)
     pool = LocalPool(document, logs=folder / "logs", instrument=instrument, timings=timings)
     await pool.start(replicas)

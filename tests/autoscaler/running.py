@@ -35,7 +35,7 @@ metadata: {name: shop}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 50ms, timeout: 5s}
+  ready: {every: 50ms, timeout: 30s}
   endpoints: %(folder)s/endpoints
 """
 

@@ -148,7 +148,8 @@ async def test_an_action_that_broke_off_is_there_as_one_that_may_have_been_done(
             form = {"form_key": key, "confirmed": "yes", **PAUSE}
             async with await operator.post("services/web/mode", **form) as answer:
                 assert answer.status == 500
-        broke_off = (await rows(operator))[0]
+        # Who was cut off may look before the console has written it down.
+        broke_off = (await becomes(lambda: rows(operator), lambda found: "it broke off" in found[0]))[0]
     assert all(
         text in broke_off
         for text in ("set mode: paused", "a test", "not known", "it broke off; it may have been done")

@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
+from autoscaler.store.connection import open_client
 from rulebook.admintokens import Role
-from tests.autoscaler.console_browser import PATIENCE_MS, browser, press, tab_to, visitor
+from tests.autoscaler.console_browser import PATIENCE_MS, browser, holds, press, tab_to, visitor
 from tests.autoscaler.console_stage import TOKENS, Stage, running_stage, stage_settings
 from tests.autoscaler.pools import post
+from tests.autoscaler.test_console_acts import becomes, rule_of
 from tests.waitingroom.samples import onsale
 
 __all__ = ["browser"]
@@ -32,7 +35,12 @@ async def stage(store_url: str) -> AsyncIterator[Stage]:
     document = onsale(title={"en": HOSTILE}, admission={"rate": "0.01/s", "burst": 1, "claimWithin": "30s"})
     with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
         settings = stage_settings(Path(folder), store_url, description=HOSTILE)
+        # What other tests left in the store would be this rule's as well: a mode, or a line that is held.
+        async with aclosing(open_client(store_url)) as client:
+            await client.flushall()
         async with running_stage(settings, document) as stage:
+            # Pages without scripts show once what there is: let there be rounds, a plot of them, and logs.
+            await becomes(lambda: rule_of(stage), lambda rule: rule["ready"] == 2 and rule["rounds"] > 3)
             yield stage
 
 
@@ -155,8 +163,9 @@ async def test_a_log_is_followed_and_searched(browser: Browser, stage: Stage) ->
         with log.open("a") as file:
             file.write("".join(f"line {number} of many\n" for number in range(300)))
         await expect(page.locator("#log")).to_contain_text("line 299 of many")
-        assert await page.evaluate(
-            "(l => l.scrollTop + l.clientHeight >= l.scrollHeight - 8)(document.getElementById('log'))"
+        await holds(
+            page,
+            "(l => l.scrollTop + l.clientHeight >= l.scrollHeight - 8)(document.getElementById('log'))",
         )
         await page.get_by_label("Search").fill("LINE 77")
         await expect(page.locator(".log-line:visible")).to_have_text(["line 77 of many"])

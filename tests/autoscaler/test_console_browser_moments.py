@@ -16,7 +16,7 @@ from autoscaler.settings import LeaseIn
 from rulebook.admintokens import Role
 from tests.autoscaler.console_browser import browser, holds, press, tab_to, visitor
 from tests.autoscaler.console_stage import TOKENS, running_stage, stage_settings
-from tests.ports import free_row
+from tests.ports import free_port
 
 __all__ = ["browser"]
 
@@ -28,9 +28,9 @@ async def violations(page: Page) -> str:
 
 
 async def test_open_pages_say_that_they_are_old_and_ask_to_sign_in_once_the_scaler_was_restarted(
-    browser: Browser, tmp_path: Path, store_url: str
+    browser: Browser, tmp_path: Path, store_url: str, client: Redis
 ) -> None:
-    settings = replace(stage_settings(tmp_path, store_url), port=free_row(1))
+    settings = replace(stage_settings(tmp_path, store_url), port=free_port())
     async with AsyncExitStack() as first:
         stage = await first.enter_async_context(running_stage(settings))
         async with visitor(browser, stage, Role.VIEWER) as page:
@@ -59,7 +59,7 @@ async def test_open_pages_say_that_they_are_old_and_ask_to_sign_in_once_the_scal
 
 
 async def test_a_plot_is_read_at_a_moment_by_pointer_and_by_keyboard(
-    browser: Browser, tmp_path: Path, store_url: str
+    browser: Browser, tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     async with (
         running_stage(stage_settings(tmp_path, store_url)) as stage,
@@ -102,7 +102,7 @@ async def test_a_plot_is_read_at_a_moment_by_pointer_and_by_keyboard(
 
 
 async def test_the_keyboard_is_enough_to_confirm_a_pin_and_a_restart(
-    browser: Browser, tmp_path: Path, store_url: str
+    browser: Browser, tmp_path: Path, store_url: str, client: Redis
 ) -> None:
     async with (
         running_stage(stage_settings(tmp_path, store_url)) as stage,

@@ -13,6 +13,7 @@ from tests.autoscaler.console_stage import running_stage, signed_in, stage_setti
 from tests.autoscaler.kubernetes_api.cluster import Cluster
 from tests.autoscaler.kubernetes_api.fixtures import kubernetes, little, real
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
+from tests.autoscaler.test_console_acts import becomes
 from tests.autoscaler.test_kubernetes_service import deployed, rule_text, status_when, write_rule
 
 __all__ = ["kubernetes", "little", "real"]
@@ -37,7 +38,7 @@ async def test_the_pods_of_a_deployment_are_shown_printed_and_restarted(
             assert "&lt;hello&gt;" in log
             assert "world" not in log
             stream = await operator.http.get(f"{stage.console}services/web/log/stream?pod={pods[0]}")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert await stream.content.readline() == b"event: lines\n"
                 assert await stream.content.readline() == b'data: ["<hello>", "world"]\n'
             stream.close()
@@ -45,7 +46,7 @@ async def test_the_pods_of_a_deployment_are_shown_printed_and_restarted(
             template = (await little.get("web"))["spec"]["template"]
             assert RESTARTED_AT in template["metadata"]["annotations"]
             await little.server.stop()
-            assert "Connection refused" in await operator.page("services/web")
+            await becomes(lambda: operator.page("services/web"), lambda page: "Connection refused" in page)
             refused = await operator.act("services/web/restart", confirmed="yes")
             assert "Not done: API server " in refused
             assert "Connection refused" in refused
@@ -77,14 +78,13 @@ async def test_container_and_instance_of_a_log_are_chosen_on_its_page(
             ]
             path = f"/api/v1/namespaces/{little.namespace}/pods/{name}/status"
             await little.admin.merge(path, {"status": {"containerStatuses": statuses}})
-            service = await operator.page("services/web")
             link = f"/console/{log}&amp;container=proxy&amp;previous=yes"
-            assert link in service
+            await becomes(lambda: operator.page("services/web"), lambda page: link in page)
             former = await operator.page(f"{log}&container=proxy&previous=yes")
             assert "&lt;b&gt;crashed&lt;/b&gt;" in former
             assert "What the instance before the last restart has printed" in former
             stream = f"{stage.console}services/web/log/stream?pod={name}&container=proxy&previous=yes"
-            async with asyncio.timeout(30), operator.http.get(stream) as answer:
+            async with asyncio.timeout(60), operator.http.get(stream) as answer:
                 told = await answer.text()
             assert 'data: ["<b>crashed</b>"]' in told
             assert "This is all that the instance before has printed." in told
@@ -101,11 +101,11 @@ async def test_the_console_of_one_that_stands_by_says_who_leads_and_sends_there(
         replace(stage_settings(tmp_path / name, store_url), leader=LeaseIn.STORE) for name in ("one", "two")
     )
     async with running_stage(one) as leader:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "web" not in (await (await leader.http.get("/status")).json())["rules"]:
                 await asyncio.sleep(0.05)
         async with running_stage(two) as other, signed_in(other) as operator:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while "Standing by; nobody leads" in (page := await operator.page()):
                     await asyncio.sleep(0.05)
             assert "Standing by; " in page
@@ -115,7 +115,7 @@ async def test_the_console_of_one_that_stands_by_says_who_leads_and_sends_there(
                 refused = await answer.text()
             assert " leads: it runs the services, and shows them." in refused
             link = f'href="{leader.console}"'
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while link not in (page := await operator.page()):
                     await asyncio.sleep(0.05)
             assert "open its console" in page

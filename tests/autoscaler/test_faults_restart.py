@@ -149,7 +149,7 @@ async def test_memories_in_configmaps_outlive_a_kill_too(stage: Stage) -> None:
 async def test_a_successor_takes_the_memory_over_with_the_lease(stage: Stage) -> None:
     stage.write_rule(window_s=A_WINDOW)
     await stage.remember(Memory(), replicas=6)
-    options = ("--leader", "store", "--lease-duration", "3")
+    options = ("--leader", "store", "--lease-duration", "10")
     stage.load(9)
     await stage.start(*options)
     first = stage.port

@@ -101,6 +101,7 @@ async def test_nothing_is_polled(little: Cluster) -> None:
         for count in (3, 4, 5):
             await little.scale("web", count)
             await until(ready(states, count))
+        await until_watched(little)
         assert (watches(little), lists(little, "deployments")) == (
             2,
             1,

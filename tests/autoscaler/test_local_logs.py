@@ -52,7 +52,7 @@ async def test_a_log_is_followed_also_when_it_is_cut_or_replaced(tmp_path: Path,
         path = tmp_path / "logs" / f"{pod.name}.log"
         with path.open("a") as file:
             file.write("one\ntwo\nthr")
-        async with asyncio.timeout(30), aclosing(fleet.log(pod.name, 2, follow=True)) as lines:
+        async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 2, follow=True)) as lines:
             assert [await anext(lines), await anext(lines)] == ["one", "two"]
             with path.open("a") as file:
                 file.write("ee\n")
@@ -72,10 +72,31 @@ async def test_the_log_of_a_process_that_was_stopped_ends(tmp_path: Path, record
         await until(lambda: pool.replicas[0].ready)
         fleet = LocalFleet(pool)
         (pod,) = await fleet.pods()
-        async with asyncio.timeout(30), aclosing(fleet.log(pod.name, 10, follow=True)) as lines:
+        async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 10, follow=True)) as lines:
             assert (await anext(lines)).startswith("replica on port")
             await pool.scale(0)
             assert all("asked to end" in line for line in [line async for line in lines])
+
+
+async def test_what_a_process_prints_as_the_last_is_not_lost(
+    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_pool(tmp_path, recorder, replicas=1) as pool:
+        await until(lambda: pool.replicas[0].ready)
+        fleet = LocalFleet(pool)
+        (pod,) = await fleet.pods()
+
+        asked = iter(("at the start", "when all is read"))
+
+        def print_and_end(pod: str) -> bool:
+            if (when := next(asked, "")) == "when all is read":
+                with (tmp_path / "logs" / f"{pod}.log").open("a") as file:
+                    file.write("the last word\n")
+            return when == "at the start"
+
+        monkeypatch.setattr(fleet, "_runs", print_and_end)
+        async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 0, follow=True)) as lines:
+            assert "the last word" in [line async for line in lines]
 
 
 async def test_only_logs_of_the_pools_own_processes_are_opened(tmp_path: Path, recorder: Recorder) -> None:

@@ -4,6 +4,7 @@ A real Prometheus scrapes a real exporter; the loop asks it through a front that
 """
 
 import itertools
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -144,10 +145,12 @@ async def test_replicas_stay_the_loop_goes_on_and_the_reason_is_shown(
     next(steps)
     status = await stage.rounds_until(lambda status: why in status["signals"]["busy"].get("missing", ""))
     rounds = status["rounds"]
-    status = await stage.rounds_until(lambda status: status["rounds"] >= rounds + ROUNDS)
+    # A round on a busy machine may be too late to hear why, and says that instead.
+    status = await stage.rounds_until(
+        lambda status: status["rounds"] >= rounds + ROUNDS and why in status["decision"]["reason"]
+    )
     assert stage.target.scaled == []
     assert status["errors"] == []
-    assert why in status["decision"]["reason"]
     next(steps, None)
     stage.busy.set(30)
     await stage.rounds_until(lambda status: status["signals"]["busy"].get("value") == 30)
@@ -156,9 +159,12 @@ async def test_replicas_stay_the_loop_goes_on_and_the_reason_is_shown(
 
 async def test_stale_samples_are_told_by_their_own_time(stage: Stage) -> None:
     steps = iter(stuck(stage))
+    began_s = time.time()
     next(steps)
     status = await stage.rounds_until(lambda status: status["signals"]["busy"].get("value") == 10)
-    assert "stale: 12" in status["decision"]["recommendations"][0]["detail"]
+    told = re.search(r"stale: (\d+)", status["decision"]["recommendations"][0]["detail"])
+    assert told is not None
+    assert 119 <= int(told[1]) <= 121 + time.time() - began_s
     rounds = status["rounds"]
     await stage.rounds_until(lambda status: status["rounds"] >= rounds + ROUNDS)
     assert stage.target.scaled == []
@@ -211,8 +217,10 @@ async def test_a_scaler_outlives_its_prometheus(prometheus: Prometheus, tmp_path
         await status_when(lambda rule: rule["ready"] == 2)
         prometheus.stop()
         try:
-            status = await status_when(lambda rule: "missing" in rule["signals"]["busy"])
-            assert status["signals"]["busy"]["missing"].endswith("Connection refused")
+            # Not at once: the last question may have met a server that was about to end.
+            status = await status_when(
+                lambda rule: rule["signals"]["busy"].get("missing", "").endswith("Connection refused")
+            )
             rounds = status["rounds"]
             status = await status_when(lambda rule: rule["rounds"] >= rounds + 3)
             assert (status["replicas"], status["ready"]) == (2, 2)

@@ -122,7 +122,7 @@ async def test_sighup_has_the_documents_read_again(tmp_path: Path) -> None:
     assert lines is not None
 
     async def says(text: bytes) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while text not in (line := await lines.readline()):
                 assert line, "the scaler has ended"
 

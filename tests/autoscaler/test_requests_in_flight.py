@@ -49,7 +49,7 @@ def kubeconfig(folder: Path, url: str) -> KubeconfigAccess:
 
 async def asked_for(slow: SlowServer, count: int) -> None:
     """Wait until so many requests have come."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while slow.asked < count:
             await asyncio.sleep(0.01)
 

@@ -8,6 +8,7 @@ import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -51,6 +52,12 @@ def written(shown: RenderableType) -> str:
     return paper.getvalue()
 
 
+def told_the_room(status: dict[str, Any]) -> bool:
+    """Tell whether the room was told what two replicas take; it is, a moment after they are ready."""
+    admission = status["rules"]["web"]["admission"]
+    return admission is not None and admission["rate_per_s"] == 10
+
+
 async def test_once_prints_each_decision_step_by_step(tmp_path: Path) -> None:
     write_documents(tmp_path)
     code, output, errors = await tidegate(
@@ -87,6 +94,7 @@ async def test_status_is_a_table_of_the_rules(tmp_path: Path, client: Redis, sto
     settings = replace(write_documents(tmp_path), store_url=store_url)
     async with running_scaler(settings) as http:
         await status_of(http, settled)
+        await status_of(http, told_the_room)
         code, output, _ = await tidegate("scaler", "status", "--url", url_of(http))
         status = await asyncio.to_thread(fetch_status, url_of(http))
     assert code == 0

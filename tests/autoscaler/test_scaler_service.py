@@ -39,7 +39,7 @@ async def status_when(
 
 
 async def poll(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool]) -> T:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             answer = await ask()
             if condition(answer):
@@ -65,7 +65,13 @@ async def test_a_busy_shop_is_scaled_and_the_room_is_told(
     async with running_scaler(settings) as http:
         # Each replica shows 35, and 20 is what one of them should have: two are wanted, and ready in a while.
         status = await status_when(
-            http, lambda rule: rule["decision"] is not None and rule["decision"]["ready"] == 2
+            http,
+            lambda rule: (
+                rule["decision"] is not None
+                and rule["decision"]["ready"] == 2
+                and rule["admission"] is not None
+                and rule["admission"]["rate_per_s"] == 10
+            ),
         )
         metrics = await samples(http)
         async with http.get("/readyz") as ready:
@@ -108,7 +114,14 @@ async def test_without_a_store_the_loop_goes_on(tmp_path: Path) -> None:
     crowd = "    - {name: crowd, onsale: {name: cactus, drainWithin: 1m}, perReplica: 5/s}\n  admission:"
     settings = write_documents(tmp_path, rule=RULE.replace("  admission:", crowd))
     async with running_scaler(settings) as http:
-        status = await status_when(http, lambda rule: rule["replicas"] == 2 and rule["ready"] == 2)
+        status = await status_when(
+            http,
+            lambda rule: (
+                rule["replicas"] == 2
+                and rule["ready"] == 2
+                and "write admission" in {error["step"] for error in rule["errors"]}
+            ),
+        )
         metrics = await samples(http)
     failed = [error["error"] for error in status["errors"] if error["step"] == "write admission"]
     assert failed[-1].startswith("store: ")

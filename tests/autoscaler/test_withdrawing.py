@@ -405,7 +405,7 @@ def write_whole(file: Path, text: str) -> None:
 
 async def spoken(client: Redis, condition: Callable[[list[TargetSegment]], object]) -> list[TargetSegment]:
     """Wait until the segments are as wished."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not condition(found := await segments(client)):
             await asyncio.sleep(0.02)
     return found

@@ -38,7 +38,7 @@ metadata: {name: %(name)s}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 100ms, timeout: 5s}
+  ready: {every: 100ms, timeout: 30s}
 """
 BUSY = "{name: busy, exposition: {gauge: busy, aggregate: max}, perReplica: 20}"
 PORTS = 8

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
 from tests.system.test_command_line import ONSALE
 from tidegate.cli import main
 
@@ -172,9 +173,3 @@ def test_a_store_on_a_busy_port_is_refused(
     assert (
         f"cannot listen on 127.0.0.1:{port}: Address already in use; choose another" in capfd.readouterr().err
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port

@@ -43,6 +43,12 @@ def scalers() -> Iterator[list[ScalerProcess]]:
         scaler.end()
 
 
+def admits(now: dict[str, Any], rule: str) -> float | None:
+    """Return the rate which a rule has told the room; None before it has told any."""
+    admission = now["rules"].get(rule, {}).get("admission")
+    return None if admission is None else float(admission["rate_per_s"])
+
+
 async def test_of_two_rules_on_one_onsale_the_lowest_counts_and_is_named(
     tmp_path: Path, store: Valkey, scalers: list[ScalerProcess]
 ) -> None:
@@ -54,10 +60,14 @@ async def test_of_two_rules_on_one_onsale_the_lowest_counts_and_is_named(
     async with living(tmp_path, store.url, an_onsale()) as room:
         state = await state_when(room, lambda now: now["rate_per_s"] == 4, scaler)
         assert state["rate_reason"].startswith("checkout: 1 ready")
-        status = await scaler.until(lambda now: len(now["onsales"].get("cactus", {}).get("rules", ())) == 2)
-        await scaler.until(lambda now: now["rules"]["web"]["admission"]["rate_per_s"] == 10)
-        assert status["onsales"]["cactus"]["rule"] == "checkout"
-        assert status["onsales"]["cactus"]["rate_per_s"] == 4
+        await scaler.until(lambda now: admits(now, "web") == 10)
+
+        # Until the other's replicas were ready, that was the lowest; the scaler reads the room's figures round by round.
+        def told(now: dict[str, Any]) -> bool:
+            sale = now["onsales"].get("cactus", {})
+            return len(sale.get("rules", ())) == 2 and (sale["rule"], sale["rate_per_s"]) == ("checkout", 4)
+
+        await scaler.until(told)
 
 
 async def test_where_one_rules_target_expires_the_fallback_bears_its_name(
@@ -72,8 +82,10 @@ async def test_where_one_rules_target_expires_the_fallback_bears_its_name(
         await state_when(room, lambda now: now["rate_per_s"] == 8, checkout)
         await web.until(lambda now: now["rules"]["web"]["ready"] == 2)
         checkout.kill()
-        state = await state_when(room, lambda now: "fallback" in now["rate_reason"], web)
-        assert state["rate_reason"] == "checkout: no fresh target, fallback"
+        # On a busy machine the other's may be late for a moment as well.
+        state = await state_when(
+            room, lambda now: now["rate_reason"] == "checkout: no fresh target, fallback", web
+        )
         assert state["rate_per_s"] == 1
 
 
@@ -83,8 +95,8 @@ async def test_a_rule_that_is_taken_away_leaves_the_room_to_the_others_and_at_la
     rules = tmp_path / "rules"
     write_rule(rules, "web", WEB, least=2, most=2)
     write_rule(rules, "checkout", CHECKOUT, most=1)
-    # A target would hold for 61 s.
-    scaler = start_scaler("both", tmp_path, rules, store, "--lease-duration", "60")
+    # A target would hold for 601 s.
+    scaler = start_scaler("both", tmp_path, rules, store, "--lease-duration", "600")
     scalers.append(scaler)
     async with living(tmp_path, store.url, an_onsale()) as room:
         reasons = set()
@@ -94,7 +106,7 @@ async def test_a_rule_that_is_taken_away_leaves_the_room_to_the_others_and_at_la
             return bool(now["rate_per_s"] == rate_per_s)
 
         await state_when(room, lambda now: now["rate_per_s"] == 4, scaler)
-        await scaler.until(lambda now: now["rules"]["web"]["admission"]["rate_per_s"] == 10)
+        await scaler.until(lambda now: admits(now, "web") == 10)
         began_s = time.monotonic()
         (rules / "checkout.yaml").unlink()
         state = await state_when(room, lambda now: is_at(10, now), scaler)
@@ -104,7 +116,7 @@ async def test_a_rule_that_is_taken_away_leaves_the_room_to_the_others_and_at_la
         state = await state_when(room, lambda now: is_at(50, now), scaler)
         assert state["rate_reason"] == "ceiling"
         assert not any("fallback" in reason for reason in reasons)
-        assert time.monotonic() - began_s < 61, "the targets had not expired"
+        assert time.monotonic() - began_s < 601, "the targets had not expired"
 
 
 async def test_a_killed_replica_lowers_the_rate_and_its_successor_raises_it(

@@ -109,7 +109,7 @@ def files_which_hold(folder: Path, texts: Iterable[str]) -> list[Path]:
 
 
 async def the_service_is_pinned_paused_and_set_free(demo: Demo) -> None:
-    assert (await demo.rule())["ready"] == 2
+    await becomes(demo.rule, lambda rule: rule["ready"] == 2)
     await demo.open(SERVICE)
     await demo.page.get_by_role("radio", name="Pinned").check()
     await demo.page.get_by_label("Replicas, when pinned").fill("5")
@@ -147,20 +147,20 @@ async def the_onsale_is_slowed_held_and_resumed(demo: Demo) -> None:
     await demo.page.get_by_label("Ceiling, such as 12/s").fill("1/s")
     await demo.press("Set the rate")
     await demo.told("cactusfestival: the rate is set.")
-    await becomes(demo.onsale, lambda onsale: onsale["rate_per_s"] == 1)
+    await becomes(demo.onsale, lambda onsale: onsale.get("rate_per_s") == 1)
     await demo.page.get_by_label("Reason, which buyers read").fill("A fire alarm")
     await demo.press("Hold: release nobody")
     await demo.told("cactusfestival: nobody is released until you resume.")
-    held = await becomes(demo.onsale, lambda onsale: onsale["hold"] == "A fire alarm")
+    held = await becomes(demo.onsale, lambda onsale: onsale.get("hold") == "A fire alarm")
     for _ in range(5):
         await demo.join()
-    waiting = await becomes(demo.onsale, lambda onsale: onsale["waiting"] == 5)
+    waiting = await becomes(demo.onsale, lambda onsale: onsale.get("waiting") == 5)
     assert waiting["released"] == held["released"]
     await expect(demo.page.locator("#figures-now .big")).to_have_text("5 waiting")
     await demo.press("Resume")
     await demo.told("cactusfestival: buyers are released again.")
-    await becomes(demo.onsale, lambda onsale: onsale["waiting"] == 0)
-    assert (await demo.onsale())["hold"] == ""
+    await becomes(demo.onsale, lambda onsale: onsale.get("waiting") == 0)
+    await becomes(demo.onsale, lambda onsale: onsale.get("hold") == "")
     await demo.page.get_by_label("Ceiling, such as 12/s").fill("")
     await demo.press("Set the rate")
-    await becomes(demo.onsale, lambda onsale: onsale["rate_per_s"] > 1)
+    await becomes(demo.onsale, lambda onsale: onsale.get("rate_per_s", 0) > 1)

@@ -72,7 +72,7 @@ class Pair:
             "--kubeconfig", str(config), "--leader", "kubernetes", "--lease-name", "scaler", "--lease-duration", str(lease_s),
         )  # fmt: skip
 
-    async def start_both(self, *, lease_s: float = 3.0) -> None:
+    async def start_both(self, *, lease_s: float = 10.0) -> None:
         """Start one, and once it leads the other."""
         self.one = await self.start("one", lease_s=lease_s)
         await self.one.until_leading()
@@ -209,7 +209,7 @@ async def test_without_an_api_server_nobody_leads_and_both_go_on(pair: Pair) -> 
     for scaler in (pair.one, pair.other):
         await scaler.until(lambda status: not leads(status))
     pair.busy(7)
-    rounds = (await pair.one.ask())["rules"]["web"]["rounds"]
+    rounds = (await pair.one.until(lambda status: status["rules"]))["rules"]["web"]["rounds"]
     await pair.one.until(lambda status: status["rules"]["web"]["rounds"] > rounds + 3)
     await pair.cluster.server.start()
     await pair.until_wanted(7)
@@ -244,7 +244,7 @@ def written_rights() -> list[dict[str, Any]]:
 async def test_the_rights_that_are_written_down_suffice(pair: Pair) -> None:
     rights = written_rights()
     assert len(rights) >= 7
-    pair.one = await pair.start("one", lease_s=3, rights=rights)
+    pair.one = await pair.start("one", lease_s=10, rights=rights)
     await pair.one.until_leading()
     pair.busy(5)
     await pair.until_wanted(5)

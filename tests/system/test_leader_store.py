@@ -41,7 +41,7 @@ metadata: {name: shop}
 spec:
   command: ["{python}", "%(app)s", "--port", "{port}"]
   ports: {from: %(first)d, to: %(last)d}
-  ready: {every: 100ms, timeout: 5s}
+  ready: {every: 100ms, timeout: 30s}
   endpoints: %(folder)s/endpoints
 """
 PORTS = 6
@@ -66,7 +66,7 @@ class Host:
         self._scalers.append(scaler)
         return scaler
 
-    async def start_both(self, *, lease_s: float = 3.0) -> tuple[ScalerProcess, ScalerProcess]:
+    async def start_both(self, *, lease_s: float = 10.0) -> tuple[ScalerProcess, ScalerProcess]:
         """Start one, wait until its replicas are ready, and start the other."""
         one = self.start("one", lease_s=lease_s)
         await one.until(lambda status: status["rules"] and status["rules"]["web"]["ready"] == 2)
@@ -166,8 +166,7 @@ async def test_while_the_store_is_away_replicas_run_on_and_its_loss_of_data_is_s
     one, other = await host.start_both()
     before = [await pid_at(url) for url in host.endpoints()]
     host.store.kill()
-    await one.until(lambda status: not leads(status))
-    rounds = (await one.ask())["rules"]["web"]["rounds"]
+    rounds = (await one.until(lambda status: not leads(status)))["rules"]["web"]["rounds"]
     await one.until(lambda status: status["rules"]["web"]["rounds"] > rounds + 3)
     assert [await pid_at(url) for url in host.endpoints()] == before
     host.store.start()

@@ -94,7 +94,7 @@ class Process:
 
 def answers(url: str) -> int:
     try:
-        return requests.get(url, headers=JSON, timeout=5).status_code
+        return requests.get(url, headers=JSON, timeout=30).status_code
     except requests.RequestException:
         return 0
 
@@ -190,23 +190,23 @@ def drive_the_room(shop: Shop, room: str, gate: str) -> set[str]:
     phone, laptop = requests.Session(), requests.Session()
     phone.headers.update(JSON)
     laptop.headers.update(JSON)
-    assert phone.post(f"{room}/cactus/join", json={"token": spoilt}, timeout=10).status_code >= 400
-    assert phone.post(f"{room}/cactus/join", json={"token": invitation}, timeout=10).status_code == 200
+    assert phone.post(f"{room}/cactus/join", json={"token": spoilt}, timeout=60).status_code >= 400
+    assert phone.post(f"{room}/cactus/join", json={"token": invitation}, timeout=60).status_code == 200
     secrets |= set(phone.cookies.values())
-    code = phone.post(f"{room}/cactus/code", timeout=10).json()["code"]
+    code = phone.post(f"{room}/cactus/code", timeout=60).json()["code"]
     secrets |= {code, code.replace("-", "")}
-    laptop.get(f"{room}/cactus/", timeout=10)
-    assert laptop.post(f"{room}/cactus/move", json={"code": code}, timeout=10).status_code == 200
+    laptop.get(f"{room}/cactus/", timeout=60)
+    assert laptop.post(f"{room}/cactus/move", json={"code": code}, timeout=60).status_code == 200
     deadline = time.monotonic() + WITHIN_S
-    while (entered := laptop.post(f"{room}/cactus/enter", timeout=10)).status_code != 200:
+    while (entered := laptop.post(f"{room}/cactus/enter", timeout=60)).status_code != 200:
         assert time.monotonic() < deadline, entered.text
         time.sleep(0.1)
     secrets |= set(laptop.cookies.values())
-    laptop.get(f"{gate}/seats", timeout=10)  # let through; the shop does not answer
+    laptop.get(f"{gate}/seats", timeout=60)  # let through; the shop does not answer
     bad = {"Cookie": "tidegate_pass_cactus=not-a-pass-4715; tidegate_device=AAAA"}
-    requests.get(f"{gate}/seats", headers=bad, timeout=10)
-    requests.get(f"{gate}/.tidegate/enter?code=cactus.AAAAAAAAAAAAAAAAAAAAA4716", headers=JSON, timeout=10)
-    requests.get(f"{room}/gate/auth", headers={"X-Original-URL": "not an address 4717", **bad}, timeout=10)
+    requests.get(f"{gate}/seats", headers=bad, timeout=60)
+    requests.get(f"{gate}/.tidegate/enter?code=cactus.AAAAAAAAAAAAAAAAAAAAA4716", headers=JSON, timeout=60)
+    requests.get(f"{room}/gate/auth", headers={"X-Original-URL": "not an address 4717", **bad}, timeout=60)
     for address in (room, gate):
         for head in (b"X: \x00", b"\x00: ", b"Cookie : "):  # no HTTP, each in its way
             send_raw(address, b"GET /seats HTTP/1.1\r\nHost: a\r\n" + head + b"not-a-pass-4719\r\n\r\n")
@@ -216,7 +216,7 @@ def drive_the_room(shop: Shop, room: str, gate: str) -> set[str]:
     for token in (TOKENS[Role.OPERATOR], "not-a-token-4718"):
         bearer = {"Authorization": f"Bearer {token}", **JSON}
         requests.post(
-            f"{room}/admin/v1/onsales/cactus/hold", json={"reason": "a break"}, headers=bearer, timeout=10
+            f"{room}/admin/v1/onsales/cactus/hold", json={"reason": "a break"}, headers=bearer, timeout=60
         )
     bad_ones = {"not-a-pass-4715", "AAAAA4716", "not an address 4717", "not-a-token-4718"}
     return secrets | bad_ones | {"not-a-pass-4719", "not-a-token-4720"}
@@ -231,16 +231,16 @@ def drive_the_console(token: str, scaler: str) -> set[str]:
         operator.post(f"{console}/sign-in", data={"token": "not-a-token-4721"}, timeout=30).status_code == 401
     )
     assert operator.post(f"{console}/sign-in", data={"token": token}, timeout=30).status_code == 200
-    found = re.search(r'name="form_key" value="([^"]+)"', operator.get(f"{console}/", timeout=10).text)
+    found = re.search(r'name="form_key" value="([^"]+)"', operator.get(f"{console}/", timeout=60).text)
     assert found
     change = f"{console}/onsales/cactus/message"
     form = {"form_key": found[1], "message": "a moment"}
     others = {"Origin": "http://shop.example.org"}
-    assert operator.post(change, data=form, headers=others, timeout=10).status_code == 403
+    assert operator.post(change, data=form, headers=others, timeout=60).status_code == 403
     for key in ("not-a-key-4722", found[1]):
-        answer = operator.post(change, data={**form, "form_key": key}, timeout=10)
+        answer = operator.post(change, data={**form, "form_key": key}, timeout=60)
         assert answer.status_code == (200 if key == found[1] else 403)
-    requests.get(f"{console}/", headers={"Cookie": "tidegate_console=not-a-session-4723"}, timeout=10)
+    requests.get(f"{console}/", headers={"Cookie": "tidegate_console=not-a-session-4723"}, timeout=60)
     assert "tidegate_console" in operator.cookies
     bad_ones = {"not-a-token-4721", "not-a-key-4722", "not-a-session-4723"}
     return {found[1], *operator.cookies.values(), *bad_ones}

@@ -32,7 +32,12 @@ async def test_replicas_rise_before_the_opening_and_stay_while_buyers_are_inside
         store.start()
         closing.callback(store.stop)
         write_rule(tmp_path / "rules", "web", ADMISSION, signal=CROWD)
+        # It runs before the doors' time is set: a scaler that takes long to start would come to a crowd at once.
+        scaler = start_scaler("scaler", tmp_path, tmp_path / "rules", store)
+        closing.callback(scaler.end)
+        await scaler.until(lambda now: now["rules"].get("web", {}).get("decision"))
         opens_s = time.time() + OPENS_AFTER_S
+        counting = asyncio.create_task(_replicas_until_opening(scaler, opens_s))
         onsale = an_onsale(
             prequeue=datetime.fromtimestamp(opens_s - 60, UTC).isoformat(),
             opens=datetime.fromtimestamp(opens_s, UTC).isoformat(),
@@ -42,10 +47,7 @@ async def test_replicas_rise_before_the_opening_and_stay_while_buyers_are_inside
         buyers = [await closing.enter_async_context(room.buyer()) for _ in range(BUYERS)]
         for buyer in buyers:
             await _join(buyer, room)
-        scaler = start_scaler("scaler", tmp_path, tmp_path / "rules", store)
-        closing.callback(scaler.end)
-
-        counts = await _replicas_until_opening(scaler, opens_s)
+        counts = await counting
         assert counts[0] == 1
         assert counts[-1] == 3
         await state_when(room, lambda now: now["released"] == BUYERS)

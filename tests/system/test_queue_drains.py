@@ -73,8 +73,8 @@ def wait_for(met: Callable[[], bool], log: Path) -> None:
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=5).status_code == 200
-    except requests.ConnectionError:
+        return requests.get(url, timeout=30).status_code == 200
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 

@@ -24,7 +24,7 @@ def store(folder: Path, port: int) -> Iterator[redis.Redis]:
                 yield client
             finally:
                 process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:

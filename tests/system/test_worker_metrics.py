@@ -15,7 +15,7 @@ STATUS = ("tidegate_queue_requests_total", "status")
 
 
 def scrape(queue: Queue) -> dict[tuple[str, ...], float]:
-    text = requests.get(f"{queue.address}/metrics", timeout=10).text
+    text = requests.get(f"{queue.address}/metrics", timeout=60).text
     return {
         (sample.name, *(value for name, value in sample.labels.items() if name != "onsale")): sample.value
         for family in text_string_to_metric_families(text)
@@ -32,9 +32,9 @@ def until_shown_everywhere(queue: Queue, asked: int) -> None:
 
 def test_all_workers_show_what_each_of_them_answered(queue: Queue) -> None:
     queue.wait_for(lambda: queue.log.read_text().count("room_listening") == 2)
-    cookies = requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=10).cookies
+    cookies = requests.post(f"{queue.address}/cactus/join", headers=JSON, timeout=60).cookies
     for _ in range(30):  # each by a connection of its own, so that both workers get some
-        answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=10)
+        answer = requests.get(f"{queue.address}/cactus/status", headers=JSON, cookies=cookies, timeout=60)
         assert answer.status_code == 200, answer.text
     until_shown_everywhere(queue, 30)
     queue.wait_for(lambda: scrape(queue)["tidegate_queue_joins_total",] == 1)

@@ -51,6 +51,8 @@ class LocalFleet:
                 return
             rest = b""
             while True:
+                # Looked at before the reading: what is printed last, and then moved away or ended, is read once more.
+                runs, moved = self._runs(pod), await asyncio.to_thread(_has_moved, file, path)
                 chunk = await asyncio.to_thread(file.read, CHUNK)
                 if chunk:
                     *whole, rest = (rest + chunk).split(b"\n")
@@ -58,9 +60,9 @@ class LocalFleet:
                         yield clean_line(raw)
                     rest = rest[-CHUNK:]
                     continue
-                if not self._runs(pod):
+                if not runs:
                     return
-                if await asyncio.to_thread(_has_moved, file, path):
+                if moved:
                     file.close()
                     file = await asyncio.to_thread(_open, path)
                 await asyncio.sleep(LOOK_EVERY_S)
