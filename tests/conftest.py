@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("tidegate", deadline=None)  # nothing here is measured by this machine's clock
+# Nothing here is measured by this machine's clock.
+settings.register_profile("tidegate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tidegate")
 
 

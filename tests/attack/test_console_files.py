@@ -65,6 +65,26 @@ async def test_who_hangs_up_in_the_middle_of_a_form_fills_no_log(
     assert "Traceback" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("form", "kind", "status"),
+    [
+        pytest.param(b"token=\xff", "application/x-www-form-urlencoded", 400, id="no text"),
+        pytest.param(b"token=x", "application/x-www-form-urlencoded; charset=hex", 400, id="of no encoding"),
+        pytest.param(b"token=x", "multipart/form-data; boundary=x", 415, id="in parts that are none"),
+    ],
+)
+async def test_a_form_that_cannot_be_read_fills_no_log(
+    stage: Stage, capsys: pytest.CaptureFixture[str], form: bytes, kind: str, status: int
+) -> None:
+    told = {"Origin": stage.console.removesuffix("/console/"), "Content-Type": kind}
+    async with (
+        aiohttp.ClientSession(headers=told) as stranger,
+        stranger.post(f"{stage.console}sign-in", data=form) as answer,
+    ):
+        assert answer.status == status
+    assert "Traceback" not in capsys.readouterr().out
+
+
 async def test_an_address_that_no_parser_agrees_on_is_refused(stage: Stage) -> None:
     async with signed_in(stage) as operator:
         cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in operator.http.cookie_jar)

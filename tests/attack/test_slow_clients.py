@@ -241,7 +241,8 @@ async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
             ended.set()
         return web.Response()
 
-    async with proxied(shop_of(take), limits=ProxyLimits(body_s=0.2)) as gate:
+    # Time enough for the shop to be asked first.
+    async with proxied(shop_of(take), limits=ProxyLimits(body_s=1.0)) as gate:
         head = (
             f"POST /upload HTTP/1.1\r\nHost: shop.example.org\r\nCookie: {cookies()}\r\n"
             "Content-Length: 100000\r\n\r\n"
@@ -250,6 +251,33 @@ async def test_a_body_at_a_standstill_gives_the_shops_connection_back() -> None:
         await asyncio.wait_for(begun.wait(), WITHIN_S)
         answer = await read_answer(reader)
         assert answer.startswith(b"HTTP/1.1 408")
+        await asyncio.wait_for(ended.wait(), WITHIN_S)
+        writer.close()
+
+
+async def test_a_body_that_comes_in_drops_gives_the_shops_connection_back() -> None:
+    ended = asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        try:
+            await request.read()
+        finally:
+            ended.set()
+        return web.Response()
+
+    async with proxied(shop_of(take), limits=ProxyLimits(body_s=0.5)) as gate:
+        head = (
+            f"POST /upload HTTP/1.1\r\nHost: a\r\nCookie: {cookies()}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        answer = asyncio.create_task(read_answer(reader))
+        async with asyncio.timeout(WITHIN_S):
+            while not answer.done():
+                with suppress(ConnectionError):
+                    writer.write(b"1\r\nx\r\n")
+                    await writer.drain()
+                await asyncio.sleep(0.05)  # a tenth of what is waited for one piece
+        assert (await answer).startswith(b"HTTP/1.1 408")
         await asyncio.wait_for(ended.wait(), WITHIN_S)
         writer.close()
 
@@ -319,7 +347,7 @@ async def _pour_into(response: web.WebSocketResponse) -> None:
 
 async def test_an_answer_that_is_taken_bit_by_bit_arrives_whole() -> None:
     """However long it takes in all: the limit is for one piece."""
-    whole, limit_s = 3_000_000, 0.5
+    whole, limit_s = 3_000_000, 2.0
 
     async def pour(request: web.Request) -> web.Response:
         return web.Response(body=LARGE[:whole])
@@ -330,7 +358,7 @@ async def test_an_answer_that_is_taken_bit_by_bit_arrives_whole() -> None:
         began, taken = asyncio.get_running_loop().time(), 0
         while piece := await asyncio.wait_for(reader.read(65_536), WITHIN_S):
             taken += len(piece)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         assert taken > whole
         assert asyncio.get_running_loop().time() - began > limit_s
         writer.close()

@@ -20,7 +20,7 @@ HEAD = b"GET /healthz HTTP/1.1\r\nHost: scaler\r\n"
 async def test_a_head_that_does_not_come_ends_the_connection(
     sent: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "Patience", partial(Patience, head_within_s=0.5))
+    monkeypatch.setattr(service, "Patience", partial(Patience, head_within_s=2.0))
     async with running_scaler(replace(write_documents(tmp_path), dry_run=True)) as http:
         port = http._base_url.port if http._base_url else None
         assert port is not None
@@ -48,6 +48,9 @@ async def test_a_connection_that_rests_for_too_long_is_ended_and_one_in_use_is_n
         async with http.get("/healthz") as answer:
             assert answer.status == 200
         (patience,) = made
-        assert patience.look(1e9) == 0  # seen resting for the first time
+        async with asyncio.timeout(WITHIN_S):
+            while not patience._resting._since_s:
+                assert patience.look(1e9) == 0  # seen resting for the first time
+                await asyncio.sleep(0.01)
         assert patience.look(1e9 + 74.0) == 0
         assert patience.look(1e9 + 76.0) == 1

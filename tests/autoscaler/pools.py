@@ -13,7 +13,7 @@ from autoscaler.instrumentation.events import Instrument
 from autoscaler.targets.local import LocalPool
 from autoscaler.targets.replica import PoolTimings
 from tests.autoscaler.fakes import make_pool
-from tests.ports import free_run
+from tests.ports import free_row
 
 APP = Path(__file__).with_name("replica_app.py")
 COMMAND = ("{python}", str(APP), "--port", "{port}")
@@ -33,7 +33,7 @@ async def running_pool(
     **spec: Any,
 ) -> AsyncIterator[LocalPool]:
     """Run a pool for the time of the context, its endpoints file and logs in a folder."""
-    first = first or free_run(ports)
+    first = first or free_row(ports)
     fields = {"ready": {"every": 0.05, "timeout": 30.0}, "endpoints": str(folder / "endpoints"), **spec}
     document = make_pool(first, first + ports - 1, command, **fields)
     pool = LocalPool(document, logs=folder / "logs", instrument=instrument, timings=timings)

@@ -12,7 +12,7 @@ import aiohttp
 from autoscaler.service import run_scaler
 from autoscaler.settings import ScalerSettings
 from tests.autoscaler.pools import APP
-from tests.ports import free_run
+from tests.ports import free_row
 
 RULE = """\
 apiVersion: tidegate.dev/v1
@@ -42,7 +42,7 @@ spec:
 
 def write_documents(folder: Path, *, rule: str = RULE, pool: str = POOL, ports: int = 4) -> ScalerSettings:
     """Write a rule and a pool; the settings returned name them, and a store that is not there."""
-    first = free_run(ports)
+    first = free_row(ports)
     values = {"app": APP, "first": first, "last": first + ports - 1, "folder": folder}
     (folder / "rules").mkdir()
     (folder / "rules" / "rule.yaml").write_text(rule)

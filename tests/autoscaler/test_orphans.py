@@ -7,13 +7,13 @@ from pathlib import Path
 from autoscaler.targets import launcher
 from tests.autoscaler.fakes import until
 from tests.autoscaler.pools import endpoints
-from tests.ports import free_run, is_free
+from tests.ports import free_row, is_free
 
 ROOT = Path(__file__).parents[2]
 
 
 async def test_replicas_die_when_their_parent_is_killed(tmp_path: Path) -> None:
-    first = free_run(2)
+    first = free_row(2)
     arguments = ("-m", "tests.autoscaler.orphan_maker", str(tmp_path), str(first), "2")
     parent = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT)
     file = tmp_path / "endpoints"

@@ -19,11 +19,11 @@ from autoscaler.targets.base import TargetState
 from autoscaler.targets.replica import PoolTimings
 from tests.autoscaler.fakes import Recorder, until
 from tests.autoscaler.pools import COMMAND, TIMINGS, endpoints, post, running_pool
-from tests.ports import free_run, is_free
+from tests.ports import free_row, is_free
 
 
 async def test_ready_replicas_stand_in_the_endpoints_file(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(4)
+    first = free_row(4)
     async with running_pool(tmp_path, recorder, replicas=2, first=first) as pool:
         assert endpoints(tmp_path) == []
         assert await pool.current() == TargetState(2, 0, ())
@@ -35,7 +35,7 @@ async def test_ready_replicas_stand_in_the_endpoints_file(tmp_path: Path, record
 
 
 async def test_a_stopped_pool_leaves_no_process(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(2)
+    first = free_row(2)
     async with running_pool(tmp_path, recorder, replicas=2, ports=2, first=first):
         await until(lambda: len(endpoints(tmp_path)) == 2)
     assert is_free(first)
@@ -128,7 +128,7 @@ async def test_a_replica_which_says_it_is_not_ready_gets_no_requests(
 
 
 async def test_busy_ports_are_left_out(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(2)
+    first = free_row(2)
     with socket.create_server(("127.0.0.1", first)):
         async with running_pool(tmp_path, recorder, replicas=1, ports=2, first=first):
             await until(lambda: len(endpoints(tmp_path)) == 1)
@@ -136,7 +136,7 @@ async def test_busy_ports_are_left_out(tmp_path: Path, recorder: Recorder) -> No
 
 
 async def test_without_a_free_port_a_replica_waits_for_one(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(1)
+    first = free_row(1)
     with socket.create_server(("127.0.0.1", first)) as squatter:
         async with running_pool(tmp_path, recorder, replicas=1, ports=1, first=first):
             await until(lambda: bool(recorder.of(ReplicaNotStarted)))
@@ -146,7 +146,7 @@ async def test_without_a_free_port_a_replica_waits_for_one(tmp_path: Path, recor
 
 
 async def test_more_replicas_than_ports_are_refused(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(2)
+    first = free_row(2)
     async with running_pool(tmp_path, recorder, replicas=0, ports=2, first=first) as pool:
         with pytest.raises(TargetError) as caught:
             await pool.scale(3)
@@ -164,7 +164,7 @@ async def test_a_command_that_does_not_exist_says_so_in_the_replicas_log(
 
 
 async def test_what_a_replica_prints_is_in_its_log(tmp_path: Path, recorder: Recorder) -> None:
-    first = free_run(1)
+    first = free_row(1)
     async with running_pool(tmp_path, recorder, replicas=1, ports=1, first=first):
         await until(lambda: len(endpoints(tmp_path)) == 1)
     log = tmp_path / "logs" / f"shop-{first}.log"

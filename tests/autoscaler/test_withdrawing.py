@@ -396,6 +396,13 @@ class SlowWriter(FakeWriter):
 # --- a whole scaler
 
 
+def write_whole(file: Path, text: str) -> None:
+    """Put a document in its place at once: of one that is empty for a moment, the rule would be gone."""
+    draft = file.parents[1] / "draft"
+    draft.write_text(text)
+    draft.replace(file)
+
+
 async def spoken(client: Redis, condition: Callable[[list[TargetSegment]], object]) -> list[TargetSegment]:
     """Wait until the segments are as wished."""
     async with asyncio.timeout(60):
@@ -411,14 +418,14 @@ async def test_a_rule_that_is_taken_away_is_withdrawn_at_once_and_the_last_word_
     file = tmp_path / "rules" / "rule.yaml"
     async with running_scaler(settings) as http:
         await spoken(client, lambda found: found and found[-1].rate_per_s == 10)
-        file.write_text(RULE.replace("perReplica: 20", "perReplicas: 20"))
+        write_whole(file, RULE.replace("perReplica: 20", "perReplicas: 20"))
         await status_of(http, lambda status: status["rules"]["web"]["outdated"])
         assert await withdrawn(client) == set()
         file.unlink()
         await spoken(client, lambda found: found[-1].withdrawn)
         await status_of(http, lambda status: not status["rules"])
         assert await withdrawn(client) == {"web"}
-        file.write_text(RULE)
+        write_whole(file, RULE)
         await spoken(client, lambda found: not found[-1].withdrawn)
 
 
@@ -428,7 +435,7 @@ async def test_a_renamed_rule_speaks_by_its_new_name_before_the_old_one_is_withd
     settings = replace(write_documents(tmp_path), store_url=store_url)
     async with running_scaler(settings):
         await spoken(client, lambda found: found and found[-1].rate_per_s == 10)
-        (tmp_path / "rules" / "rule.yaml").write_text(RULE.replace("name: web", "name: shop"))
+        write_whole(tmp_path / "rules" / "rule.yaml", RULE.replace("name: web", "name: shop"))
         found = await spoken(client, lambda found: any(segment.withdrawn for segment in found))
     begun = [segment.rule for segment in found if not segment.withdrawn]
     index = next(place for place, segment in enumerate(found) if segment.withdrawn)

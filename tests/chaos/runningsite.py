@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 
 from tests.chaos.relay import Relay, relaying
 from tests.chaos.watching import children_of
-from tests.ports import free_ports, free_run
+from tests.ports import free_ports, free_row
 from tidegate.demo.access import make_access
 from tidegate.demo.children import Child, start_child
 from tidegate.demo.documents import DemoDocuments, write_document
@@ -307,7 +307,7 @@ async def running_site(
         scaler_urls = {name: _url(port) for name, port in zip(SCALERS, scalers, strict=True)}
         stack.endpoints = Endpoints(_url(room), _url(gate), scaler_urls[SCALERS[0]], store_url(store))
         stack.documents = documents.with_folders(stack.served_log, stack.endpoints_file)
-        stack.documents = _with_ports(stack.documents, free_run(_POOL_PORTS), _POOL_PORTS)
+        stack.documents = _with_ports(stack.documents, free_row(_POOL_PORTS), _POOL_PORTS)
         stack.documents = stack.documents.with_shop(f"{stack.endpoints.gate}/")
         relays = [await closing.enter_async_context(relaying(store)) for _ in range(2)]
         site = Site(stack, keep_data, small_disk, relays[0], relays[1], unused, scaler_urls, program)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from rulebook import Onsale
 from tests.autoscaler.pools import APP
-from tests.ports import free_run
+from tests.ports import free_row
 from tests.stores import Valkey
 from tests.system.scalers import WITHIN_S, ScalerProcess
 from tests.waitingroom.living import Living
@@ -48,7 +48,7 @@ def write_rule(
     folder: Path, name: str, admission: str, *, least: int = 1, most: int = 4, signal: str = BUSY
 ) -> None:
     """Write a rule with a pool of its own, both of this name."""
-    first = free_run(PORTS)
+    first = free_row(PORTS)
     values = {
         "name": name, "admission": admission, "least": least, "most": most, "signal": signal, "app": APP,
         "first": first, "last": first + PORTS - 1,

@@ -14,7 +14,7 @@ from autoscaler.store.connection import open_client
 from rulebook.coupling import targets_key
 from tests.autoscaler.fakes import until
 from tests.autoscaler.pools import APP
-from tests.ports import free_run
+from tests.ports import free_row
 from tests.segments import TargetSegment
 from tests.stores import Valkey
 from tests.system.scalers import ScalerProcess, leads
@@ -54,7 +54,7 @@ class Host:
         self.store = store
         self._folder = folder
         self._scalers: list[ScalerProcess] = []
-        first = free_run(PORTS)
+        first = free_row(PORTS)
         values = {"app": APP, "first": first, "last": first + PORTS - 1, "folder": folder}
         (folder / "rules.yaml").write_text(RULES % values)
 
@@ -92,7 +92,7 @@ class Host:
 
 async def pid_at(url: str) -> int:
     """Ask a replica which process it is; 0 if none answers."""
-    timeout = aiohttp.ClientTimeout(total=5)
+    timeout = aiohttp.ClientTimeout(total=30)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(f"{url}/pid") as response:
             return int(await response.text())
@@ -133,7 +133,7 @@ async def test_when_the_leader_is_killed_the_other_runs_the_pool(host: Host, cli
     one.kill()
     await other.until_leading()
     await host.until_served_by_others(before)
-    await until(lambda: not any(is_alive(pid) for pid in before))
+    await until(lambda: not any(is_alive(pid) for pid in before), deadline_s=60)
     await other.until(lambda status: status["rules"]["web"]["admission"]["accepted"])
     newest = TargetSegment.from_json(await client.lindex(targets_key("cactus"), -1))
     assert newest.term == 1

@@ -18,7 +18,7 @@ from tests.stores import eventually
 def store(folder: Path, port: int) -> Iterator[redis.Redis]:
     command = [sys.executable, "-m", "tidegate", "store", "serve", "--port", str(port), "--data", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        with redis.Redis(port=port, decode_responses=True, socket_timeout=5) as client:
+        with redis.Redis(port=port, decode_responses=True, socket_timeout=30) as client:
             try:
                 eventually(client.ping)
                 yield client

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import queue
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import free_run
+from tests.ports import free_row
 from tests.system.tutorial import AGAIN, Step, at_ports, matches, read_steps, tutorial
 from tests.tools import need
 
@@ -75,7 +74,8 @@ class Terminal:
 def test_everything_in_the_tutorial_works_from_top_to_bottom(tmp_path: Path) -> None:
     for program in ("curl", "make"):
         need(program)
-    ports = dict(zip(PORTS, itertools.count(free_run(len(PORTS))), strict=False))
+    begin = free_row(len(PORTS))
+    ports = dict(zip(PORTS, range(begin, begin + len(PORTS)), strict=True))
     steps = read_steps(at_ports(tutorial(), ports))
     with terminals(tmp_path, ports) as (first, second):
         for step in steps:

@@ -262,7 +262,7 @@ async def fronted_by(
         yield Fronted(replace(here, room=room), front)
 
 
-async def raw(address: str, request: bytes, until: bytes | None = None) -> bytes:
+async def raw(address: str, request: bytes, until: bytes | None = None, *, silence_s: float = 5) -> bytes:
     """Send bytes as they are, and return what comes until these bytes, the end of the connection or a long silence."""
     host, _, port = address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -271,7 +271,7 @@ async def raw(address: str, request: bytes, until: bytes | None = None) -> bytes
         answer = b""
         with contextlib.suppress(TimeoutError, ConnectionError):
             while not (until and until in answer) and (
-                chunk := await asyncio.wait_for(reader.read(65_536), 5)
+                chunk := await asyncio.wait_for(reader.read(65_536), 30 if until else silence_s)
             ):
                 answer += chunk
         return answer

@@ -29,7 +29,7 @@ ANN = Action("ann", "test", "request-1")
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -43,15 +43,17 @@ async def make(client: Redis, buyers: int = 200, **changes: str) -> tuple[Onsale
 
 async def test_a_lower_rate_counts_from_now_on(client: Redis) -> None:
     store, operations = await make(client, rate="10.0", burst="100")
-    before = (await store.advance()).released
+    begin = await store.advance()
     await shift_time(client, 5)
     entry = await operations.change(ANN, "set", ["ops_rate", "1.0"])
     assert (entry.before, entry.after) == ({"ops_rate": ""}, {"ops_rate": "1.0"})
     settled = await store.advance()
-    assert settled.released - before in {50, 51}
+    # Beside the five seconds, what this machine took by the store's clock.
+    assert 50 <= settled.released - begin.released <= 51 + 10 * (settled.at_s - begin.at_s)
     assert (settled.rate_per_s, settled.rate_reason) == (1.0, "operator")
     await shift_time(client, 5)
-    assert (await store.advance()).released - settled.released in {5, 6}
+    after = await store.advance()
+    assert 5 <= after.released - settled.released <= 6 + (after.at_s - settled.at_s)
 
 
 async def test_an_override_outlives_a_reload_and_is_taken_back(client: Redis) -> None:
@@ -73,10 +75,11 @@ async def test_a_ceiling_above_the_documents_lifts_nothing(client: Redis) -> Non
 
 async def test_a_hold_settles_what_was_due_and_releases_nobody_after(client: Redis) -> None:
     store, operations = await make(client, burst="100")
+    begin = await store.advance()
     await shift_time(client, 3)
     await operations.change(ANN, "set", ["hold", "the payment provider is down"])
     held = await store.advance()
-    assert held.released in {30, 31}
+    assert 30 <= held.released - begin.released <= 31 + 10 * (held.at_s - begin.at_s)
     assert held.hold == "the payment provider is down"
     await shift_time(client, 60)
     assert (await store.advance()).released == held.released
@@ -395,7 +398,7 @@ async def test_preflight_reads_the_targets_of_the_store(
         (found,) = [each for each in checked["checks"] if each["name"] == "rules"]
         assert found["result"] == "fail"
         assert re.match(
-            r"silent: silent for 4\d s, so its last rate 4/s applies.*; web: 4/s", found["detail"]
+            r"silent: silent for [4-9]\d s, so its last rate 4/s applies.*; web: 4/s", found["detail"]
         )
 
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from rulebook.admintokens import Role
 from tests.waitingroom.backoffice import Office, token_file
-from tests.waitingroom.living import Living, living
+from tests.waitingroom.living import Living, living, within
 from tests.waitingroom.samples import onsale, settings
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations
@@ -39,12 +39,11 @@ async def admitted(buyer: aiohttp.ClientSession, here: Living) -> str:
 
 
 async def refused_within(buyer: aiohttp.ClientSession, gate: str, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            async with buyer.get(f"{gate}/seats") as answer:
-                if answer.status == 429:
-                    return
-            await asyncio.sleep(0.02)
+    async def refused() -> bool:
+        async with buyer.get(f"{gate}/seats") as answer:
+            return answer.status == 429
+
+    await within(seconds, refused)
 
 
 @asynccontextmanager
@@ -151,7 +150,7 @@ async def test_revocations_are_kept_as_long_as_a_pass_could_hold(client: Redis, 
     await client.xadd("{cactus}:revocations", {"session": "old", "kind": "revoke"}, id="1000-0")
     await operations.end_session(None, "revoke", "new", 360)
     assert [each.session for each in await operations.revocations("")] == ["new"]
-    assert 350_000 < await client.pttl("{cactus}:revocations") <= 360_000
+    assert 300_000 < await client.pttl("{cactus}:revocations") <= 360_000
 
 
 class Listener:
@@ -244,8 +243,12 @@ async def test_the_feed_tells_when_onsales_guard_their_shops(
         assert opened["closes"] == told["closes"]
 
 
-async def test_a_room_that_stops_lets_its_listeners_go(tmp_path: Path, store_url: str, client: Redis) -> None:
-    async with aiohttp.ClientSession() as session, asyncio.timeout(8):
+async def test_a_room_that_stops_lets_its_listeners_go(
+    tmp_path: Path, store_url: str, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Much longer than the test: whoever waits for them to go by themselves does not come to the end.
+    monkeypatch.setattr("waitingroom.serve._SHUTDOWN_S", 3_600.0)
+    async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         async with living(tmp_path, store_url, onsale()) as here:
             answer = await session.get(f"{here.room}/gate/revocations")
             await Listener(answer).next()

@@ -155,6 +155,16 @@ async def test_a_bypass_for_one_method_needs_that_method_told(gate: Client) -> N
     assert (await get(gate, "/gate/auth", told))[0] == 401
 
 
+async def test_a_header_that_names_another_method_closes_a_bypass_for_one(gate: Client) -> None:
+    other = {"x-http-method-override": "DELETE"}
+    told = asking("/cactus/hook") | {"X-Original-Method": "POST"}
+    assert (await get(gate, "/gate/auth", told | other))[0] == 401
+    assert (await get(gate, "/gate/auth", asking("/cactus/static/x") | other))[0] == 200
+    told = forwarded("/cactus/hook") | {"X-Forwarded-Method": "POST"}
+    assert (await get(gate, "/gate/forward", told))[0] == 200
+    assert (await get(gate, "/gate/forward", told | other))[0] == 429
+
+
 @pytest.mark.parametrize(
     ("path", "status"), [("/gate/auth", 403), ("/gate/forward", 403), ("/gate/forward/other", 403)]
 )

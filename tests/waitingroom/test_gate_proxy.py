@@ -127,6 +127,19 @@ async def test_another_host_leads_not_around_the_line(host: str) -> None:
         assert (await exchange(gate, passed.encode())).split(b" ")[1] == b"200"
 
 
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+async def test_a_header_that_names_another_method_closes_a_bypass_for_one(name: str) -> None:
+    sale = onsale(protect=[{"path": "/cactus"}], bypass=[{"path": "/cactus/hook", "methods": ["POST"]}])
+    async with proxied(shop_of(tell), onsales=[sale]) as gate, aiohttp.ClientSession() as stranger:
+        for headers, path, status in (
+            ({}, "/cactus/hook", 200),
+            ({name: "PUT"}, "/cactus/hook", 429),
+            ({name: "PUT"}, "/free", 200),
+        ):
+            async with stranger.post(gate + path, headers=headers) as answer:
+                assert answer.status == status
+
+
 async def test_a_host_that_two_onsales_may_guard_is_refused() -> None:
     sales = [
         onsale("cactus", protect=[{"host": "cactus.example.org", "path": "/"}]),

@@ -11,6 +11,7 @@ from tests.waitingroom.samples import onsale
 
 STATUS_LINE = re.compile(rb"^HTTP/1\.[01] \d{3} ", re.MULTILINE)
 HOST = b"Host: shop.example.org\r\n"
+SHAKEN = b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 REFUSED = {
     "both framings": b"POST /x HTTP/1.1\r\n"
     + HOST
@@ -61,6 +62,10 @@ REFUSED = {
     "a handshake with a body": b"GET /x HTTP/1.1\r\n"
     + HOST
     + b"Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n\r\nabc",
+    **{
+        f"a handshake by {line.decode()}": line.replace(b" ", b" /x ") + b"\r\n" + HOST + SHAKEN
+        for line in (b"OPTIONS HTTP/1.1", b"POST HTTP/1.1", b"HEAD HTTP/1.1", b"GET HTTP/1.0")
+    },
 }
 SECOND = b"GET /second HTTP/1.1\r\n" + HOST + b"\r\n"
 

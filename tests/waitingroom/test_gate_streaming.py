@@ -25,7 +25,7 @@ async def test_an_early_piece_of_an_answer_arrives_before_the_end() -> None:
     async with (
         proxied(shop_of(slow), onsales=OPEN) as gate,
         aiohttp.ClientSession() as buyer,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         buyer.get(f"{gate}/x") as answer,
     ):
         assert await answer.content.readexactly(5) == b"early"
@@ -49,7 +49,7 @@ async def test_an_early_piece_of_a_request_arrives_before_the_end() -> None:
     async with (
         proxied(shop_of(listen), onsales=OPEN) as gate,
         aiohttp.ClientSession() as buyer,
-        asyncio.timeout(10),
+        asyncio.timeout(30),
         buyer.post(f"{gate}/x", data=body()) as answer,
     ):
         assert await answer.read() == b"late"
@@ -116,7 +116,7 @@ async def test_when_the_buyer_goes_away_the_request_to_the_shop_is_cancelled() -
             gone.set()
         return web.Response()
 
-    async with proxied(shop_of(wait), onsales=OPEN) as gate, asyncio.timeout(10):
+    async with proxied(shop_of(wait), onsales=OPEN) as gate, asyncio.timeout(30):
         async with aiohttp.ClientSession() as buyer:
             asking = asyncio.create_task(buyer.get(f"{gate}/x").__aenter__())
             await begun.wait()

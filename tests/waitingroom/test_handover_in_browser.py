@@ -16,6 +16,7 @@ from tests.waitingroom.samples import onsale
 from waitingroom.settings import ListenAddress
 
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
@@ -75,6 +76,7 @@ async def test_a_browser_goes_to_the_line_and_comes_back_with_cookies_of_the_sho
             rf"http://localhost:{port}/\.tidegate/enter\?code=cactus\.[A-Za-z0-9_-]{{22}}", link
         )
         other = await running.new_context()
+        other.set_default_timeout(PATIENCE_MS)
         copied = await other.new_page()
         answer = await copied.goto(link)
         assert answer is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,7 @@ async def test_a_file_is_read_again_when_it_has_changed(
     monkeypatch.setattr(invitations, "LOOK_EVERY_S", 0.0)
     assert (await checking.check(first.invite("m"))).subject == "m"
     second.write(tmp_path)
+    os.utime(tmp_path / "onsales" / "shop.jwks.json", (1, 1))  # another time, however soon it came
     assert (await checking.check(second.invite("m"))).subject == "m"
     with pytest.raises(EntryRefused, match="signature"):
         await checking.check(first.invite("m"))

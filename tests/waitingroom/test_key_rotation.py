@@ -151,7 +151,9 @@ async def test_where_keys_cannot_be_written_only_an_onsale_that_draws_asks_for_o
 ) -> None:
     def put(sale: Onsale) -> None:
         fields = sale.model_dump(mode="json", by_alias=True, exclude_none=True)
-        (tmp_path / "onsales" / f"{sale.name}.yaml").write_text(json.dumps(fields))
+        draft = tmp_path / f"{sale.name}.draft"
+        draft.write_text(json.dumps(fields))
+        draft.replace(tmp_path / "onsales" / f"{sale.name}.yaml")  # whole, whenever it is read
 
     def refuse(path: Path, content: bytes) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

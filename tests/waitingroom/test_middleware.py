@@ -9,7 +9,7 @@ from joserfc.jwk import OKPKey
 
 from tests.waitingroom.gates import PAGE, ROOM_URL, admission, cookies
 from tests.waitingroom.samples import KEYRING, device, onsale
-from tests.waitingroom.shops import Ask, every
+from tests.waitingroom.shops import Ask, ask_asgi, ask_wsgi, every
 from waitingroom.keyring import Keyring
 from waitingroom.middleware import AsgiGate, FetchedKeys, OfflineGate, StaticKeys
 from waitingroom.middleware.asgi import Message, Receive, Scope, Send
@@ -109,8 +109,22 @@ def test_a_pass_that_does_not_hold_leads_to_the_line(ask: Ask, cookie: str) -> N
 )
 def test_what_is_not_guarded_is_open_and_carries_no_session(ask: Ask, method: str, target: str) -> None:
     forged = {"X-Tidegate-Session": "forged", "X-Tidegate-Onsale": "cactus", "X-Tidegate-Other": "x"}
+    forged |= {name.replace("-", "_"): value for name, value in forged.items()}
     got = ask(gate(), method, target, wanting() | forged)
     assert (got.status, got.shop) == (200, {"pass": ""})
+
+
+@every
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override"])
+def test_a_header_that_names_another_method_closes_a_bypass_for_one(ask: Ask, name: str) -> None:
+    assert ask(gate(), "POST", "/cactus/hook", wanting() | {name: "DELETE"}).shop is None
+    assert ask(gate(), "GET", "/cactus/static/logo.png", wanting() | {name: "DELETE"}).status == 200
+
+
+@pytest.mark.parametrize("ask", [ask_asgi, ask_wsgi], ids=["asgi", "wsgi"])
+def test_so_does_one_with_underscores_where_shops_take_them_for_hyphens(ask: Ask) -> None:
+    told = wanting() | {"X_HTTP_Method_Override": "DELETE"}
+    assert ask(gate(), "POST", "/cactus/hook", told).shop is None
 
 
 @every

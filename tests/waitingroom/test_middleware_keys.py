@@ -122,7 +122,7 @@ def test_many_first_callers_share_one_fetch() -> None:
 
     def slow(url: str) -> bytes:
         room.asked += 1
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return json.dumps(OURS).encode()
 
     keys = FetchedKeys(URL, fetch=slow)
@@ -131,7 +131,7 @@ def test_many_first_callers_share_one_fetch() -> None:
         thread.start()
     go_on.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(30)
     assert (room.asked, keys.kids) == (1, {"1"})
 
 

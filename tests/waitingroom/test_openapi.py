@@ -83,6 +83,7 @@ async def schemathesis(url: str, folder: Path, *options: str) -> subprocess.Comp
     command = [
         *(str(Path(sys.executable).with_name("st")), "run", f"{url}/openapi.json"),
         *("--exclude-path-regex", LEFT_OUT, "--generation-database", "none", "--no-color", "--seed", "7"),
+        *("--request-timeout", "60"),
         *options,
     ]
     return await asyncio.to_thread(

@@ -13,6 +13,13 @@ from waitingroom.store.operations import Action, OnsaleOperations
 ANN = Action("ann", "test", "request-1")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have whoever waits for a room wait for as long as a busy machine takes to enter the store."""
+    monkeypatch.setattr("waitingroom.store.server._ENTERED_WITHIN_S", 30.0)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_an_action_waits_for_the_room_that_enters_the_store(client: Redis) -> None:
     room = OnsaleStore(client, "cactus", settings())
     action = asyncio.create_task(OnsaleOperations(client, "cactus").change(ANN, "close"))
@@ -29,6 +36,7 @@ async def test_without_a_room_the_answer_says_who_is_missing(client: Redis) -> N
     assert await client.keys("*") == []
 
 
+@pytest.mark.usefixtures("patient")
 async def test_an_action_is_taken_once_though_the_store_forgot_its_scripts(client: Redis) -> None:
     room = OnsaleStore(client, "cactus", settings())
     await room.advance()

@@ -40,6 +40,14 @@ def test_those_claims_under_our_key_are_a_pass() -> None:
     assert verify_pass(token, "cactus", KEYRING) == Pass("s", "cactus", "d", 1, 2, 3)
 
 
+def test_a_pass_of_ours_that_is_far_too_long_is_refused_unread() -> None:
+    token = jwt.encode(
+        {"alg": "EdDSA", "kid": "1"}, CLAIMS | {"more": "x" * 2048}, KEYRING.pass_keys["1"], registry=REGISTRY
+    )
+    with pytest.raises(InvalidToken, match="too long"):
+        verify_pass(token, "cactus", KEYRING)
+
+
 def segment(document: Mapping[str, object]) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).rstrip(b"=").decode()
 

@@ -16,6 +16,7 @@ from tests.waitingroom.shopkeys import Shop, presale
 
 SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "30s"}
 PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager

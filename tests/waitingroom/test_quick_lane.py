@@ -18,8 +18,8 @@ from waitingroom.web.whole import WholeAnswer, lines
 
 SLOWLY = "?by=the-application"
 SHOP = "https://shop.example.org"
-# Nobody's turn comes while the two ways are compared.
-STANDING = onsale(opens_in_s=3600, protect=[{"path": "/cactus"}])
+# Nobody's turn comes while the two ways are compared, however long after its making here.
+STANDING = onsale(opens_in_s=86_400, protect=[{"path": "/cactus"}])
 DEVICE = {"Cookie": f"tidegate_device={device(1)}"}
 
 

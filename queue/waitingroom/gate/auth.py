@@ -151,7 +151,7 @@ class AuthGate:
         return read_forwarded(request.headers, _configured(request))
 
     def _judge(self, request: web.BaseRequest, original: OriginalRequest) -> Onsale | None:
-        judgement = self._guard.judge_all(original.method, original.hosts, original.path)
+        judgement = self._guard.judge_request(original.method, original.hosts, original.path, request.headers)
         if judgement.refused:
             raise UnreadableRequest(judgement.refused)
         onsale = judgement.onsale

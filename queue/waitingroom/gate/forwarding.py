@@ -231,7 +231,7 @@ _TOO_LARGE = problem_answer(413, "Too large", "The body is larger than this gate
 _STOPPED = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _TOO_LARGE,
     HTTPStatus.REQUEST_TIMEOUT: problem_answer(
-        408, "Too slow", "The body of the request came to a standstill."
+        408, "Too slow", "The body of the request came to a standstill, or too slowly."
     ),
     HTTPStatus.BAD_REQUEST: problem_answer(400, "Bad request", "The body is malformed."),
 }

@@ -10,7 +10,7 @@ two onsales: what the shop makes of it, then, was judged here.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rulebook import Onsale
@@ -23,6 +23,7 @@ from waitingroom.gate.reserved import ENTER_PATH
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REMEMBERED = 4096
 _MAX_REMEMBERED_CHARS = 512
+_OVERRIDES = ("x-http-method-override", "x-http-method", "x-method-override")
 _TWO_READINGS = "path: its readings are guarded by two onsales"
 _TWO_HOSTS = "host: named by no onsale, and the path is guarded by two"
 
@@ -84,6 +85,19 @@ class Guard:
             for onsale in listed
         }
         self._judged: Memo[Judgement] = Memo(_REMEMBERED)
+
+    def judge_request(
+        self, method: str, hosts: Sequence[str], path: str, headers: Container[str]
+    ) -> Judgement:
+        """Judge a request as `judge_all` does, by the names of its `headers` as well (in lower case, or found in any).
+
+        Many shops take a request for one of the method that such a header names. So no way past the gate for some methods only
+        is open to it.
+        """
+        judgement = self.judge_all(method, hosts, path)
+        if judgement.onsale is None and any(name in headers for name in _OVERRIDES):
+            return self.judge_all("", hosts, path)
+        return judgement
 
     def judge(self, method: str, host: str, path: str) -> Judgement:
         """Judge a request by its method, host (with or without port) and raw path (without query)."""

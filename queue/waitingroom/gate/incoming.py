@@ -1,9 +1,9 @@
 """Is this a request that a proxy may take on? Pure.
 
 What two servers may read in two ways is refused before anything else is done with it (400, and the connection is closed): another
-form of target than a path, a host that is missing or malformed, a framing beyond a plain `chunked`. The HTTP parser below has by
-then refused the coarse cases: both `Content-Length` and `Transfer-Encoding`, either of them twice, folded headers, bare line
-ends.
+form of target than a path, a host that is missing or malformed, a framing beyond a plain `chunked`, a WebSocket by another method
+than GET. The HTTP parser below has by then refused the coarse cases: both `Content-Length` and `Transfer-Encoding`, either of
+them twice, folded headers, bare line ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ class RequestRefused(WaitingRoomError):
     """The request is malformed or ambiguous; the message can be told to its sender."""
 
 
-def check_request(raw_target: str, version: tuple[int, int], headers: CIMultiDictProxy[str]) -> str:
+def check_request(
+    method: str, raw_target: str, version: tuple[int, int], headers: CIMultiDictProxy[str]
+) -> str:
     """Return the request's host.
 
     Raises:
@@ -33,8 +35,12 @@ def check_request(raw_target: str, version: tuple[int, int], headers: CIMultiDic
     codings = headers.getall("Transfer-Encoding", ())
     if codings and (version < (1, 1) or len(codings) > 1 or codings[0].lower() != "chunked"):
         raise RequestRefused("the only transfer coding known here is chunked")
-    if is_websocket(headers) and (codings or headers.get("Content-Length", "0") != "0"):
-        raise RequestRefused("a WebSocket handshake has no body")
+    if is_websocket(headers):
+        # The shop is shaken hands with by GET, so what was judged as another method must not come that far.
+        if method != "GET" or version < (1, 1):
+            raise RequestRefused("a WebSocket handshake is a GET of HTTP/1.1")
+        if codings or headers.get("Content-Length", "0") != "0":
+            raise RequestRefused("a WebSocket handshake has no body")
     return hosts[0]
 
 

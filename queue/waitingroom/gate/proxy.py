@@ -81,7 +81,7 @@ class ProxyGate:
             self.counts.refuse("request", "request")
             return closing(_NOT_ALLOWED)
         try:
-            host = check_request(request.raw_path, request.version, request.headers)
+            host = check_request(request.method, request.raw_path, request.version, request.headers)
             if self._arrival is not None and is_reserved(request.raw_path):
                 return await self._arrival.reserved(request)
             peer = Peer(request.remote, self._trusted.holds(request.remote), request.scheme)
@@ -108,7 +108,9 @@ class ProxyGate:
 
     def _judge(self, request: web.Request, host: str, peer: Peer) -> Onsale | None:
         hosts = tuple(dict.fromkeys([host, forwarded_host(request.headers, peer) or host]))
-        judgement = self._guard.judge_all(request.method, hosts, request.raw_path.partition("?")[0])
+        judgement = self._guard.judge_request(
+            request.method, hosts, request.raw_path.partition("?")[0], request.headers
+        )
         if judgement.refused:
             raise RequestRefused(judgement.refused)
         onsale = judgement.onsale

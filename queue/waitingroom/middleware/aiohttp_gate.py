@@ -52,4 +52,5 @@ def _asked(request: web.Request) -> Asked:
         target=request.raw_path,
         cookie="; ".join(request.headers.getall("Cookie", ())),
         accept=", ".join(request.headers.getall("Accept", ())),
+        headers=request.headers,
     )

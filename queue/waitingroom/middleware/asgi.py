@@ -83,6 +83,7 @@ def _asked(scope: Scope) -> Asked:
         target=f"{path}?{query}" if query else path,
         cookie="; ".join(_values(scope, b"cookie")),  # HTTP/2 may send cookies one by one
         accept=", ".join(_values(scope, b"accept")),
+        headers=frozenset(name.decode("latin-1").lower().replace("_", "-") for name, _ in scope["headers"]),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,13 +34,17 @@ _MAX_HEADER_CHARS = 512
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request, as far as it matters here. `target` is the path, percent-encoded, with its query."""
+    """A request, as far as it matters here. `target` is the path, percent-encoded, with its query.
+
+    `headers` holds the names of all its headers, in lower case or to be found in any.
+    """
 
     method: str
     hosts: tuple[str, ...]
     target: str
     cookie: str
     accept: str
+    headers: Container[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class Checker:
         """Judge a request at `now_s`, by a reader that knows the keys `kids`, and by what is known of sessions."""
         if not is_target(asked.target):
             return _refused("request: the target must be a path of printable ASCII")
-        judgement = self._guard.judge_all(asked.method, asked.hosts, asked.target.partition("?")[0])
+        path = asked.target.partition("?")[0]
+        judgement = self._guard.judge_request(asked.method, asked.hosts, path, asked.headers)
         if judgement.refused:
             return _refused(judgement.refused)
         onsale = judgement.onsale

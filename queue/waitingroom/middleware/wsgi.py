@@ -76,4 +76,5 @@ def _asked(environ: WSGIEnvironment) -> Asked:
         target=f"{path}?{query}" if query else path,
         cookie=environ.get("HTTP_COOKIE", ""),
         accept=environ.get("HTTP_ACCEPT", ""),
+        headers=frozenset(name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_")),
     )

@@ -23,9 +23,10 @@ from waitingroom.web.cookies import (
     set_cookie,
 )
 from waitingroom.web.limits import Clients, Limit
-from waitingroom.web.negotiation import is_from_another_site, problem, wants_html
+from waitingroom.web.negotiation import problem, wants_html
 from waitingroom.web.pagedesk import PAGES, language_of, notice_answer
 from waitingroom.web.rooms import room_of
+from waitingroom.web.security import SHIELD
 
 CODES_PER_S, CODES_BURST = 1 / 10, 20
 """Codes that one client may get."""
@@ -53,7 +54,7 @@ class MovingHandlers:
     async def code(self, request: web.Request) -> web.StreamResponse:
         """Give the holder of a place a code; an earlier one is good no more."""
         room = room_of(request, self._rooms)
-        if is_from_another_site(request):
+        if request.app[SHIELD].is_by_others(request):
             return _from_another_site()
         place = _held_place(request, room, secure=self._secure)
         if place is None:
@@ -75,7 +76,7 @@ class MovingHandlers:
     async def move(self, request: web.Request) -> web.StreamResponse:
         """Move the place for which a code stands to this device."""
         room = room_of(request, self._rooms)
-        if is_from_another_site(request):
+        if request.app[SHIELD].is_by_others(request):
             return _from_another_site()
         code = await _read_code(request)
         # Counted before it is looked up: many at once must not slip through while the store is asked.

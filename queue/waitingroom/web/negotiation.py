@@ -30,6 +30,11 @@ def is_from_another_site(request: web.BaseRequest) -> bool:
     return request.headers.get(_SITE) == "cross-site"
 
 
+def is_from_a_neighbour(request: web.BaseRequest) -> bool:
+    """Tell whether a page of another host under our domain made the browser send this: with our cookies, then."""
+    return request.headers.get(_SITE) == "same-site"
+
+
 def retry_header(seconds: float) -> str:
     """Format a `Retry-After` value: whole seconds, at least 1."""
     return str(max(1, math.ceil(seconds)))

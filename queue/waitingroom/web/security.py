@@ -23,13 +23,14 @@ from waitingroom.gate.requestids import REQUEST_ID, find_request_id
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.room import Room
 from waitingroom.web.limits import Clients, Limit
-from waitingroom.web.negotiation import is_from_another_site, problem
+from waitingroom.web.negotiation import is_from_a_neighbour, is_from_another_site, problem
 from waitingroom.web.whole import lines
 
 BODY_WITHIN_S = 10.0
 _REPORT_EVERY_S = 60.0
 _CLAIM_RETRY_S = 1.0
 _EXEMPT = "/gate/"
+_FORM = "application/x-www-form-urlencoded"
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -124,6 +125,10 @@ class Shield:
         """Tell whether a page that is neither ours nor the onsale's shop's made the browser send this."""
         return is_from_another_site(request) and not self._is_shop(request)
 
+    def is_by_others(self, request: web.BaseRequest) -> bool:
+        """Tell whether a page of another site, or of a neighbour that is not the onsale's shop, made the browser send this."""
+        return is_from_another_site(request) or (is_from_a_neighbour(request) and not self._is_shop(request))
+
     def defect(self, request: web.BaseRequest) -> web.Response:
         """Log the exception being handled, and return the answer."""
         log.exception("request_failed", path=request.path, request_id=request.get(REQUEST_ID))
@@ -181,6 +186,8 @@ class Shield:
         try:
             async with asyncio.timeout(self._body_within_s):
                 await request.read()
+            if request.content_type == _FORM:
+                await request.post()  # kept with the request: handlers get a form that could be read
         except TimeoutError:
             response = problem(
                 HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The body of the request did not arrive in time."
@@ -188,6 +195,9 @@ class Shield:
         except (ConnectionError, RequestPayloadError):
             # Malformed, or the client has gone: it is no defect, and nobody may fill the log with it.
             response = problem(HTTPStatus.BAD_REQUEST, "Bad request", "The body of the request is not whole.")
+        except (LookupError, UnicodeError):
+            detail = "The form is not text in the encoding that it names; send it in UTF-8."
+            response = problem(HTTPStatus.BAD_REQUEST, "Bad request", detail)
         else:
             return None
         response.force_close()

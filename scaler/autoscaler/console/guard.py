@@ -149,16 +149,28 @@ def _report_foreign_form(request: web.Request) -> None:
 async def _read_form(request: web.Request) -> None:
     """Have the whole form here, so that nothing waits for a slow client; one that hangs up meanwhile is no defect of ours.
 
+    Nor is one that sends what is no form of ours: handlers get one that could be read.
+
     Raises:
-        HTTPRequestTimeout, HTTPBadRequest: it did not come.
+        HTTPRequestTimeout, HTTPBadRequest: it did not come, or is no text.
+        HTTPUnsupportedMediaType: it comes in parts, as none of our pages sends it.
     """
+    if request.content_type.startswith("multipart/"):
+        raise web.HTTPUnsupportedMediaType(
+            text="Send the form as application/x-www-form-urlencoded. Nothing was done."
+        )
     try:
         async with asyncio.timeout(FORM_WITHIN_S):
             await request.read()
+        await request.post()
     except TimeoutError as error:
         raise web.HTTPRequestTimeout(text="The form did not arrive in time. Nothing was done.") from error
     except (ConnectionError, RequestPayloadError) as error:
         raise web.HTTPBadRequest(text="The form is not whole. Nothing was done.") from error
+    except (LookupError, UnicodeError) as error:
+        raise web.HTTPBadRequest(
+            text="The form is not text in the encoding that it names. Nothing was done."
+        ) from error
 
 
 def is_ours(request: web.Request, settings: ConsoleSettings) -> bool:

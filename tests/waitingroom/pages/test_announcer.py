@@ -15,6 +15,7 @@ from tests.waitingroom.pages.browsing import (
     let_in,
     open_page,
     shows,
+    stand_still,
     state_is,
     until_true,
 )
@@ -80,7 +81,7 @@ async def test_news_is_read_out_at_most_every_fifteen_seconds(
         await crowd(client, here, 1000)
         context = await device(browser)
         page = await context.new_page()
-        await page.clock.install()
+        await stand_still(page)
         await page.goto(f"{here.room}/cactus/")
         await state_is(page, "waiting")
         await listen_in(page)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from playwright.async_api import Browser, Page, Route, expect
 from redis.asyncio import Redis
 
 from tests.waitingroom.any_draw import Sought, sought
 from tests.waitingroom.living import Living, living, open_doors
-from tests.waitingroom.pages.browsing import PATIENCE_MS, SHUT, crowd, open_page, state_is
+from tests.waitingroom.pages.browsing import PATIENCE_MS, SHUT, crowd, open_page, shows, state_is
 from tests.waitingroom.samples import KEYRING, onsale
 from waitingroom.draw import make_draw, mix_beacon
 from waitingroom.drawrecord import sign_record
@@ -138,7 +138,9 @@ def some_sought() -> list[Sought]:
     """Have hypothesis think of draws: the browser looks at all of them in one call."""
     found: list[Sought] = []
 
-    @settings(max_examples=200, database=None, phases=[Phase.generate])
+    @settings(
+        max_examples=200, database=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow]
+    )
     @given(sought())
     def keep(one: Sought) -> None:
         found.append(one)
@@ -153,7 +155,7 @@ async def drawn(browser: Browser, here: Living, client: Redis) -> Page:
     page = await open_page(browser, f"{here.room}/cactus/")
     await state_is(page, "prequeue")
     fingerprint = here.rooms["cactus"].commitment
-    assert await page.locator("#fingerprint").text_content() == fingerprint
+    await shows(page, "fingerprint", fingerprint)
     await page.locator("#draw summary").click()
     await page.get_by_role("button", name="Check it on this device").click()
     await expect(page.locator("#checked")).to_contain_text("has not been made yet", timeout=PATIENCE_MS)

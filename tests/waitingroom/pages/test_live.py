@@ -19,8 +19,10 @@ from tests.waitingroom.pages.browsing import (
     port_of,
     shows,
     snapshot,
+    stand_still,
     state_is,
     until,
+    until_true,
 )
 from tests.waitingroom.samples import onsale
 from waitingroom.places import Place
@@ -40,13 +42,16 @@ async def test_frames_move_the_figures_without_a_question(
 ) -> None:
     async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
         await crowd(client, here, 500)
-        page = await open_page(browser, f"{here.room}/cactus/")
+        page = await (await device(browser)).new_page()
+        # Questions are asked by and by: as no time passes there are none, however long the frames take.
+        await stand_still(page)
+        await page.goto(f"{here.room}/cactus/")
         await shows(page, "ahead", "500")
         asked = count_requests(page, "/status")
         for released in (100, 200, 300):
             await let_in(client, here, released)
             await shows(page, "ahead", str(500 - released))
-        assert len(asked) <= 1
+        assert asked == []
 
 
 async def test_a_stream_cut_in_the_middle_is_told_and_goes_on(
@@ -129,8 +134,8 @@ async def test_a_refresh_keeps_place_and_progress(
             await page.get_by_role("button", name="Refresh now").click()
             await shows(page, "ahead", "75")
             await shows(page, "number", "101")
-            way = await page.locator("#progress").evaluate("bar => bar.value / bar.max")
-            assert way == pytest.approx(0.25)
+            await expect(page.locator("#progress")).to_have_js_property("max", 100)
+            await expect(page.locator("#progress")).to_have_js_property("value", 25)
         assert snapshot(here).tail == 101
 
 
@@ -193,8 +198,12 @@ async def test_a_buyer_who_asked_is_told_by_sound_and_notification(
         await expect(page.locator("#notified")).to_contain_text("see a notification", timeout=PATIENCE_MS)
         await let_in(client, here, 6)
         await state_is(page, "released")
+
+        async def rang() -> bool:
+            return bool(await page.evaluate("tones") == 3 and await page.evaluate("told.length") == 1)
+
+        await until_true(rang)
         assert await page.evaluate("told") == [["It is your turn", "Cactus: enter the shop now."]]
-        assert await page.evaluate("tones") == 3
 
 
 async def test_where_only_service_workers_may_notify_a_sound_alone_is_promised(

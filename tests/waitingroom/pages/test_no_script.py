@@ -39,6 +39,7 @@ async def test_the_page_is_loaded_again_only_as_often_as_the_buyer_chose(
         for label, seconds in (("every 5 minutes", "300"), ("never", None)):
             await page.get_by_label("Refresh this page by itself").select_option(label)
             await page.get_by_role("button", name="Apply").click()
+            await page.wait_for_url(f"**refresh={seconds or 0}**")
             await page.goto(f"{here.room}/cactus/")
             found = REFRESH.search(await page.content())
             assert (found and found[1]) == seconds
