@@ -39,10 +39,10 @@ class Snapshot:
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
     given; the draw waits for it. `settling`: the epoch has just begun, and other processes may know of higher counters which they
     are about to put back. `recovers_within_s`: after a loss of data nobody is released until all have told their sessions, and so
-    many seconds are left for that; 0 where nothing was lost. `operated` is what operators have set, as the store keeps it; `order`
-    is that of the line, and `config` names the settings in force (see `roomsettings`). `outlook` is what the rule that gives the
-    rate expected of it at `outlook_at_s`, within what else bounds it; None where none does. `waiting` is the number of buyers in
-    line, over all epochs: every answer names it, so it is counted once.
+    many seconds are left for that; 0 where nothing was lost. `operated` is what operators have set, as the store keeps it;
+    `order` is that of the line, and `config` names the settings in force (see `roomsettings`). `outlook` is what the rule that
+    gives the rate expected of it at `outlook_at_s`, within what else bounds it; None where none does. `waiting` is the number of
+    buyers in line, over all epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
