@@ -8,7 +8,7 @@ for ever, and never give its lease back. Not for tasks that have something to pu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from typing import Any
 
 _AGAIN_AFTER_S = 0.5
@@ -21,3 +21,16 @@ async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
         for task in going_on:
             task.cancel()
         _, going_on = await asyncio.wait(going_on, timeout=_AGAIN_AFTER_S)
+
+
+async def unless(ending: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do something until it is done, or `ending` is set; returns whether it is not. What it raises before is raised."""
+    working = asyncio.create_task(work)
+    waiting = asyncio.create_task(ending.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        await end_tasks([working, waiting])
+    return not ending.is_set()

@@ -44,6 +44,10 @@ class LeaseTaken(AutoscalerError):
     """A lease is no longer in the form that was seen; somebody else has written it. Nothing was written."""
 
 
+class LeaseUnanswered(AutoscalerError):
+    """The lease's keeper was silent for longer than is waited for. A write may have been carried out or not."""
+
+
 class LaterTerm(TargetError):
     """Where only leaders write, a leader of the later `term` has written. Nothing was written."""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from autoscaler.crew import Crew
+from autoscaler.ending import end_tasks
 from autoscaler.plan import remake_plan
 from autoscaler.settings import ScalerSettings
 from rulebook.filestamp import FileStamp, file_stamp
@@ -55,8 +56,8 @@ class Reloader:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            # It recalls memories from the store; whatever it has begun, the crew ends.
+            await end_tasks([task])
 
     async def _watch(self) -> None:
         before = self._seen

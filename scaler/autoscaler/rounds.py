@@ -41,6 +41,11 @@ from rulebook.rule import ScalingRule
 
 DECIDE_TRIES = 5
 """How often a round decides anew because the target changed before the write; after that it is the next round's."""
+DECIDE_WITHIN_S = 10.0
+"""A round that has taken longer than this, and than its interval, decides anew no more: where each answer is slow as well, the
+room's admission target would run out before the round comes to it."""
+STORE_FENCE_SHARE = 0.25
+"""Of a step's deadline, for the store's fence: a store that hangs must not use up the time of the target's."""
 
 Decide: TypeAlias = Callable[[ScalingRule, Observation, Memory, float], Decision]
 
@@ -81,6 +86,7 @@ class Rounds:
 
     async def _make(self, rule: ScalingRule, signals: SignalReader) -> bool:
         journal = self._journal
+        until_s = self._clock.monotonic_s() + max(DECIDE_WITHIN_S, rule.spec.interval_s)
         unfenced = await self._fence(rule)
         state, manual = await self._read_target(signals)
         answers, onsales, forecast = await asyncio.gather(
@@ -89,7 +95,7 @@ class Rounds:
             signals.foresee(journal.deadline_s),
         )
         readings = {name: answer.reading for name, answer in answers.items()}
-        for tries_left in reversed(range(DECIDE_TRIES)):
+        for tries in range(1, DECIDE_TRIES + 1):
             now_s = self._clock.now_s()
             observation = Observation(
                 current=state.replicas,
@@ -103,7 +109,7 @@ class Rounds:
             self._admitter.decided(rule)
             journal.judge(*decided_conditions(decision, answers, paused=bool(rule.spec.paused), now_s=now_s))
             scaled = await self._act(decision, state, unfenced=unfenced, manual=manual, now_s=now_s)
-            if scaled is not None or not tries_left:
+            if scaled is not None or tries == DECIDE_TRIES or self._clock.monotonic_s() > until_s:
                 break
             # Never the same number again: what others have just written is a fact to decide on.
             state, manual = await self._read_target(signals)
@@ -115,14 +121,15 @@ class Rounds:
         journal.tell(RuleDecided(rule.name, decision, answers, now_s, bounds))
         if scaled is None:
             self._memory.keep(decision.memory, state.replicas)
-            journal.fail("scale", f"the target changed {DECIDE_TRIES} times before it could be written")
+            journal.fail("scale", f"the target changed before it could be written (tries: {tries})")
             journal.judge(unwritten_condition(journal.last_failure, self._clock.now_s()))
         return await self._admitter.rewrite() and scaled is True
 
     async def _fence(self, rule: ScalingRule) -> str:
         """See that the fences stand; returns why not. A round goes on without: it decides and shows, and scales nothing."""
         try:
-            await self._journal.step("fence", self._fences.put_up(rule))
+            store_within_s = self._journal.deadline_s * STORE_FENCE_SHARE
+            await self._journal.step("fence", self._fences.put_up(rule, store_within_s))
         except StepGivenUp:
             return self._journal.last_failure
         return ""

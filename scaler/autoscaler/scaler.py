@@ -12,6 +12,7 @@ import aiohttp
 from autoscaler.background import Background
 from autoscaler.clock import Clock
 from autoscaler.crew import Crew, Equipment
+from autoscaler.ending import unless
 from autoscaler.instrumentation.events import Instrument
 from autoscaler.instrumentation.instruments import Instruments
 from autoscaler.keeping.keeping import Keeping
@@ -139,16 +140,17 @@ async def _while_leading(
     leadership: Leadership, crew: Crew, targets: Targets, clock: Clock
 ) -> AsyncIterator[None]:
     """For the time of the context, be at work whenever this process leads."""
+    ending = asyncio.Event()
 
     @asynccontextmanager
     async def work() -> AsyncIterator[None]:
         async with _closing(crew, targets):
-            await crew.take_over()
+            await unless(ending, crew.take_over())
             yield
 
-    serving = asyncio.create_task(serve(leadership, work, clock), name="duty")
+    serving = asyncio.create_task(serve(leadership, work, clock, ending), name="duty")
     try:
         yield
     finally:
-        serving.cancel()
+        ending.set()
         await asyncio.gather(serving, return_exceptions=True)

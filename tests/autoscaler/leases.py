@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,15 +20,16 @@ class HeldLease:
         self.away = False
         self.read_only = False
         self.loses_answers = False
+        self.takes_s = 0.0
         self.writes = 0
         self.while_writing: Callable[[], None] = lambda: None
 
     async def read(self) -> Lease | None:
-        self._answer()
+        await self._answer()
         return self.lease
 
     async def write(self, lease: Lease, seen: Lease | None) -> Lease:
-        self._answer()
+        await self._answer()
         if self.read_only:
             raise StoreUnavailable("takes no writes")
         there = "" if self.lease is None else self.lease.version
@@ -46,7 +48,9 @@ class HeldLease:
         self.writes += 1
         self.lease = replace(self.lease, version=str(self.writes))
 
-    def _answer(self) -> None:
+    async def _answer(self) -> None:
+        if self.takes_s:
+            await asyncio.sleep(self.takes_s)
         if self.away:
             raise StoreUnavailable("away")
 

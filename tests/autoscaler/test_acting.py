@@ -24,6 +24,7 @@ from tests.autoscaler.fakes import (
     START_S,
     FakeSource,
     FakeTarget,
+    FakeWriter,
     ManualClock,
     Recorder,
     make_loop,
@@ -188,6 +189,23 @@ async def test_a_storm_of_changes_ends_the_round_and_not_the_loop(
     assert condition_of(loop, "AbleToScale").reason == "FailedUpdateScale"
     await loop.evaluate()
     assert target.scaled == [4]
+
+
+async def test_conflicts_at_a_slow_target_leave_time_to_tell_the_room(
+    clock: ManualClock, recorder: Recorder
+) -> None:
+    class Slow(SharedTarget):
+        async def scale(self, replicas: int, decided_on: TargetState | None = None) -> None:
+            clock.advance(8.0)
+            await super().scale(replicas, decided_on)
+
+    target, writer = Slow(2, others=[2] * DECIDE_TRIES), FakeWriter()
+    source: FakeSource[object] = FakeSource(Value(40, START_S))
+    rule = make_rule(behavior=NO_WINDOW, admission={"onsale": "cactus", "perReadyReplica": 5.0})
+    loop = make_loop(rule, target=target, clock=clock, recorder=recorder, exposition=source, writer=writer)
+    await loop.evaluate()
+    assert (len(target.writes), len(writer.targets)) == (2, 1)
+    assert loop.status.failures[-1].error == "the target changed before it could be written (tries: 2)"
 
 
 async def test_an_obstacle_is_shown_and_keeps_the_loop_from_writing(

@@ -1,5 +1,6 @@
 """What the console's plots and events show goes on over a restart and a takeover; in bounds, and in one scaler's name."""
 
+import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from autoscaler.console import app
 from autoscaler.console.happenings import Happening
 from autoscaler.console.history import Chronicle
 from autoscaler.console.onsale_history import OnsaleHistory, Sample
@@ -197,6 +199,21 @@ async def test_after_a_restart_the_page_tells_of_the_time_before(
     async with running_stage(settings) as stage, signed_in(stage) as operator:
         await becomes(lambda: rule_of(stage), lambda rule: rule["rounds"] > 0)
         await becomes(lambda: operator.page("services/web"), lambda page: before <= told(page))
+
+
+async def test_a_store_that_answers_late_holds_up_no_end(
+    tmp_path: Path, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def carry_on(self: Remembering, shelves: Shelves) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    began = asyncio.Event()
+    monkeypatch.setattr(app, "LAST_WORDS_S", 0.05)
+    monkeypatch.setattr(Remembering, "carry_on", carry_on)
+    async with asyncio.timeout(30):
+        async with running_stage(stage_settings(tmp_path, store_url)):
+            await began.wait()
 
 
 def test_events_of_a_rule_and_of_others_are_told_together(clock: ManualClock) -> None:

@@ -1,5 +1,7 @@
 """What a new leader shuts out, in the store and by the loop: nothing that an earlier one still has in hand takes effect."""
 
+import asyncio
+
 import pytest
 from redis.asyncio import Redis
 
@@ -132,6 +134,21 @@ async def test_a_store_that_is_away_keeps_nobody_from_scaling(clock: ManualClock
     writer.error = None
     await loop.evaluate()
     assert writer.fenced == [("cactus", "web", 1)]
+
+
+async def test_a_store_that_hangs_keeps_nobody_from_scaling(clock: ManualClock, recorder: Recorder) -> None:
+    class Hanging(FakeWriter):
+        async def fence(self, onsale: str, rule: str, term: int) -> None:
+            await asyncio.Event().wait()
+
+    scaled = FakeTarget(2)
+    busy = FakeSource(Value(40.0, clock.now_s()))
+    loop = make_loop(
+        make_rule(admission=ADMITTING, interval=1.0), target=scaled, clock=clock, recorder=recorder, writer=Hanging(),
+        exposition=busy, leadership=Elected(clock, 1),
+    )  # fmt: skip
+    await loop.evaluate()
+    assert scaled.scaled == [4]
 
 
 async def test_a_later_term_at_the_target_is_outbid_by_who_holds_the_lease(

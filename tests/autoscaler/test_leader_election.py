@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from autoscaler.errors import ConfigurationError, NotLeading
+from autoscaler.errors import ConfigurationError, LeaseUnanswered, NotLeading
 from autoscaler.instrumentation.events import LeadershipChanged, LeaseFailed
 from autoscaler.leadership.duty import serve
 from autoscaler.leadership.lease import Timings
@@ -371,6 +371,7 @@ async def test_an_election_goes_on_by_itself(keeper: HeldLease, clock: ManualClo
 async def test_work_is_done_on_duty_and_always_undone(keeper: HeldLease, clock: ManualClock) -> None:
     one, other = Candidate(keeper, "one", clock), Candidate(keeper, "other", clock)
     said: list[str] = []
+    ending = asyncio.Event()
 
     @asynccontextmanager
     async def work() -> AsyncIterator[None]:
@@ -380,7 +381,7 @@ async def test_work_is_done_on_duty_and_always_undone(keeper: HeldLease, clock: 
         finally:
             said.append("ended")
 
-    serving = asyncio.create_task(serve(one.leadership, work, clock))
+    serving = asyncio.create_task(serve(one.leadership, work, clock, ending))
     await asyncio.sleep(0)
     assert said == []
     await one.attempt()
@@ -393,14 +394,15 @@ async def test_work_is_done_on_duty_and_always_undone(keeper: HeldLease, clock: 
     await other.elector.resign()
     await one.attempt()
     await until(lambda: said == ["begun", "ended", "begun"])
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    ending.set()
+    await serving
     assert said == ["begun", "ended", "begun", "ended"]
 
 
 async def test_work_that_fails_is_begun_again(keeper: HeldLease, clock: ManualClock) -> None:
     one = Candidate(keeper, "one", clock)
     begun = 0
+    ending = asyncio.Event()
 
     @asynccontextmanager
     async def work() -> AsyncIterator[None]:
@@ -410,13 +412,63 @@ async def test_work_that_fails_is_begun_again(keeper: HeldLease, clock: ManualCl
             raise RuntimeError("not this time")
         yield
 
-    serving = asyncio.create_task(serve(one.leadership, work, clock))
+    serving = asyncio.create_task(serve(one.leadership, work, clock, ending))
     await one.attempt()
     await until(lambda: bool(clock.sleeping_until_s))
     clock.advance(1)
     await until(lambda: begun == 2)
-    serving.cancel()
-    await asyncio.gather(serving, return_exceptions=True)
+    ending.set()
+    await serving
+
+
+async def test_an_end_that_comes_while_another_takes_over_leaves_nothing_half_undone(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock)
+    said: list[str] = []
+    ending, stopped = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def work() -> AsyncIterator[None]:
+        said.append("begun")
+        try:
+            yield
+        finally:
+            said.append("stopping")
+            await stopped.wait()
+            said.append("ended")
+
+    serving = asyncio.create_task(serve(one.leadership, work, clock, ending))
+    await one.attempt()
+    await until(lambda: said == ["begun"])
+    one.leadership.yield_to("other")
+    await until(lambda: said == ["begun", "stopping"])
+    ending.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not serving.done()
+    stopped.set()
+    await serving
+    assert said == ["begun", "stopping", "ended"]
+
+
+async def test_where_each_answer_takes_nearly_a_tries_time_somebody_leads_all_the_same(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock, lease_s=3.0)
+    keeper.takes_s = 0.6  # of 1: a reading and a write take longer together
+    assert await one.attempt()
+    assert one.recorder.of(LeaseFailed) == []
+
+
+async def test_a_term_that_cannot_be_raised_for_want_of_an_answer_is_an_error_of_ours(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock, lease_s=1.0)
+    await one.attempt()
+    keeper.takes_s = 60.0
+    with pytest.raises(LeaseUnanswered, match=r"no answer within 0\.333333 s"):
+        await one.leadership.outbid(3)
 
 
 async def test_who_is_alone_leads_always(clock: ManualClock) -> None:

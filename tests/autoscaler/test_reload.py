@@ -6,12 +6,16 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
 
-from autoscaler.reload import stamp
+from autoscaler import reload
+from autoscaler.crew import Crew
+from autoscaler.plan import Plan
+from autoscaler.reload import Reloader, Stamp, stamp
+from autoscaler.settings import ScalerSettings
 from tests.autoscaler.metrics_server import MetricsReplica, serve_replicas
 from tests.autoscaler.pools import APP, endpoints
 from tests.autoscaler.running import POOL, RULE, running_scaler, write_documents
@@ -178,3 +182,65 @@ async def test_a_rule_whose_target_cannot_be_opened_is_shown_until_it_is_gone(tm
         async with http.get("/readyz") as response:
             assert response.status == 200
         assert "tidegate_scaler_rule_not_started['other']" not in await samples(http)
+
+
+class PlansTaken:
+    """Stands for a crew: remembers the plans that it was given, and may be slow to take them."""
+
+    def __init__(self) -> None:
+        self.plan = Plan()
+        self.taken = 0
+        self.takes: Callable[[], Any] = lambda: asyncio.sleep(0)
+
+    async def follow(self, plan: Plan) -> None:
+        self.taken += 1
+        await self.takes()
+
+
+@pytest.fixture
+def crew(monkeypatch: pytest.MonkeyPatch) -> PlansTaken:
+    monkeypatch.setattr(reload, "WATCH_EVERY_S", 0.0)
+    monkeypatch.setattr(reload, "remake_plan", lambda settings, before: before)
+    return PlansTaken()
+
+
+async def test_a_file_that_is_being_written_is_read_when_it_is_finished(
+    tmp_path: Path, crew: PlansTaken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    written = ["whole", "a quarter", "half", "nearly", "new"]
+
+    def look(paths: object) -> Stamp:
+        looks.append(written.pop(0) if len(written) > 1 else written[0])
+        return ((looks[-1], (0, 0, 0, 0)),)
+
+    monkeypatch.setattr(reload, "stamp", look)
+    reloader = Reloader(ScalerSettings(rules=(tmp_path,)), cast("Crew", crew))
+    seen_when_taken: list[list[str]] = []
+    crew.takes = lambda: asyncio.sleep(0, seen_when_taken.append(list(looks)))
+    async with asyncio.timeout(20), reloader.watching():
+        while len(looks) < 10:
+            await asyncio.sleep(0.001)
+    assert crew.taken == 1
+    assert seen_when_taken[0] == ["whole", "a quarter", "half", "nearly", "new", "new", "new"]
+
+
+async def test_the_end_is_heard_while_a_store_is_asked_for_what_new_rules_remember(
+    tmp_path: Path, crew: PlansTaken
+) -> None:
+    asked = asyncio.Event()
+
+    async def lose_a_cancellation() -> None:
+        """As the store's client does on Python 3.11."""
+        asked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    crew.takes = lose_a_cancellation
+    reloader = Reloader(ScalerSettings(rules=(tmp_path,)), cast("Crew", crew))
+    async with asyncio.timeout(20):
+        async with reloader.watching():
+            reloader.ask()
+            await asked.wait()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.benchmarks.__main__ import BENCHMARKS, arguments_of, main
 from tests.benchmarks.figures import Figure
+from tests.benchmarks.loop import peaks
 from tests.benchmarks.sizes import TINY
 from tests.tools import need
 from tidegate.bench.outcome import MUST_BE_NOUGHT
@@ -119,6 +120,15 @@ def test_the_crowd_is_measured_at_each_size(tmp_path: Path) -> None:
     sizes = [figure["of"] for figure in figures if figure["name"] == "crowd_wrong_numbers"]
     assert sizes == ["1000 buyers", "3000 buyers"]
     assert not any(figure["value"] for figure in figures if figure["name"] in MUST_BE_NOUGHT)
+
+
+def test_connections_that_come_and_go_are_no_growth_and_a_leak_is() -> None:
+    ebb_and_flow = [250_000 + (16_000 if number % 7 in (0, 1) else 3_000) for number in range(100)]
+    _, half, end = peaks(ebb_and_flow)
+    assert end == half
+    _, half, end = peaks([kb + 150 * number for number, kb in enumerate(ebb_and_flow)])
+    assert end / half - 1 > 0.02
+    assert peaks([7]) == (7, 7, 7)
 
 
 @pytest.mark.slow

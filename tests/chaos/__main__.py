@@ -1,17 +1,21 @@
 """Sales that go wrong, one fault each: `python -m tests.chaos [--seeds 1 2 3] [--only NAME ...] [--json FILE] [--report FILE]`.
 
 All faults are played with the first seed, then with the next. Files are written after each sale, so that a run which is broken
-off leaves what it has seen. The exit status is 1 if any promise was broken, or if not everything was played that was asked for.
+off leaves what it has seen. The exit status is 1 if any promise was broken, a fault did not take hold, or not everything was
+played that was asked for. Logs and records of a sale that was broken off or did not hold stay in a folder that its line names;
+those of the others are removed, unless `--keep` says where to keep all.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -133,16 +137,30 @@ def _play(fault: Fault, seed: int, keep: Path | None) -> Played:
     reason = fault.skip()
     if reason:
         return Played(fault, seed, skipped=reason)
-    with tempfile.TemporaryDirectory(prefix="tidegate-chaos-") as temporary:
-        folder = Path(temporary) if keep is None else _kept(keep, fault, seed)
-        folder.mkdir(parents=True, exist_ok=keep is None)
-        try:
-            run = uvloop.run(play(fault, seed, folder))
-        except (DemoError, SiteError) as error:
-            return Played(fault, seed, broken_off=str(error), setting=setting_now())
-        setting = (
-            setting_now()
-        )  # before the judging, which takes a while and loads the machine with nothing of the sale's
+    if keep is None:
+        folder = Path(tempfile.mkdtemp(prefix=f"tidegate-chaos-{fault.name}-{seed}-"))
+    else:
+        folder = _kept(keep, fault, seed)
+        folder.mkdir(parents=True)
+    try:
+        one = _play_in(folder, fault, seed)
+    except BaseException:
+        # Whoever ends a sale that hangs wants to know why, and an error of ours is none of the sale's.
+        sys.stderr.write(f"{fault.name} with seed {seed} was not played to its end; kept in {folder}\n")
+        raise
+    if keep is None and one.held:
+        shutil.rmtree(folder)
+        return one
+    return replace(one, kept_in=str(folder))
+
+
+def _play_in(folder: Path, fault: Fault, seed: int) -> Played:
+    try:
+        run = uvloop.run(play(fault, seed, folder))
+    except (DemoError, SiteError) as error:
+        return Played(fault, seed, broken_off=str(error), setting=setting_now())
+    # Before the judging, which takes a while and loads the machine with nothing of the sale's.
+    setting = setting_now()
     return Played(fault, seed, verdict=judge(run), setting=setting)
 
 
@@ -172,7 +190,10 @@ def _parser() -> argparse.ArgumentParser:
         "--report", type=written_file, metavar="FILE", help="write what is found to FILE (Markdown)"
     )
     parser.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep logs and records in a new folder in DIR"
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="keep logs and records of all sales, each in a new folder in DIR",
     )
     parser.add_argument(
         "--add",

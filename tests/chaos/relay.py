@@ -20,11 +20,15 @@ _CHUNK_BYTES = 65536
 
 
 class Relay:
-    """Hands connections on to a port of the loopback address. `delay_s` is how long each byte takes, each way."""
+    """Hands connections on to a port of the loopback address. `delay_s` is how long each byte takes, each way.
+
+    `passed_bytes` is how many it has handed on, both ways together.
+    """
 
     def __init__(self, to_port: int) -> None:
         self.port = 0
         self.delay_s = 0.0
+        self.passed_bytes = 0
         self._to_port = to_port
         self._whole = asyncio.Event()
         self._whole.set()
@@ -52,6 +56,10 @@ class Relay:
             return
         await self._whole.wait()
         inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
+        if self._refusing:  # since it was opened
+            _reset(writer)
+            _reset(inner_writer)
+            return
         self._writers |= {writer, inner_writer}
         try:
             async with asyncio.TaskGroup() as both:
@@ -83,6 +91,8 @@ class Relay:
             if not chunk:
                 writer.close()
                 return
+            if not writer.is_closing():
+                self.passed_bytes += len(chunk)
             writer.write(chunk)
             await writer.drain()
 

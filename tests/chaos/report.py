@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from tests.chaos.effects import Effect
 from tests.chaos.faults import FAULTS, Fault
-from tests.chaos.sale import REPLICAS, site_ceiling
+from tests.chaos.sale import REPLICAS, site_capacity, site_ceiling
 from tests.chaos.verdict import (
     RECOVERED_SHARE,
     SETTLED_AFTER_S,
@@ -23,8 +24,8 @@ from tidegate.demo.sampling import EVERY_S
 
 _EVIDENCE_INDENT = "\n      "
 _COUNTED = ("lost_places", "double_claims", "order_violations", "over_admitted")
-_MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s", "first_turn_s")
-_ADDED_LATER = {"first_turn_s": None}
+_MEASURED = (*_COUNTED, "target_per_s", "share_during", "recovery_s", "first_turn_s", "most_inside")
+_ADDED_LATER = {"first_turn_s": None, "most_inside": None}
 """What lines written by earlier versions lack."""
 
 
@@ -48,6 +49,7 @@ class Played:
     """One sale, or why it was not played.
 
     `replaced` says why its result does not count and another sale was played in its stead; it is told of all the same.
+    `kept_in` is the folder with its logs and records, where there is one.
     """
 
     fault: Fault
@@ -57,6 +59,7 @@ class Played:
     broken_off: str = ""
     setting: Setting | None = None
     replaced: str = ""
+    kept_in: str = ""
 
     @property
     def held(self) -> bool:
@@ -73,6 +76,8 @@ def line_of(one: Played) -> str:
         fields["broken_off"] = one.broken_off
     if one.replaced:
         fields["replaced"] = one.replaced
+    if one.kept_in:
+        fields["kept_in"] = one.kept_in
     if one.setting is not None:
         fields["setting"] = asdict(one.setting)
     verdict = one.verdict
@@ -84,6 +89,8 @@ def line_of(one: Played) -> str:
                 for each in verdict.violations
             ],
         }
+        if verdict.effect is not None:
+            fields |= {"took_hold": verdict.effect.took_hold, "seen_of_fault": verdict.effect.seen}
     return json.dumps(fields)
 
 
@@ -101,7 +108,8 @@ def read_line(line: str) -> Played:
             for each in fields["violations"]
         )
         measured = _ADDED_LATER | fields
-        verdict = Verdict(violations, **{name: measured[name] for name in _MEASURED})
+        effect = Effect(fields["took_hold"], fields["seen_of_fault"]) if "took_hold" in fields else None
+        verdict = Verdict(violations, **{name: measured[name] for name in _MEASURED}, effect=effect)
     return Played(
         FAULTS[fields["fault"]],
         fields["seed"],
@@ -110,25 +118,27 @@ def read_line(line: str) -> Played:
         broken_off=fields.get("broken_off", ""),
         setting=Setting(**fields["setting"]) if "setting" in fields else None,
         replaced=fields.get("replaced", ""),
+        kept_in=fields.get("kept_in", ""),
     )
 
 
 def told(one: Played) -> str:
-    """Say in a line how a sale went; of each broken promise, what was seen."""
+    """Say in a line how a sale went; of each broken promise, what was seen, and where more of it is to be found."""
+    kept = f"\n  kept in {one.kept_in}" if one.kept_in else ""
     head = f"{one.fault.name:24} seed {one.seed}: "
     if one.skipped:
         return f"{head}skipped: {one.skipped}"
     verdict = one.verdict
     if verdict is None:
-        return f"{head}BROKEN OFF: {one.broken_off}"
+        return f"{head}BROKEN OFF: {one.broken_off}{kept}"
     text = (
-        f"{head}{'held' if verdict.held else 'BROKEN'}; released meanwhile {_share(verdict.share_during)}, "
+        f"{head}{_outcome(verdict)}; {_seen(verdict)}; released meanwhile {_share(verdict.share_during)}, "
         f"first turn after {_turn(verdict.first_turn_s)}, back after {_seconds(verdict.recovery_s)}"
     )
     for each in verdict.violations:
         evidence = "".join(_EVIDENCE_INDENT + line for line in each.evidence)
         text += f"\n  BROKEN: {each.promise}: {each.count} times{evidence}"
-    return text
+    return text + kept
 
 
 def page(played: Sequence[Played], origin: str) -> str:
@@ -147,6 +157,7 @@ def page(played: Sequence[Played], origin: str) -> str:
         failures=_failures(played),
         replicas=REPLICAS,
         ceiling=ceiling.rate_per_s,
+        capacity=site_capacity().sessions,
         hidden=f"{hidden_standstill_s(ceiling):.2f}",
         looks=f"{1 / EVERY_S:g}",
         two_looks=f"{2 * EVERY_S:g}",
@@ -154,6 +165,23 @@ def page(played: Sequence[Played], origin: str) -> str:
         window=f"{WINDOW_S:g}",
         settled=f"{SETTLED_AFTER_S:g}",
     )
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.effect is not None and not verdict.effect.took_hold:
+        return "FAULT DID NOT TAKE HOLD"
+    return "held" if verdict.held else "BROKEN"
+
+
+def _seen(verdict: Verdict) -> str:
+    return "not looked at" if verdict.effect is None else verdict.effect.seen
+
+
+def _worst_seen(verdicts: Sequence[Verdict]) -> str:
+    """Say what was seen of a fault by the sale in which least of it was."""
+    of_none = [one for one in verdicts if one.effect is None]
+    of_nothing = [one for one in verdicts if one.effect is not None and not one.effect.took_hold]
+    return _seen((of_nothing or of_none or list(verdicts))[0])
 
 
 def _settings(played: Sequence[Played]) -> str:
@@ -182,9 +210,10 @@ def _failures(played: Sequence[Played]) -> str:
         what = [f"{each.promise}: {each.count} times ({'; '.join(each.evidence[:1])})" for each in violations]
         if one.broken_off:
             what.append(f"broken off: {one.broken_off.splitlines()[0]}")
+        kept = f" Its logs and records: `{one.kept_in}`." if one.kept_in else ""
         because = f" Not counted above: {one.replaced}." if one.replaced else ""
         lines.append(
-            f"- `{one.fault.name}`, seed {one.seed}: {', '.join(what) or 'nothing was broken'}.{because}"
+            f"- `{one.fault.name}`, seed {one.seed}: {', '.join(what) or 'nothing was broken'}.{because}{kept}"
         )
     return "\n".join(lines)
 
@@ -195,17 +224,19 @@ def _row(sales: Sequence[Played]) -> str:
     seeds = ", ".join(str(one.seed) for one in sales)
     head = f"| `{fault.name}` | {fault.title}"
     if not verdicts:
-        return f"{head} | {seeds} | {sales[0].skipped or 'broken off'} | | | | | | |"
+        return f"{head} | | {seeds} | {sales[0].skipped or 'broken off'} | | | | | | | |"
     recovery = _worst((verdict.recovery_s for verdict in verdicts), max)
     turn = _worst((verdict.first_turn_s for verdict in verdicts), max)
     share = _worst((verdict.share_during for verdict in verdicts), min)
+    inside = _worst((verdict.most_inside for verdict in verdicts), max)
     counts = [max(getattr(verdict, name) for verdict in verdicts) for name in _COUNTED]
     others = sorted({each.promise for verdict in verdicts for each in verdict.violations})
     note = f" **Broken: {'; '.join(others)}.**" if others else ""
     if len(verdicts) < len(sales):
         note += f" **{len(sales) - len(verdicts)} of {len(sales)} were broken off.**"
     return (
-        f"{head}{note} | {seeds} | {_share(share)} | {_turn(turn)} | {_seconds(recovery)} "
+        f"{head}{note} | {_worst_seen(verdicts)} | {seeds} "
+        f"| {_share(share)} | {_turn(turn)} | {_seconds(recovery)} | {_count(inside)} "
         f"| {' | '.join(map(str, counts))} |"
     )
 
@@ -229,6 +260,10 @@ def _turn(value: float | None) -> str:
     return "not measured" if value is None else f"{value:.1f} s"
 
 
+def _count(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.0f}"
+
+
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.0%}"
 
@@ -246,8 +281,15 @@ and what the room tells in public:
 - *twice*: places for which more than one session was seen;
 - *order*: buyers called while somebody further ahead was still told to wait;
 - *too many*: sessions in the shop beyond the bucket and the integral of the rate since the opening, or positions \
-released in any stretch of time beyond bucket, rate and what was given back, whichever is more. The rate is what the room \
-tells, as it falls with each fault, but never counts for more than the {replicas} replicas can take ({ceiling:g}/s).
+released in any stretch of time beyond bucket, rate and what was given back, or buyers inside at once beyond the capacity, \
+whichever is most. The rate is what the room tells, as it falls with each fault, but never counts for more than the {replicas} \
+replicas can take ({ceiling:g}/s). The capacity is what those replicas are set to ({capacity} sessions); only where the room \
+had no fresh target of the scaler may more come in, a bucketful and then the fallback rate.
+
+*Seen of it* is what shows that the fault took hold, looked at while it lasted, in the sale in which least was seen: processes \
+by their state, a store by what it refused, a network by a ping and by what passed through all the same. A fault that did not \
+take hold has shown nothing, and its sale does not count as one that held. *Inside* is how many buyers were let in and had not \
+paid yet, at the most.
 
 Besides, everybody who stays has to be served, no number and no position may be told to two buyers, nobody may be in the shop \
 without a session, nobody inside may be turned away by the gate, or meet a failure of its where the fault leaves gate and shop \
@@ -266,8 +308,8 @@ shows only as a late first turn, and not at all where it begins later.
 
 Of several seeds the worst counts.
 
-| fault | what happens | seeds | meanwhile | first turn | recovery | lost | twice | order | too many |
-| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| fault | what happens | seen of it | seeds | meanwhile | first turn | recovery | inside | lost | twice | order | too many |
+| --- | --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 {rows}
 
 {origin} A seed decides who comes when, when the fault falls, and \
@@ -280,7 +322,7 @@ counted must hold all the same.
 
 - **The store comes back empty**: every process first tells which sessions it knows to be live, then the release \
 begins anew, at the fallback rate until the scaler has written its next target.
-- **The gate is away**: those inside can neither go on nor pay, so the shop fills up to its capacity (160 sessions here), \
+- **The gate is away**: those inside can neither go on nor pay, so the shop fills up to its capacity ({capacity} sessions here), \
 and then nobody else is let in until the gate serves again. With one gate that is the time which a process takes to \
 start: run two.
 - **The leading scaler is killed**: the replicas of a local pool die with it, so that what is measured is its \
@@ -292,9 +334,11 @@ and so does its shop; until its next target arrives, the fallback rate applies.
 
 `make chaos` plays them all with one seed, `make chaos ARGS="--only store-killed --seeds 1 2 3"` some of them; \
 `--skip` leaves some \
-out, `--minutes 10` begins no other fault after ten minutes, `--list` names them. The exit status is 1 if any \
-promise was broken, or if not all was played that was asked for (the last line names it); what the buyers concerned saw is \
-printed. The disk can only be filled by root: others leave that out with `--skip disk-full`.
+out, `--minutes 10` begins no other fault after ten minutes, `--list` names them. The exit status is 1 if a \
+promise was broken, a fault did not take hold, or not all was played that was asked for (the last line names it); what the \
+buyers concerned saw is printed. Logs and records of a sale that was broken off or did not hold are kept in a folder which its \
+line names, those of all sales with `--keep DIR`. The disk can only be filled by root: others leave that out with \
+`--skip disk-full`.
 
 `make soak` looks at another question, whether anything grows in a long sale: [what came of it](soak.md).
 """

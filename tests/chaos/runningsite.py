@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 
 from tests.autoscaler.pools import free_ports as consecutive_ports
 from tests.chaos.relay import Relay, relaying
+from tests.chaos.watching import children_of
 from tests.ports import free_ports
 from tidegate.demo.access import make_access
 from tidegate.demo.children import Child, start_child
@@ -42,6 +43,7 @@ _POOL_PORTS = 12
 _OPEN_FOR_S = 3600.0
 _SMALL_DISK_BYTES = 2 << 20
 _BALLAST = "ballast"
+_DATA_READ = "DB loaded from append only file"
 
 
 class SiteError(Exception):
@@ -78,28 +80,46 @@ class Site:
 
     def workers(self, name: str) -> list[int]:
         """Return the workers of room or gate."""
-        pid = self.pid(name)
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        return [int(child) for child in children.split()]
+        return children_of(self.pid(name))
+
+    def processes(self) -> list[int]:
+        """Return every process that serves: the parts, and the workers of room and gate."""
+        parts = [self.pid(name) for name in (STORE, ROOM, GATE, *self.scalers)]
+        return [*parts, *self.workers(ROOM), *self.workers(GATE)]
 
     def workers_that_listen(self, name: str) -> int:
         """Return how many workers have said so far that they listen, the dead ones among them."""
         return self.stack.children[name].log.read_text(encoding="utf-8").count(f"{name}_listening")
 
-    async def until(self, condition: Callable[[], object | Awaitable[object]]) -> None:
-        """Wait until it is as wished.
+    async def until(
+        self, awaited: str, condition: Callable[[], object | Awaitable[object]], *, of: Sequence[str] = ()
+    ) -> None:
+        """Wait until it is as wished. `awaited` says what, to follow "waited for"; the logs of the parts it is `of` tell why not.
 
         Raises:
             SiteError: it never was.
+            ChildDied: a process ended meanwhile that nobody has killed or stopped.
         """
         deadline = time.monotonic() + _WITHIN_S
         while True:
             met = condition()
             if await met if isinstance(met, Awaitable) else met:
                 return
+            self.stack.check()
             if time.monotonic() > deadline:
-                raise SiteError(f"not within {_WITHIN_S:g} s: {condition}")
+                logs = "".join(self.stack.children[name].tail() for name in of if name in self.stack.children)
+                raise SiteError(f"waited for {awaited}, in vain for {_WITHIN_S:g} s{logs}")
             await asyncio.sleep(_POLL_S)
+
+    async def until_workers_listen(self, name: str, count: int = WORKERS) -> None:
+        """Wait until so many workers of room or gate have said that they listen.
+
+        Raises:
+            SiteError: they never did.
+            ChildDied: a process ended meanwhile.
+        """
+        awaited = f"{count} workers of the {name} to listen"
+        await self.until(awaited, lambda: self.workers_that_listen(name) >= count, of=[name])
 
     def open_in(self, seconds: float) -> None:
         """Move the opening, and have people join from now on; room and gate follow within a second or two."""
@@ -161,7 +181,18 @@ class Site:
             about: dict[str, object] = await self.ask_store("INFO", "persistence")
             return about["aof_last_write_status"] == "err"
 
-        await self.until(refuses)
+        await self.until("the store to notice that its disk is full", refuses, of=[STORE])
+
+    async def refusals(self, error: str) -> int:
+        """Return how many commands the store has refused with this error (`OOM`, `READONLY`, ...) since it was started."""
+        about: dict[str, dict[str, int]] = await self.ask_store("INFO", "errorstats")
+        return about.get(f"errorstat_{error}", {}).get("count", 0)
+
+    def data_was_read(self) -> int:
+        """Return how often the store has said so far that it read its data when it was started."""
+        # Its log goes on over all starts, and tells before it says that it is ready.
+        log = self.stack.children[STORE].log
+        return log.read_text(encoding="utf-8", errors="replace").count(_DATA_READ)
 
     async def start_room(self) -> None:
         """Start the room; it may not serve yet."""
@@ -217,12 +248,17 @@ class Site:
         old: Child = self.stack.children.pop(name)
         try:
             await (self.start_room() if name == ROOM else self.start_gate())
-            await self.until(lambda: self.workers_that_listen(name) >= WORKERS)
+            await self.until_workers_listen(name)
         finally:
             await old.stop(_GRACE_S)
 
     async def leader(self) -> str:
-        """Return the name of the scaler that leads, as soon as one does."""
+        """Return the name of the scaler that leads, as soon as one does.
+
+        Raises:
+            SiteError: none does.
+            ChildDied: a process ended meanwhile.
+        """
         found: list[str] = []
 
         async def is_there() -> bool:
@@ -232,7 +268,7 @@ class Site:
                     found.append(name)
             return bool(found)
 
-        await self.until(is_there)
+        await self.until("a scaler to lead", is_there, of=self.scalers)
         return found[0]
 
     async def end(self) -> None:
@@ -299,17 +335,16 @@ async def _start_all(site: Site) -> None:
     least = stack.documents.rule.spec.replicas.min
 
     async def shop_is_up() -> bool:
-        stack.check()
         counts = [replica_counts(await stack.get_json(f"{url}/status")) for url in site.scaler_urls.values()]
         return any(count is not None and count[1] >= least for count in counts)
 
-    await site.until(shop_is_up)
+    await site.until(f"{least} replicas of the shop to be ready", shop_is_up, of=site.scalers)
     # The sale is far ahead until everything is up: how long that takes depends on the machine.
     site.open_in(_OPEN_FOR_S)
     await site.start_room()
-    await site.until(lambda: site.workers_that_listen(ROOM) >= WORKERS)
+    await site.until_workers_listen(ROOM)
     await site.start_gate()  # after the room, which has made the keys
-    await site.until(lambda: site.workers_that_listen(GATE) >= WORKERS)
+    await site.until_workers_listen(GATE)
 
 
 def _on_a_small_disk(folder: Path) -> list[str]:

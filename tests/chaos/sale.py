@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from tests.chaos.capacity import Capacity
 from tests.chaos.crowd import Crowd, send_crowd
 from tests.chaos.faults import Fault
 from tests.chaos.runningsite import Site, running_site
@@ -44,7 +48,7 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
         crowd = await send_crowd(site, buyers=_buyers(fault), seconds=fault.sale_s * 0.75, seed=seed)
         striking: asyncio.Task[Struck] | None = None
         deadline_s = site.stack.opens_s + fault.sale_s + _OVER_WITHIN_S
-        async with sampler.watching(), crowd.going():
+        async with _written(sampler, folder), sampler.watching(), crowd.going():
             try:
                 while not (crowd.child.ended and _is_over(striking)) and time.time() < deadline_s:
                     await asyncio.sleep(EVERY_S)
@@ -56,12 +60,12 @@ async def play(fault: Fault, seed: int, folder: Path) -> Run:
                 if striking is not None and not striking.done():
                     striking.cancel()
                     await asyncio.wait({striking})
-    write_records(folder / "rates.jsonl", sampler.rates)
     return Run(
         evidence=evidence_of(site, sampler, crowd),
         opens_s=site.stack.opens_s,
         claim_within_s=site.stack.documents.onsale.spec.admission.claim_within_s,
         ceiling=site_ceiling(),
+        capacity=site_capacity(),
         struck=None if striking is None or striking.cancelled() else striking.result(),
         empties_bucket=fault.empties_bucket,
         reaches_shop=fault.reaches_shop,
@@ -92,6 +96,26 @@ def site_ceiling() -> Ceiling:
     return Ceiling(min(allowed.rate_per_s, shop_per_s), allowed.burst)
 
 
+def site_capacity() -> Capacity:
+    """Return how many a site may have inside at once: what the rule allows for all of its replicas."""
+    documents = site_documents()
+    admission, limits = documents.rule.spec.admission, documents.onsale.spec.admission
+    assert admission is not None
+    assert admission.sessions_per_ready_replica is not None
+    sessions = min(limits.capacity or math.inf, REPLICAS * admission.sessions_per_ready_replica)
+    fallback_per_s = limits.rate_per_s if limits.fallback_rate_per_s is None else limits.fallback_rate_per_s
+    return Capacity(int(sessions), fallback_per_s, limits.burst)
+
+
+@asynccontextmanager
+async def _written(sampler: Sampler, folder: Path) -> AsyncIterator[None]:
+    """Write down in the end what was sampled, also of a sale that is broken off."""
+    try:
+        yield
+    finally:
+        write_records(folder / "rates.jsonl", sampler.rates)
+
+
 def evidence_of(site: Site, sampler: Sampler, crowd: Crowd) -> Evidence:
     """Gather what buyers saw, what the shop logged and what was sampled."""
     served = [
@@ -113,8 +137,8 @@ def _is_over(striking: asyncio.Task[Struck] | None) -> bool:
 
 async def _strike(fault: Fault, site: Site, dice: random.Random) -> Struck:
     from_s = time.time()
-    await fault.strike(site, dice)
-    return Struck(from_s, time.time())
+    effect = await fault.strike(site, dice)
+    return Struck(from_s, time.time(), effect)
 
 
 def tracebacks(folder: Path) -> list[str]:

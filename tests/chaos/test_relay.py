@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.chaos.relay import Relay, relaying
+from tests.chaos.watching import ping
 from tests.relays import listening
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -78,3 +79,37 @@ async def test_the_end_of_one_side_is_the_end_of_the_other() -> None:
     async with an_echo_behind_a_relay() as (_, (reader, writer)):
         writer.write_eof()
         assert await reader.read() == b""
+
+
+async def test_what_passes_is_counted_and_nothing_does_while_it_is_cut() -> None:
+    async with an_echo_behind_a_relay() as (relay, connection):
+        await ask(connection, b"one\n")
+        assert relay.passed_bytes == 8
+        relay.cut(silently=True)
+        asking = asyncio.create_task(ask(connection, b"two\n"))
+        assert await ping(relay.port, within_s=0.1) is None
+        assert relay.passed_bytes == 8
+        relay.mend()
+        await asking
+        relay.cut(silently=False)
+        counted = relay.passed_bytes
+        assert await ping(relay.port) is None
+        assert relay.passed_bytes == counted
+
+
+async def test_a_connection_that_was_on_its_way_when_the_network_was_cut_is_reset_as_well(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with an_echo_behind_a_relay() as (relay, _):
+        connect = asyncio.open_connection
+
+        async def cut_meanwhile(*address: object) -> Connection:
+            opened = await connect(*address)
+            relay.cut(silently=False)
+            return opened
+
+        monkeypatch.setattr("tests.chaos.relay.asyncio.open_connection", cut_meanwhile)
+        late = await connect("127.0.0.1", relay.port)
+        with pytest.raises(ConnectionResetError):
+            await ask(late, b"one\n")
+        late[1].close()

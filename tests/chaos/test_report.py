@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import __main__ as command
+from tests.chaos.effects import Effect
 from tests.chaos.faults import FAULTS, Fault
 from tests.chaos.report import Played, Setting, line_of, page, read_line, setting_now, told
 from tests.chaos.verdict import Verdict, Violation
 
-GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25, 0.75)
+GOOD = Verdict((), 0, 0, 0, 0, 16.0, 0.5, 1.25, 0.75, 97, Effect(True, "1 of 1 processes stood still"))
 BROKEN = replace(
     GOOD,
     violations=(Violation("no place is lost", 2, ("buyer 3", "buyer 7")),),
     lost_places=2,
     recovery_s=4.0,
+)
+IDLE = replace(
+    GOOD,
+    violations=(Violation("the fault takes hold", 1, ("it did not: 0 of 1 processes stood still",)),),
+    effect=Effect(False, "0 of 1 processes stood still"),
 )
 FROZEN = FAULTS["store-frozen"]
 QUIET = Setting("2026-01-02", "2 cores, Linux, Python 3.11.7", 1.5)
@@ -30,14 +37,14 @@ def test_of_several_seeds_the_worst_counts() -> None:
         [Played(FROZEN, 1, GOOD), Played(FROZEN, 2, replace(GOOD, recovery_s=3.0, share_during=0.25))], "it"
     )
     (row,) = [line for line in text.splitlines() if line.startswith("| `")]
-    assert row.endswith("| 25% | 0.8 s | 3.0 s | 0 | 0 | 0 | 0 |")
+    assert row.endswith("| 25% | 0.8 s | 3.0 s | 97 | 0 | 0 | 0 | 0 |")
     assert "| 1, 2 | 25% |" in row
     assert "it 2 sales; " in text
 
 
 def test_a_recovery_that_could_not_be_measured_is_the_worst() -> None:
     text = page([Played(FROZEN, 1, GOOD), Played(FROZEN, 2, replace(GOOD, recovery_s=None))], "it")
-    assert "| 50% | 0.8 s | - | 0 |" in text
+    assert "| 50% | 0.8 s | - | 97 | 0 |" in text
 
 
 def test_a_broken_promise_stands_in_the_page_and_in_the_line() -> None:
@@ -59,10 +66,11 @@ def test_a_broken_promise_stands_in_the_page_and_in_the_line() -> None:
         Played(FROZEN, 3, GOOD),
         Played(FROZEN, 3, BROKEN),
         Played(FROZEN, 3, skipped="no root"),
-        Played(FROZEN, 3, broken_off="it died"),
+        Played(FROZEN, 3, broken_off="it died", kept_in="/tmp/kept"),
+        Played(FROZEN, 3, IDLE),
         Played(FROZEN, 3, BROKEN, setting=BUSY, replaced="the crowd was too small"),
     ],
-    ids=["held", "broken", "skipped", "broken off", "replaced"],
+    ids=["held", "broken", "skipped", "broken off", "idle", "replaced"],
 )
 def test_what_was_written_down_is_read_as_it_was(one: Played) -> None:
     assert read_line(line_of(one)) == one
@@ -74,12 +82,31 @@ def test_the_longest_standstill_of_several_seeds_counts() -> None:
     assert "first turn after 1.5 s, back after 1.2 s" in told(sales[0])
 
 
-def test_of_a_sale_whose_line_is_older_the_first_turn_was_not_measured() -> None:
+def test_of_a_sale_whose_line_is_older_it_is_told_what_was_not_measured() -> None:
     fields = json.loads(line_of(Played(FROZEN, 1, GOOD)))
-    del fields["first_turn_s"]
+    for name in ("first_turn_s", "most_inside", "took_hold", "seen_of_fault"):
+        del fields[name]
     older = read_line(json.dumps(fields))
-    assert older == Played(FROZEN, 1, replace(GOOD, first_turn_s=None))
-    assert "| 1, 2 | 50% | not measured | 1.2 s |" in page([older, Played(FROZEN, 2, GOOD)], "it")
+    assert older == Played(FROZEN, 1, replace(GOOD, first_turn_s=None, most_inside=None, effect=None))
+    text = page([older, Played(FROZEN, 2, GOOD)], "it")
+    assert "| not looked at | 1, 2 | 50% | not measured | 1.2 s | not measured | 0 |" in text
+
+
+def test_what_shows_that_the_fault_took_hold_stands_in_page_and_line() -> None:
+    one = Played(FROZEN, 1, GOOD)
+    assert "| 1 of 1 processes stood still | 1 | 50% |" in page([one], "it")
+    assert "seed 1: held; 1 of 1 processes stood still; released meanwhile 50%" in told(one)
+    fields = json.loads(line_of(one))
+    assert (fields["took_hold"], fields["seen_of_fault"]) == (True, "1 of 1 processes stood still")
+
+
+def test_a_fault_that_did_not_take_hold_is_told_of_whatever_the_other_seeds_saw() -> None:
+    sales = [Played(FROZEN, 1, GOOD), Played(FROZEN, 2, IDLE)]
+    text = page(sales, "it")
+    assert "**Broken: the fault takes hold.** | 0 of 1 processes stood still | 1, 2 |" in text
+    assert "seed 2: the fault takes hold: 1 times (it did not: 0 of 1 processes stood still)." in text
+    assert "seed 2: FAULT DID NOT TAKE HOLD; 0 of 1 processes stood still;" in told(sales[1])
+    assert json.loads(line_of(sales[1]))["held"] is False
 
 
 def test_the_page_says_what_a_recovery_does_not_show_and_how_closely_was_looked() -> None:
@@ -117,7 +144,7 @@ def test_the_page_tells_how_busy_the_machine_was_in_each_sale() -> None:
 def test_a_sale_that_was_replaced_is_told_of_and_does_not_count(tmp_path: Path) -> None:
     sales = [Played(FROZEN, 1, BROKEN, replaced="the crowd was too small"), Played(FROZEN, 1, GOOD)]
     text = page(sales, "it")
-    assert "| 1 | 50% | 0.8 s | 1.2 s | 0 | 0 | 0 | 0 |" in text
+    assert "| 1 | 50% | 0.8 s | 1.2 s | 97 | 0 | 0 | 0 | 0 |" in text
     assert (
         "- `store-frozen`, seed 1: no place is lost: 2 times (buyer 3). Not counted above: the crowd was too small."
         in text
@@ -129,7 +156,7 @@ def test_a_sale_that_was_replaced_is_told_of_and_does_not_count(tmp_path: Path) 
 
 def test_every_sale_that_did_not_hold_is_listed() -> None:
     text = page([Played(FROZEN, 1, GOOD), Played(FROZEN, 2, broken_off="it died\n  of this")], "it")
-    assert "**1 of 2 were broken off.** | 1, 2 |" in text
+    assert "**1 of 2 were broken off.** | 1 of 1 processes stood still | 1, 2 |" in text
     assert "- `store-frozen`, seed 2: broken off: it died.\n" in text
     assert "Every sale that was played held." in page([Played(FROZEN, 1, GOOD)], "it")
 
@@ -259,6 +286,72 @@ def test_a_line_that_tells_of_no_sale_is_named(capsys: pytest.CaptureFixture[str
     record.write_text(line_of(Played(FROZEN, 1, GOOD)) + '\n{"fault": "flood"}\n')
     message = f"argument --add: {record}:2 tells of no sale that is known here: 'flood'"
     assert refused(["--add", str(record)], capsys) == message
+
+
+def end_at_once(folder: Path, outcome: Played | BaseException) -> Callable[[Path, Fault, int], Played]:
+    """Have a sale end so, after it has logged something; `folder` is where such folders are made."""
+
+    def play_in(place: Path, fault: Fault, seed: int) -> Played:
+        assert place.parent == folder
+        (place / "room.1.log").write_text("the room's last words")
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    return play_in
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where folders of sales are made which are to be removed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Played(FROZEN, 1, BROKEN), Played(FROZEN, 1, broken_off="store ended with status 1\n  of this")],
+    ids=["broken", "broken off"],
+)
+def test_the_logs_of_a_sale_that_did_not_hold_are_kept_and_their_folder_is_named(
+    outcome: Played,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    temporary: Path,
+) -> None:
+    monkeypatch.setattr(command, "_play_in", end_at_once(temporary, outcome))
+    record, report = temporary / "sales.json", temporary / "chaos.md"
+    options = ["--only", "store-frozen", "--json", str(record), "--report", str(report)]
+    assert command.main(options) == 1
+    kept = json.loads(record.read_text())["kept_in"]
+    assert (Path(kept) / "room.1.log").read_text() == "the room's last words"
+    assert f"kept in {kept}" in capsys.readouterr().out
+    assert f"Its logs and records: `{kept}`." in report.read_text()
+
+
+def test_the_logs_of_a_sale_that_held_are_removed(monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+    monkeypatch.setattr(command, "_play_in", end_at_once(temporary, Played(FROZEN, 1, GOOD)))
+    assert command.main(["--only", "store-frozen"]) == 0
+    assert list(temporary.iterdir()) == []
+
+
+def test_all_logs_are_kept_where_one_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keep = tmp_path / "here"
+    monkeypatch.setattr(command, "_play_in", end_at_once(keep, Played(FROZEN, 1, GOOD)))
+    record = tmp_path / "sales.json"
+    assert command.main(["--only", "store-frozen", "--keep", str(keep), "--json", str(record)]) == 0
+    assert json.loads(record.read_text())["kept_in"] == str(keep / "store-frozen-1")
+    assert (keep / "store-frozen-1" / "room.1.log").exists()
+
+
+def test_whoever_ends_a_sale_finds_its_logs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], temporary: Path
+) -> None:
+    monkeypatch.setattr(command, "_play_in", end_at_once(temporary, SystemExit(143)))
+    with pytest.raises(SystemExit):
+        command.main(["--only", "store-frozen"])
+    (kept,) = temporary.iterdir()
+    assert capsys.readouterr().err == f"store-frozen with seed 1 was not played to its end; kept in {kept}\n"
 
 
 def test_a_sale_that_was_broken_off_has_not_held() -> None:

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.chaos.capacity import Capacity
+from tests.chaos.effects import Effect
 from tests.chaos.verdict import (
     STRETCH,
     Run,
@@ -25,7 +27,8 @@ from tidegate.demo.shapes import Kind
 
 RATE_PER_S = 10.0
 CEILING = Ceiling(RATE_PER_S, burst=1)
-STRUCK = Struck(OPENS + 5, OPENS + 8)
+CAPACITY = Capacity(160, fallback_per_s=2.0, burst=1)
+STRUCK = Struck(OPENS + 5, OPENS + 8, Effect(True, "1 of 1 processes stood still"))
 END_S = 20.0
 
 
@@ -35,7 +38,9 @@ def samples(*spells: tuple[float, float, float], rate_per_s: float = RATE_PER_S)
     for from_s, until_s, per_s in spells:
         for step in range(round((until_s - from_s) * 5)):
             found.append(
-                RateSample(OPENS + from_s + step / 5, rate_per_s, 1, int(released + 1e-9), waiting=1)
+                RateSample(
+                    OPENS + from_s + step / 5, rate_per_s, 1, int(released + 1e-9), waiting=1, capacity=160
+                )
             )
             released += per_s / 5
     return found
@@ -76,7 +81,7 @@ def look(
     evidence = Evidence(
         everybody, served(everybody) if entries is None else entries, HEALTHY if rates is None else rates, []
     )
-    run = Run(evidence, OPENS, claim_within_s=10.0, ceiling=CEILING, struck=STRUCK, empties_bucket=True)
+    run = Run(evidence, OPENS, 10.0, CEILING, CAPACITY, struck=STRUCK, empties_bucket=True)
     return judge(replace(run, **about))
 
 
@@ -97,6 +102,7 @@ def test_a_whole_log_breaks_no_promise() -> None:
     assert (verdict.target_per_s, verdict.share_during) == (RATE_PER_S, 0.0)
     assert verdict.recovery_s == pytest.approx(0.0, abs=0.25)
     assert verdict.first_turn_s == pytest.approx(0.2)
+    assert verdict.most_inside == 5
 
 
 BROKEN_BUYERS = {
@@ -247,6 +253,23 @@ def test_a_rate_that_never_comes_back_is_a_broken_promise() -> None:
 
 def test_a_fault_that_never_fell_has_shown_nothing() -> None:
     assert list(promises(look(struck=None))) == ["the fault falls in mid-sale"]
+
+
+def test_a_fault_that_did_not_take_hold_has_shown_nothing() -> None:
+    nobody = replace(STRUCK, effect=Effect(False, "0 of 1 processes stood still"))
+    verdict = look(struck=nobody)
+    assert not verdict.held
+    assert promises(verdict) == {"the fault takes hold": "it did not: 0 of 1 processes stood still"}
+    assert verdict.effect == nobody.effect
+    assert [each.promise for each in verdict.wrongs] == ["the fault takes hold"]
+
+
+def test_more_inside_at_once_than_the_capacity_are_too_many() -> None:
+    rates = [replace(sample, capacity=3) for sample in HEALTHY]
+    verdict = look(rates=rates, capacity=replace(CAPACITY, sessions=3))
+    promise = "no more are inside at once than the capacity allows"
+    assert promises(verdict) == {promise: "5 sessions were inside at once at T+0.900, 3 were allowed"}
+    assert verdict.over_admitted == 2
 
 
 def test_a_traceback_in_a_log_is_told() -> None:

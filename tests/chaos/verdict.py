@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from operator import itemgetter
 
+from tests.chaos.capacity import Capacity, most_inside, worst_crowding
+from tests.chaos.effects import Effect
 from tidegate.demo.figures import Evidence, double_claims, lost_places, shared_sessions
 from tidegate.demo.ordering import called_too_early
-from tidegate.demo.overadmission import Ceiling, within, without_rate, worst_excess
+from tidegate.demo.overadmission import Ceiling, Excess, within, without_rate, worst_excess
 from tidegate.demo.records import BuyerRecord, Outcome, RateSample, ServedEntry
 
 LOST = "no place is lost"
@@ -27,10 +29,12 @@ GIVEN_TWICE = "no place is given to two"
 EARLY = "the order is kept"
 BUCKET = "no more are let in than the bucket allows"
 STRETCH = "no stretch of time releases beyond bucket and rate"
+CROWDED = "no more are inside at once than the capacity allows"
 WITHOUT = "nobody is in the shop without a session"
 TURNED_AWAY = "nobody inside is turned away"
 CUT_OFF = "who is inside goes on shopping"
 TRACEBACK = "no process logs a traceback"
+TOOK_HOLD = "the fault takes hold"
 
 RECOVERED_SHARE = 0.9
 WINDOW_S = 3.0
@@ -47,17 +51,22 @@ _SHORTEST_SPELL_S = 1.0  # shorter than this, a share of the rate during a fault
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """When the fault began and when it was over, in unix seconds: the store's clock and ours are one machine's."""
+    """When the fault began and when it was over, in unix seconds, and what was seen of it meanwhile.
+
+    The store's clock and ours are one machine's.
+    """
 
     from_s: float
     until_s: float
+    effect: Effect
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """What was gathered of one sale.
 
-    `ceiling` is what the shop can take whatever the room says; `tracebacks` are the logs of our processes in which one stands.
+    `ceiling` and `capacity` are what the shop can take whatever the room says; `tracebacks` are the logs of our processes in
+    which one stands.
     `reaches_shop`: what was done takes gate or shop away, so that those inside may meet failures.
     """
 
@@ -65,6 +74,7 @@ class Run:
     opens_s: float
     claim_within_s: float
     ceiling: Ceiling
+    capacity: Capacity
     struck: Struck | None = None
     empties_bucket: bool = False
     reaches_shop: bool = False
@@ -97,10 +107,12 @@ class Verdict:
     share_during: float | None
     recovery_s: float | None
     first_turn_s: float | None = None
+    most_inside: int | None = None
+    effect: Effect | None = None
 
     @property
     def held(self) -> bool:
-        """Whether every promise was kept."""
+        """Whether the fault took hold, and every promise was kept."""
         return not self.violations
 
     @property
@@ -120,18 +132,20 @@ def judge(run: Run) -> Verdict:
     found = [
         _of_buyers("everybody who stays is served", _unserved(run.evidence.buyers), run),
         *wrongs,
-        _of_fault(run, back_s),
+        *_of_fault(run, back_s),
     ]
     return Verdict(
-        violations=tuple(each for each in found if each is not None and each.count),
+        violations=tuple(each for each in found if each.count),
         lost_places=counts[LOST],
         double_claims=counts[TWICE],
         order_violations=counts[EARLY],
-        over_admitted=max(counts[BUCKET], counts[STRETCH]),
+        over_admitted=max(counts[BUCKET], counts[STRETCH], counts[CROWDED]),
         target_per_s=target,
         share_during=_share_during(rates, struck, target),
         recovery_s=back_s,
         first_turn_s=None if struck is None else first_turn_s(rates, struck.until_s),
+        most_inside=most_inside(run.evidence.buyers, run.evidence.served),
+        effect=None if struck is None else struck.effect,
     )
 
 
@@ -147,16 +161,16 @@ def wrongs_of(run: Run) -> list[Violation]:
     doubles = [buyer for buyer in buyers if double_claims([buyer], served_to[buyer.buyer])]
     early = called_too_early(buyers)
     excess = worst_excess(evidence.served, rates, run.opens_s)
+    crowding = worst_crowding(buyers, evidence.served, evidence.rates, run.opens_s, run.capacity)
     return [
         _of_buyers(LOST, lost, run),
         _of_buyers(TWICE, doubles, run),
         Violation(SHARED, shared_sessions(buyers, evidence.served), ()),
         _of_buyers(GIVEN_TWICE, _of_one_place(buyers), run),
         Violation(EARLY, len(early), _told(_pair(*each, run) for each in early)),
-        Violation(BUCKET, 0, ())
-        if excess is None
-        else Violation(BUCKET, excess.beyond, (_of_excess(excess.at_s, excess.seen, excess.allowed, run),)),
+        _of_excess(BUCKET, "in the shop by", excess, run),
         fastest_stretch(rates, refunds=_refunds(buyers, run.claim_within_s, rates)),
+        _of_excess(CROWDED, "inside at once at", crowding, run),
         _without_session(evidence.served, run),
         _of_buyers(TURNED_AWAY, _turned_away(buyers), run),
         _of_buyers(CUT_OFF, [] if run.reaches_shop else _cut_off(buyers, served_to), run),
@@ -336,13 +350,16 @@ def _served_to(evidence: Evidence) -> defaultdict[int | None, list[ServedEntry]]
     return entries
 
 
-def _of_fault(run: Run, back_s: float | None) -> Violation | None:
+def _of_fault(run: Run, back_s: float | None) -> list[Violation]:
     if run.struck is None:
-        return Violation("the fault falls in mid-sale", 1, ("the sale was over before",), timed=True)
+        return [Violation("the fault falls in mid-sale", 1, ("the sale was over before",), timed=True)]
+    found = []
+    if not run.struck.effect.took_hold:
+        found.append(Violation(TOOK_HOLD, 1, (f"it did not: {run.struck.effect.seen}",)))
     if back_s is None:
         promise = f"the rate of release comes back to {RECOVERED_SHARE:.0%}"
-        return Violation(promise, 1, ("it had not when the line was empty",), timed=True)
-    return None
+        found.append(Violation(promise, 1, ("it had not when the line was empty",), timed=True))
+    return found
 
 
 def _of_buyers(promise: str, buyers: Sequence[BuyerRecord], run: Run) -> Violation:
@@ -359,8 +376,11 @@ def _pair(called: BuyerRecord, ahead: BuyerRecord, run: Run) -> str:
     return f"{_describe(called, run)} WAS CALLED BEFORE {_describe(ahead, run)}"
 
 
-def _of_excess(at_s: float, seen: int, allowed: int, run: Run) -> str:
-    return f"{seen} sessions were in the shop by {_clock(at_s, run)}, {allowed} were allowed"
+def _of_excess(promise: str, where: str, excess: Excess | None, run: Run) -> Violation:
+    if excess is None:
+        return Violation(promise, 0, ())
+    text = f"{excess.seen} sessions were {where} {_clock(excess.at_s, run)}, {excess.allowed} were allowed"
+    return Violation(promise, excess.beyond, (text,))
 
 
 def _describe(buyer: BuyerRecord, run: Run) -> str:

@@ -26,9 +26,17 @@ from tests.benchmarks.figures import Figure, read_figures
 from tests.benchmarks.machine import machine
 from tests.chaos.crowd import Crowd, send_crowd
 from tests.chaos.runningsite import GATE, ROOM, SCALERS, STORE, WORKERS, Site, SiteError, running_site
-from tests.chaos.sale import FULL_RATE_PER_S, evidence_of, site_ceiling, site_documents, tracebacks
+from tests.chaos.sale import (
+    FULL_RATE_PER_S,
+    evidence_of,
+    site_capacity,
+    site_ceiling,
+    site_documents,
+    tracebacks,
+)
 from tests.chaos.verdict import (
     BUCKET,
+    CROWDED,
     CUT_OFF,
     EARLY,
     GIVEN_TWICE,
@@ -79,6 +87,7 @@ _WRONGS = {
     EARLY: ("soak_order_violations", "buyers"),
     BUCKET: ("soak_over_admitted", "buyers"),
     STRETCH: ("soak_over_admitted", "buyers"),
+    CROWDED: ("soak_over_admitted", "buyers"),
     WITHOUT: ("soak_without_session", "requests"),
     TURNED_AWAY: ("soak_turned_away", "buyers"),
     CUT_OFF: ("soak_cut_off", "buyers"),
@@ -130,6 +139,7 @@ async def soak(minutes: float, folder: Path) -> Soaked:
         opens_s=site.stack.opens_s,
         claim_within_s=documents.onsale.spec.admission.claim_within_s,
         ceiling=site_ceiling(),
+        capacity=site_capacity(),
         tracebacks=tracebacks(folder),
     )
     return Soaked(samples, run, minutes, loads)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.figures import Figure
+from tests.chaos.capacity import Capacity
 from tests.chaos.verdict import Run
 from tests.soak import __main__ as command
 from tests.soak.__main__ import Soaked, figures
@@ -42,7 +43,7 @@ STAYS = worker(kib_per_min=3.0)
 
 def soaked(samples: list[Sample], *buyers: BuyerRecord, **about: object) -> Soaked:
     """A sale of ten minutes in 1970."""
-    run = Run(Evidence(list(buyers), [], [], []), 0.0, 10.0, Ceiling(16.0, burst=20))
+    run = Run(Evidence(list(buyers), [], [], []), 0.0, 10.0, Ceiling(16.0, burst=20), Capacity(160, 2.0, 20))
     return Soaked(samples, replace(run, **about), 10.0, [1.5, 3.0])
 
 

@@ -63,6 +63,7 @@ class HalfFrozenStack:
             "waiting": 1,
             "rate_reason": "",
             "no_shows": 0,
+            "capacity": 160,
         }
 
 

@@ -126,7 +126,10 @@ class ServedEntry:
 
 @dataclass(frozen=True, slots=True)
 class RateSample:
-    """The room's public state at store time `as_of_s`; rates in buyers/s. `no_shows` is how many turns nobody took, in all."""
+    """The room's public state at store time `as_of_s`; rates in buyers/s. `no_shows` is how many turns nobody took, in all.
+
+    `capacity` is how many may be inside at once; None: there is no bound, or the record is older than this field.
+    """
 
     as_of_s: float
     rate_per_s: float
@@ -135,6 +138,7 @@ class RateSample:
     waiting: int = 0
     reason: str = ""
     no_shows: int = 0
+    capacity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,4 +99,5 @@ def _rate_sample(state: dict[str, Any]) -> RateSample:
         waiting=state["waiting"],
         reason=state["rate_reason"],
         no_shows=state["no_shows"],
+        capacity=state["capacity"],
     )

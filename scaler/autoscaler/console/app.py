@@ -24,10 +24,13 @@ from autoscaler.console.remembering import EVERY_S, Remembering, Standing
 from autoscaler.console.roomadmin import RoomAdmin
 from autoscaler.console.settings import ConsoleSettings
 from autoscaler.console.tokens import open_tokens
+from autoscaler.ending import end_tasks
 from autoscaler.scaler import Scaler
 from autoscaler.store.shelves import Shelves
 
 MAX_FORM = 64 * 1024
+LAST_WORDS_S = 3.0
+"""How long the end waits for what is still to be kept, however late the store answers."""
 KEEPING = web.AppKey("keeping", asyncio.Task[None])
 
 
@@ -81,8 +84,7 @@ def add_console(
                 if room is not None:
                     await stack.enter_async_context(history.following(room, SystemClock()))
                 yield
-            app[KEEPING].cancel()
-            await asyncio.gather(app[KEEPING], return_exceptions=True)
+            await end_tasks([app[KEEPING]])
 
     app.cleanup_ctx.append(console_context)
     app.on_response_prepare.append(harden)
@@ -119,7 +121,8 @@ async def _stop_streams(app: web.Application) -> None:
     """Have open streams end before the server waits for them, and keep the history once more while there is a store."""
     if CONSOLE in app:
         app[CONSOLE].stopping.set()
-        await app[KEEPING]
+        # No longer than that: after us the loops end, and the lease is given back.
+        await asyncio.wait({app[KEEPING]}, timeout=LAST_WORDS_S)
 
 
 async def _keep(remembering: Remembering, console: Console, shelves: Callable[[], Shelves]) -> None:
@@ -127,9 +130,10 @@ async def _keep(remembering: Remembering, console: Console, shelves: Callable[[]
     ended = False
     while not ended:
         ended = console.stopping.is_set()
-        await remembering.carry_on(shelves())
-        await console.leader.carry_on(shelves())
+        # What people did comes first: at the end there may be no time for the rest.
         await console.audit.carry_on(math.inf if ended else time.monotonic())
+        await console.leader.carry_on(shelves())
+        await remembering.carry_on(shelves())
         await pause(console.stopping, EVERY_S)
 
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Protocol
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar
 
 from autoscaler.clock import Clock
-from autoscaler.errors import AutoscalerError, LeaseTaken, NotLeading, brief
+from autoscaler.errors import AutoscalerError, LeaseTaken, LeaseUnanswered, NotLeading, brief
 from autoscaler.instrumentation.events import Instrument, LeadershipChanged, LeaseFailed
 from autoscaler.leadership.lease import (
     Lease,
@@ -32,6 +33,8 @@ from autoscaler.leadership.standing import Leadership
 JITTER = 0.2
 """Of the pause between tries, so that candidates which started together do not try together for ever (client-go's 1.2)."""
 RELEASE_TRIES = 3
+
+Answer = TypeVar("Answer")
 
 
 class LeaseKeeper(Protocol):
@@ -86,19 +89,18 @@ class Elector:
     async def attempt(self) -> None:
         """Try once to get the lease, or to renew it. Nothing is raised."""
         try:
-            async with self._writing, asyncio.timeout(self._timings.try_s):
+            async with self._writing:
                 await self._get_or_renew()
-        except (AutoscalerError, TimeoutError) as error:
+        except AutoscalerError as error:
             now_s = self._clock.monotonic_s()
             if self._sighting is not None:
                 self._refused = self._refused or is_free(self._sighting, now_s)
                 self._sighting = unseen(self._sighting, self._answered_s, now_s)
             self._answered_s = now_s
-            told = f"no answer within {self._timings.try_s:g} s" if isinstance(error, TimeoutError) else error
-            self._instrument.record(LeaseFailed(brief(told)))
+            self._instrument.record(LeaseFailed(brief(error)))
             until_next_s = self._timings.retry_s * (1 + JITTER) + self._timings.try_s
             self.leadership.unsettled(self._clock.monotonic_s() + until_next_s)
-            self._tell(brief(told))
+            self._tell(brief(error))
         else:
             self._answered_s = self._clock.monotonic_s()
             self._tell("")
@@ -148,20 +150,20 @@ class Elector:
 
         Without that, who tries in the moment in which its keeper takes writes again would unseat a leader that is well.
         """
-        written = await self._keeper.write(lease, lease)
+        written = await self._answer(self._keeper.write(lease, lease))
         self._refused = False
         self._sighting = sight(None, written, self._clock.monotonic_s())
 
     async def _write(self, lease: Lease, seen: Lease | None) -> None:
         # The deadline counts from before the write: others count from when they see it, which is never earlier.
         begun_s = self._clock.monotonic_s()
-        written = await self._keeper.write(lease, seen)
+        written = await self._answer(self._keeper.write(lease, seen))
         self._held, self._last_term, self._refused = written, written.term, False
         self._sighting = sight(None, written, begun_s)
         self.leadership.hold(written.term, begun_s + self._timings.renew_within_s)
 
     async def _read(self) -> Sighting:
-        lease, before = await self._keeper.read(), self._sighting
+        lease, before = await self._answer(self._keeper.read()), self._sighting
         self._sighting = sight(before, lease, self._clock.monotonic_s())
         if before is None or self._sighting.since_s != before.since_s:
             self._refused = False  # it was written, so it can be
@@ -169,8 +171,17 @@ class Elector:
             self._last_term = max(lease.term, self._last_term or 0)
         return self._sighting
 
+    async def _answer(self, request: Awaitable[Answer]) -> Answer:
+        """Wait for one answer. Each has its own time: where all are slow, a reading must not use up the time of the write."""
+        within_s = self._timings.try_s
+        try:
+            async with asyncio.timeout(within_s):
+                return await request
+        except TimeoutError as error:
+            raise LeaseUnanswered(f"no answer within {within_s:g} s") from error
+
     async def _raise_term(self, above: int) -> None:
-        async with self._writing, asyncio.timeout(self._timings.try_s):
+        async with self._writing:
             lease = (await self._read()).lease
             if lease is None or lease.holder != self._identity:
                 raise NotLeading(f"not leading: a leader of term {above} has taken over")

@@ -7,6 +7,7 @@ conflict. In the store the term is written where the writing of admission target
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 from autoscaler.errors import LaterTerm, StoreUnavailable
@@ -49,10 +50,11 @@ class Fences:
         """Look again at the target's before the next write: it may be a later leader's by now."""
         self._at_target = None
 
-    async def put_up(self, rule: ScalingRule) -> None:
+    async def put_up(self, rule: ScalingRule, store_within_s: float) -> None:
         """See that they stand for the present term, where there are terms. A dry run needs none.
 
-        A store that is away keeps nobody from scaling: nor could anything be written to it. Its fence follows when it is back.
+        A store that is away, or does not answer within `store_within_s`, keeps nobody from scaling: nor could anything be written
+        to it. Its fence follows when it is back.
 
         Raises:
             NotLeading: another leads.
@@ -61,12 +63,12 @@ class Fences:
         if not self._leadership.elected or rule.spec.dry_run:
             return
         try:
-            await self._put_up(rule)
+            await self._put_up(rule, store_within_s)
         except LaterTerm as later:
             await self._leadership.outbid(later.term)
-            await self._put_up(rule)
+            await self._put_up(rule, store_within_s)
 
-    async def _put_up(self, rule: ScalingRule) -> None:
+    async def _put_up(self, rule: ScalingRule, store_within_s: float) -> None:
         term = self._leadership.term
         if self._at_target != term:
             self._leadership.check()
@@ -78,7 +80,8 @@ class Fences:
         if self._at_store != (term, onsale):
             self._leadership.check()
             try:
-                await self._store.fence(onsale, rule.name, term)
-            except StoreUnavailable:
+                async with asyncio.timeout(store_within_s):
+                    await self._store.fence(onsale, rule.name, term)
+            except (StoreUnavailable, TimeoutError):
                 return
             self._at_store = (term, onsale)

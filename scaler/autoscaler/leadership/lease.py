@@ -35,7 +35,7 @@ class Timings:
     """Between two tries."""
 
     try_s: float
-    """What one try may take."""
+    """How long one answer of the lease's keeper is waited for; a try asks up to three times."""
 
     @classmethod
     def of(cls, lease_s: float) -> Timings:
