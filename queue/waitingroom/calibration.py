@@ -53,9 +53,10 @@ class Calibration:
 def learn(known: Calibration, snapshot: Snapshot, eta: Eta) -> Calibration:
     """Settle the probes whose place has been released, and send out new ones when it is time.
 
-    While the line is held, or nobody is let in, all are given up: how long a pause lasts is nothing that a forecast could know.
+    While the line is held or put in order after a loss, or nobody is let in, all are given up: how long a pause lasts is nothing
+    that a forecast could know.
     """
-    if not eta.knots or eta.opens_in_s:
+    if not eta.knots or eta.opens_in_s or snapshot.recovers_within_s > 0.0:
         return Calibration((), known.below, known.above, snapshot.at_s) if known.probes else known
     below, above, pending = list(known.below), list(known.above), []
     for probe in known.probes:

@@ -112,6 +112,8 @@ def make_eta(
     knots = [count + at_once for count in middle]
     known_s = max(0.0, pace.at_s - pace.settled_at_s)
     risen_s = min((rise.at_s(0.5) for rise in rises), default=0.0)
+    # After a loss of data it may go on at any moment, or only when the time for that is over.
+    stands_s = max(0.0, snapshot.recovers_within_s - opens_in_s)
     low, high = [], []
     for index, (at_s, count) in enumerate(zip(TIMES_S, middle, strict=True)):
         change = at_s / (at_s + known_s + _SOON_S)
@@ -122,7 +124,7 @@ def make_eta(
         slower_s = _ABOVE * at_s + _ABOVE_UNPROVEN * unproven * max(0.0, at_s - risen_s)
         latest_s = max(_when(late, count) * (1.0 + above), at_s + slower_s * widening.above[index])
         low.append(max(0.0, _when(early, count) * (1.0 - below) - _EARLY_S))
-        high.append(latest_s + _LATE_S)
+        high.append(latest_s + _LATE_S + stands_s)
     eta = replace(
         explained,
         knots=tuple(knots),

@@ -70,6 +70,8 @@ class Hall:
         self._moving: dict[str, asyncio.Task[None]] = {}
         self._preparing: set[asyncio.Task[None]] = set()
         self._running = False
+        # A signal and a look at the files may come at once: who looked first must not have the last word.
+        self._reading = asyncio.Lock()
         self._seen = _stamp(settings.onsales)
         self._seen_keys = _stamp(settings.keys)
         self._keys_read_s = time.monotonic()
@@ -127,6 +129,15 @@ class Hall:
 
     async def reload(self) -> bool:
         """Put the documents as they are now in force; False, with the reason in the log, if they have a mistake."""
+        async with self._reading:
+            return await self._reload()
+
+    async def reload_keys(self) -> bool:
+        """Work by the keys as they are now; False, with the reason in the log, if one of them has a mistake."""
+        async with self._reading:
+            return await self._reload_keys()
+
+    async def _reload(self) -> bool:
         try:
             onsales = await asyncio.to_thread(load_onsales, self._settings.onsales)
             keyring = await asyncio.to_thread(load_keyring, self._settings.keys, drawn(onsales))
@@ -150,8 +161,7 @@ class Hall:
         log.info("reloaded", onsales=sorted(onsales))
         return True
 
-    async def reload_keys(self) -> bool:
-        """Work by the keys as they are now; False, with the reason in the log, if one of them has a mistake."""
+    async def _reload_keys(self) -> bool:
         self._keys_read_s = time.monotonic()
         try:
             keyring = await asyncio.to_thread(load_keyring, self._settings.keys, drawn(self.onsales))

@@ -144,7 +144,7 @@ _OF_ROOMS = (
         "gauge",
         "s",
         "How long the last in line is told to wait before asking again.",
-        lambda room, copy: room.poll_interval_s,
+        lambda room, copy: room.asking.interval_s(copy.waiting),
     ),
     _of_room(
         "wait_low_seconds",

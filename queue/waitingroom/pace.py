@@ -127,6 +127,10 @@ def observe(pace: Pace, before: Snapshot, now: Snapshot) -> Pace:
     pace = replace(pace, at_s=now.at_s)
     if now.epoch != before.epoch or now.released < before.released:
         return pace
+    if before.recovers_within_s > 0.0 or now.recovers_within_s > 0.0:
+        # Nobody is let in, whatever rate and room there are, and who is inside is being told: the rate alone means what it says,
+        # though the shop bears nothing of it.
+        return replace(_learn_rate(pace, now, elapsed_s), proven_per_s=pace.proven_per_s)
     if now.waiting <= 0 or (now.opens_at_s is not None and before.at_s < now.opens_at_s):
         # Where nobody moves, the rate is only what somebody wrote down: that it stood there for hours says nothing of it.
         rate = now.rate_per_s or pace.rate_per_s

@@ -30,7 +30,7 @@ from waitingroom.moves import Holder
 from waitingroom.pace import Terms
 from waitingroom.placebook import PlaceBook
 from waitingroom.places import Place
-from waitingroom.polling import Asking, asking_for, asking_of
+from waitingroom.questions import Questions
 from waitingroom.reach import furthest_released
 from waitingroom.roomsettings import room_settings
 from waitingroom.snapshot import Line, Snapshot
@@ -76,8 +76,8 @@ class Room:
         """How often a token was refused here, by reason."""
         self._store = store
         self._keyring = keyring
-        self.poll_budget_per_s = poll_budget_per_s
-        self.asking = asking_for(0, poll_budget_per_s)
+        self.questions = Questions(onsale.spec.admission, poll_budget_per_s)
+        self.asking = self.questions.of_nobody()
         """How often those ask who wait, by the present copy."""
         self._joiner: Joiner[str, Numbered] = Joiner(store.join)
         self._enroller: Joiner[Enrolment, Holder | MoveRefused] = Joiner(store.holders.enrol)
@@ -100,16 +100,6 @@ class Room:
     def stale(self) -> bool:
         """Tell whether the copy of the counters is older than it should be: the store does not answer."""
         return time.monotonic() - self._refreshed_at > STALE_AFTER_S
-
-    @property
-    def poll_interval_s(self) -> float | None:
-        """How long the last in line is told to wait before asking again; None while there is no copy yet."""
-        return None if self.snapshot is None else self.asking.interval_s(self.snapshot.waiting)
-
-    @property
-    def return_within_s(self) -> float:
-        """Over how long listeners whose streams end together spread their coming back."""
-        return self.asking.return_within_s
 
     @property
     def newcomers_wait_s(self) -> Range | None:
@@ -159,6 +149,7 @@ class Room:
         if self._drawing is not None:
             self._drawing.onsale = onsale
         self._forecaster.terms = _terms(onsale)
+        self.questions.limits = onsale.spec.admission
 
     async def move(self) -> None:
         """Put changed settings in force, else release what is due; either way with a new copy of the counters.
@@ -361,18 +352,8 @@ class Room:
             self._book.decide()
             self.hours = hours_of(self.onsale, snapshot)
             self.eta = self._forecaster.see(snapshot)
-            self.asking = self._asking_of(snapshot)
+            self.asking = self.questions.of(snapshot, self._draw)
             self.frames.publish(snapshot, self.eta, self.asking)
-
-    def _asking_of(self, snapshot: Snapshot) -> Asking:
-        limits = self.onsale.spec.admission
-        return asking_of(
-            snapshot,
-            self.poll_budget_per_s,
-            ceiling_per_s=limits.rate_per_s,
-            claim_within_s=limits.claim_within_s,
-            draw=self._draw,
-        )
 
     def _follow_order(self, snapshot: Snapshot) -> None:
         onsale = in_order_of_line(self.onsale, snapshot)

@@ -196,7 +196,10 @@ async def _reload_when_told(hall: Hall, told: asyncio.Event) -> None:
     while True:
         await told.wait()
         told.clear()
-        await hall.reload()
+        try:
+            await hall.reload()
+        except Exception:  # the next signal is heeded all the same
+            log.exception("reload_failed")
 
 
 def _connect(settings: QueueSettings) -> StoreClient:

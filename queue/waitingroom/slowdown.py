@@ -93,6 +93,8 @@ def explain(pace: Pace, snapshot: Snapshot) -> Slowdown | None:
     ready = read_ready(snapshot.rate_reason)
     if snapshot.rate_per_s <= 0.0:
         return Slowdown(Cause.NONE_READY, ready=0) if ready == 0 else Slowdown(Cause.STOPPED)
+    if snapshot.waiting > 0 and snapshot.recovers_within_s > 0.0:
+        return Slowdown(Cause.RECOVERING)
     flow, usual = pace.flow_per_s(snapshot), pace.usual_per_s
     if snapshot.waiting <= 0 or flow >= _SLOWER * usual:
         return None

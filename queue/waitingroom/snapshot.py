@@ -38,10 +38,11 @@ class Snapshot:
     `pool` is what the draw is made among, frozen by the first call past the opening: epoch and size of each pre-queue, oldest
     first; the line of the last one takes them all in. `beacon_source` was announced and `beacon` is its value, "" until it is
     given; the draw waits for it. `settling`: the epoch has just begun, and other processes may know of higher counters which they
-    are about to put back. `operated` is what operators have set, as the store keeps it; `order` is that of the line, and `config`
-    names the settings in force (see `roomsettings`). `outlook` is what the rule that gives the rate expected of it
-    at `outlook_at_s`, within what else bounds it; None where none does. `waiting` is the number of buyers in line, over all
-    epochs: every answer names it, so it is counted once.
+    are about to put back. `recovers_within_s`: after a loss of data nobody is released until all have told their sessions, and so
+    many seconds are left for that; 0 where nothing was lost. `operated` is what operators have set, as the store keeps it;
+    `order` is that of the line, and `config` names the settings in force (see `roomsettings`). `outlook` is what the rule that
+    gives the rate expected of it at `outlook_at_s`, within what else bounds it; None where none does. `waiting` is the number of
+    buyers in line, over all epochs: every answer names it, so it is counted once.
     """
 
     at_s: float
@@ -70,6 +71,7 @@ class Snapshot:
     beacon_source: str = ""
     beacon: str = ""
     settling: bool = False
+    recovers_within_s: float = 0.0
     order: str = ""
     config: str = ""
     outlook: Outlook | None = None
@@ -155,6 +157,7 @@ def read_snapshot(fields: Mapping[str, str]) -> Snapshot:
         beacon_source=fields.get("beacon_source", ""),
         beacon=fields.get("beacon", ""),
         settling=bool(fields.get("settling")),
+        recovers_within_s=_seconds(fields.get("recovers_us", "0")),
         order=fields.get("order", ""),
         config=fields.get("config", ""),
         outlook=_read_outlook(fields),

@@ -54,29 +54,42 @@ class Sessions:
         return self._over.get(session) is not None
 
     async def flush(self) -> None:
-        """Send what has gathered; what cannot be sent is kept for the next time."""
-        renewed, self._renewed = self._renewed, defaultdict(dict)
-        ended, self._ended = self._ended, defaultdict(set)
-        for (onsale, kind), sessions in ended.items():
-            room = self._rooms.get(onsale)
-            if room is None:
-                continue
-            try:
-                await room.sessions.end(sessions, kind)
-            except StoreUnavailable as error:
-                log.warning("sessions_kept", onsale=onsale, reason=str(error))
-                self._ended[onsale, kind] |= sessions
-        for onsale, ends in renewed.items():
-            room = self._rooms.get(onsale)
-            if room is None or not ends:
-                continue
-            try:
-                for session, live in (await room.sessions.renew(ends)).items():
-                    if not live:
-                        self._over.put(session, True)
-            except StoreUnavailable as error:
-                log.warning("sessions_kept", onsale=onsale, reason=str(error))
-                self._renewed[onsale] = {**ends, **self._renewed[onsale]}
+        """Send what has gathered; what cannot be sent, or is cut short, is kept for the next time."""
+        for onsale, kind in list(self._ended):
+            await self._tell_ended(onsale, kind)
+        for onsale in list(self._renewed):
+            await self._tell_renewed(onsale)
+
+    async def _tell_ended(self, onsale: str, kind: EndKind) -> None:
+        sessions = self._ended.pop((onsale, kind))
+        room = self._rooms.get(onsale)
+        if room is None:
+            return
+        try:
+            await room.sessions.end(sessions, kind)
+        except asyncio.CancelledError:
+            # The process ends, and says it once more then: if the store has heard it already, that changes nothing.
+            self._ended[onsale, kind] |= sessions
+            raise
+        except StoreUnavailable as error:
+            self._ended[onsale, kind] |= sessions
+            log.warning("sessions_kept", onsale=onsale, reason=str(error))
+
+    async def _tell_renewed(self, onsale: str) -> None:
+        ends = self._renewed.pop(onsale)
+        room = self._rooms.get(onsale)
+        if room is None or not ends:
+            return
+        try:
+            for session, live in (await room.sessions.renew(ends)).items():
+                if not live:
+                    self._over.put(session, True)
+        except asyncio.CancelledError:
+            self._renewed[onsale] = {**ends, **self._renewed[onsale]}
+            raise
+        except StoreUnavailable as error:
+            self._renewed[onsale] = {**ends, **self._renewed[onsale]}
+            log.warning("sessions_kept", onsale=onsale, reason=str(error))
 
     async def run(self) -> None:
         """Flush for as long as the task lives."""

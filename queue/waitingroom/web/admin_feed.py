@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
+from rulebook.patience import REST_WITHIN_S
 from waitingroom.gate.hours import Hours
 from waitingroom.revocations import Revocations
 from waitingroom.room import Room
@@ -23,6 +24,8 @@ FEED_PATH = "/gate/revocations"
 PING_EVERY_S = 5.0
 MOST_STREAMS = 200
 """Of one client address: as many as a shop may have processes behind it."""
+TAKEN_WITHIN_S = REST_WITHIN_S
+"""Who takes nothing for so long is cut off, as a buyer is (`audience`); a gate that comes back is told what it missed."""
 _RETRY_MS = 1000
 _LOOK_EVERY_S = 0.25
 
@@ -47,7 +50,9 @@ class RevocationFeed:
     async def _tell(self, request: web.Request) -> web.StreamResponse:
         onsale = request.query.get("onsale")
         headers = {"Cache-Control": "no-store"}
-        async with sse_response(request, headers=headers, ping_interval=PING_EVERY_S) as events:
+        async with sse_response(
+            request, headers=headers, ping_interval=PING_EVERY_S, send_timeout=TAKEN_WITHIN_S
+        ) as events:
             # Sent at once, so that a listener knows that it is connected.
             await events.send("{}", event="hello", retry=_RETRY_MS)
             work = [

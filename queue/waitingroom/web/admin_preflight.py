@@ -249,7 +249,7 @@ def check_polling(room: Room) -> Check:
 
     Nobody knows how many will come: a line that takes an hour at the document's rate is what a budget is held against.
     """
-    limits, budget_per_s, snapshot = room.onsale.spec.admission, room.poll_budget_per_s, room.snapshot
+    limits, budget_per_s, snapshot = room.onsale.spec.admission, room.questions.budget_per_s, room.snapshot
     if snapshot is None:
         return _check("polling", "warn", "the room has not reached its store yet")
     course = course_of(snapshot, limits.rate_per_s, limits.claim_within_s)

@@ -50,7 +50,7 @@ class EventHandlers:
         room.listeners += 1
         try:
             # Each is told another one: a process that ends sends all of its listeners to the others at once.
-            retry_s = _RETRY_AFTER_S + random.random() * room.return_within_s
+            retry_s = _RETRY_AFTER_S + random.random() * room.asking.return_within_s
             await response.write(b"retry: %d\n\n" % (1000 * retry_s))
             if request.transport is not None:
                 # From here on the frames go past the response, which would lay each of them out anew for every listener.

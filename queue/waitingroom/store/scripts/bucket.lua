@@ -198,20 +198,21 @@ local function free_capacity()
 end
 
 -- After a loss of data nothing is released until every process seen since has told its live sessions; a minute at the most.
+-- Returns how long that may still take, nil where it is over.
 local function recovering()
-  local since = NOW - number('lost_us')
-  if since >= RECOVERY_LONGEST then
-    return false
+  local left = number('lost_us') + RECOVERY_LONGEST - NOW
+  if left <= 0 then
+    return nil
   end
-  if since < RECOVERY_SHORTEST then
-    return true
+  if left > RECOVERY_LONGEST - RECOVERY_SHORTEST then
+    return left
   end
   for _, epoch in ipairs(redis.call('HVALS', key('restored'))) do
     if epoch ~= room.epoch then
-      return true
+      return left
     end
   end
-  return false
+  return nil
 end
 
 local function has_closed()

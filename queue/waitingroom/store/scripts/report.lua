@@ -65,7 +65,8 @@ local function snapshot()
   local rate, reason, capacity, binding, bound = rate_at(NOW)
   local reply = {
     'at_us', text(NOW), 'rate_now', text(rate), 'rate_reason', reason,
-    'capacity_now', capacity and text(capacity) or '', 'settling', settling() and '1' or '', 'sessions', text(live_sessions()), 'late', text(late_waiting()),
+    'capacity_now', capacity and text(capacity) or '', 'settling', settling() and '1' or '', 'recovers_us', text(recovering() or 0),
+    'sessions', text(live_sessions()), 'late', text(late_waiting()),
   }
   if binding and type(binding.outlook) == 'string' and binding.outlook ~= '' then
     for _, part in ipairs({ 'outlook', binding.outlook, 'outlook_us', tostring(binding.outlook_us), 'outlook_bound', text(bound) }) do
