@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -279,6 +280,48 @@ async def test_a_body_that_comes_in_drops_gives_the_shops_connection_back() -> N
                 await asyncio.sleep(0.05)  # a tenth of what is waited for one piece
         assert (await answer).startswith(b"HTTP/1.1 408")
         await asyncio.wait_for(ended.wait(), WITHIN_S)
+        writer.close()
+
+
+async def test_a_body_that_comes_slowly_and_steadily_passes_however_long_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """2,000 bytes a second, for three minutes by the gate's clock; a minute is what it waits for one piece of it."""
+    limits, piece = ProxyLimits(), b"7d0\r\n" + b"x" * 2000 + b"\r\n"
+    assert limits.body_s is not None
+    pieces, clock_s, got = int(3 * limits.body_s), 0.0, asyncio.Event()
+    monkeypatch.setattr("waitingroom.gate.body.time", SimpleNamespace(monotonic=lambda: clock_s))
+
+    async def take(request: web.Request) -> web.Response:
+        taken = 0
+        async for chunk in request.content.iter_any():
+            taken += len(chunk)
+            if taken % 2000 == 0:
+                got.set()
+        return web.json_response({"taken": taken})
+
+    async with proxied(shop_of(take), limits=limits) as gate:
+        head = (
+            f"POST /upload HTTP/1.1\r\nHost: a\r\nCookie: {cookies()}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        reader, writer = await dial(int(gate.rpartition(":")[2]), head.encode())
+        answer = asyncio.create_task(read_answer(reader))
+        for _ in range(pieces):
+            clock_s += 1.0
+            got.clear()
+            with suppress(ConnectionError):
+                writer.write(piece)
+                await writer.drain()
+            arrival = asyncio.create_task(got.wait())
+            await asyncio.wait({arrival, answer}, timeout=WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            arrival.cancel()
+            if answer.done():
+                break
+        with suppress(ConnectionError):
+            writer.write(b"0\r\n\r\n")
+        told = await answer
+        assert told.startswith(b"HTTP/1.1 200")
+        assert told.endswith(b'{"taken": %d}' % (2000 * pieces))
         writer.close()
 
 

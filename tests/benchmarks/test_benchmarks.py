@@ -10,8 +10,12 @@ from tests.benchmarks.__main__ import BENCHMARKS, arguments_of, main
 from tests.benchmarks.figures import Figure
 from tests.benchmarks.loop import peaks
 from tests.benchmarks.sizes import TINY
+from tests.standstill import Watch
 from tests.tools import need
 from tidegate.bench.outcome import MUST_BE_NOUGHT
+
+STANDSTILL_S = 0.25
+"""A bucket takes a second or more to run over: a shorter standstill in a test's process is no sign that all were kept so long."""
 
 
 def run(name: str, folder: Path, *more: str) -> dict[str, dict[str, Any]]:
@@ -58,16 +62,16 @@ def test_p1_a_waiting_buyer_costs_the_store_less_than_a_byte(tmp_path: Path) -> 
 
 
 def test_several_processes_together_release_what_the_rate_allows_and_no_more(tmp_path: Path) -> None:
-    shortfalls = []
     for _ in range(3):
-        figures = run("admission", tmp_path)
+        with Watch() as watch:
+            figures = run("admission", tmp_path)
         assert set(figures) == {"admission_over", "admission_shortfall"}
         assert figures["admission_over"]["value"] == 0
-        shortfalls.append(figures["admission_shortfall"]["value"])
-        # Where a busy machine kept all processes from calling for a second, the bucket ran over. A defect shows each time.
-        if shortfalls[-1] <= 0.01:
+        shortfall = figures["admission_shortfall"]["value"]
+        # Where the machine stood still, no process called meanwhile, and the bucket may have run over: that tells nothing.
+        if shortfall <= 0.01 or watch.longest_s < STANDSTILL_S:
             break
-    assert min(shortfalls) <= 0.01, shortfalls
+    assert shortfall <= 0.01, f"{shortfall}, and the longest standstill took {watch.longest_s:.2f} s"
 
 
 def test_a_decision_is_held_against_a_bare_ratio(tmp_path: Path) -> None:

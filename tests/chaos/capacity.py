@@ -6,7 +6,9 @@ correct queue is never blamed.
 
 The capacity binds a release, by whatever of it is in force then: while the scaler's target is none, that is the document's, and
 the fallback rate is what keeps the shop from being flooded. So for each stretch of time in which the room said that more might
-come in, and in which nobody saw what it said, a bucketful and the fallback rate count on top.
+come in, and in which nobody saw what it said, a bucketful and the fallback rate count on top. They count to the end of the
+sale: a session may last longer than that, so whoever came in then may still be there. Once they have left, crowding by no more
+than as many goes unseen.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def _loose(rates: Sequence[RateSample], opens_s: float, capacity: Capacity) -> l
 
 
 def _beyond(loose: Iterable[tuple[float, float]], at_s: float, capacity: Capacity) -> float:
-    """Return how many may have been let in by `at_s` while no target held."""
+    """Return how many may have been let in by `at_s` while no target held, whether they are still inside or not."""
     return sum(
         capacity.burst + capacity.fallback_per_s * (min(at_s, until_s) - from_s)
         for from_s, until_s in loose

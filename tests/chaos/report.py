@@ -284,7 +284,8 @@ and what the room tells in public:
 released in any stretch of time beyond bucket, rate and what was given back, or buyers inside at once beyond the capacity, \
 whichever is most. The rate is what the room tells, as it falls with each fault, but never counts for more than the {replicas} \
 replicas can take ({ceiling:g}/s). The capacity is what those replicas are set to ({capacity} sessions); only where the room \
-had no fresh target of the scaler may more come in, a bucketful and then the fallback rate.
+had no fresh target of the scaler may more come in, a bucketful and then the fallback rate. These may stay to the end of the \
+sale and are allowed for until then, so that later crowding by no more than as many does not show.
 
 *Seen of it* is what shows that the fault took hold, looked at while it lasted, in the sale in which least was seen: processes \
 by their state, a store by what it refused, a network by a ping and by what passed through all the same. A fault that did not \

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,23 +23,6 @@ from waitingroom.store.operations import OnsaleOperations
 
 JSON = {"Accept": "application/json"}
 HTML = {"Accept": "text/html"}
-_STEP_S = 0.25
-_GIVEN_UP_AFTER_S = 120.0
-
-
-async def within(seconds: float, ask: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a question is answered with yes, for so many seconds in which this machine runs.
-
-    From one question to the next a quarter of a second counts at the most: where it took longer, the machine stood still, and
-    what is asked about with it.
-    """
-    spent_s, asked_at_s = 0.0, time.monotonic()
-    async with asyncio.timeout(_GIVEN_UP_AFTER_S):
-        while not await ask():
-            assert spent_s < seconds, f"not within {seconds:g} s"
-            await asyncio.sleep(0.02)
-            now_s = time.monotonic()
-            spent_s, asked_at_s = spent_s + min(_STEP_S, now_s - asked_at_s), now_s
 
 
 async def open_doors(client: Redis, name: str = "cactus") -> None:

@@ -15,8 +15,9 @@ from redis.asyncio import Redis
 from yarl import URL
 
 from rulebook.admintokens import Role
+from tests.standstill import within
 from tests.waitingroom.backoffice import Office, token_file
-from tests.waitingroom.living import Living, living, within
+from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale, settings
 from waitingroom.store.client import OnsaleStore
 from waitingroom.store.operations import OnsaleOperations

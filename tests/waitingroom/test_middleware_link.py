@@ -13,9 +13,10 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import Redis
 
+from tests.standstill import within
 from tests.stores import Valkey
 from tests.waitingroom.backoffice import Office, token_file
-from tests.waitingroom.living import Living, living, within
+from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 from tests.waitingroom.shops import Ask, Got, ask_wsgi, every
 from waitingroom.middleware import FetchedKeys, OfflineGate, RoomLink

@@ -14,7 +14,6 @@ from tests.stores import Valkey
 from tests.waitingroom.living import Living, living
 from tests.waitingroom.samples import onsale
 from waitingroom.metrics import RATE_REASONS, rate_reason
-from waitingroom.polling import MIN_INTERVAL_S
 from waitingroom.snapshot import Snapshot, read_snapshot
 
 PREFIX = "tidegate_queue_"
@@ -49,9 +48,26 @@ async def test_a_line_shows_in_the_metrics(tmp_path: Path, store_url: str, clien
         assert seen["capacity", "cactus"] == 7
         assert seen["rate_per_second", "cactus"] == seen["rate_ceiling_per_second", "cactus"] == 0.5
         assert seen["rate_reason", "cactus", "document"] == 1
-        assert seen["poll_interval_seconds", "cactus"] >= MIN_INTERVAL_S
         assert ("opens_timestamp_seconds", "cactus") not in seen
         assert ("draw_published", "cactus") not in seen
+
+
+async def test_how_often_the_last_in_line_asks_shows_in_the_metrics(
+    tmp_path: Path, store_url: str, client: Redis
+) -> None:
+    async with living(tmp_path, store_url, onsale(admission=SLOW)) as here:
+        room = here.rooms["cactus"]
+        assert room.snapshot is not None
+        await client.hset("{cactus}:room", f"tail:{room.snapshot.epoch}", 400_000)
+        async with asyncio.timeout(20):
+            while room.snapshot.tail < 400_000:
+                await asyncio.sleep(0.02)
+        seen = await figures(here)
+        waiting = int(seen["waiting", "cactus"])
+        assert seen["poll_interval_seconds", "cactus"] == pytest.approx(
+            room.asking.interval_s(waiting), rel=0.01
+        )
+        assert seen["poll_interval_seconds", "cactus"] > 10 * room.asking.interval_s(0)
 
 
 async def test_who_claimed_who_missed_the_turn_and_who_came_late_are_told_apart(

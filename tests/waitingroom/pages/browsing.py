@@ -17,9 +17,8 @@ from tests.waitingroom.living import Living
 from waitingroom.snapshot import Snapshot
 
 PATIENCE_MS = 60_000
-expect.set_options(
-    timeout=PATIENCE_MS
-)  # also where a test names none: the five seconds that it is else, a busy machine takes
+# Also where a test names none: the five seconds that it is else, a busy machine takes.
+expect.set_options(timeout=PATIENCE_MS)
 PHONE = {"width": 320, "height": 640}
 DESK = {"width": 1280, "height": 900}
 SHUT = {"rate": "0.001/s", "burst": 1, "claimWithin": "120s"}

@@ -43,14 +43,19 @@ async def test_frames_move_the_figures_without_a_question(
     async with living(tmp_path, store_url, onsale(admission=SHUT)) as here:
         await crowd(client, here, 500)
         page = await (await device(browser)).new_page()
-        # Questions are asked by and by: as no time passes there are none, however long the frames take.
         await stand_still(page)
         await page.goto(f"{here.room}/cactus/")
         await shows(page, "ahead", "500")
+        await let_in(client, here, 100)
+        await shows(page, "ahead", "400")
+        # The first question is asked in any case; the next one frames put off, by 16 seconds at the least.
+        async with page.expect_response("**/status", timeout=PATIENCE_MS):
+            await page.clock.run_for(6_000)
         asked = count_requests(page, "/status")
-        for released in (100, 200, 300):
+        for released in (200, 300, 400):
             await let_in(client, here, released)
             await shows(page, "ahead", str(500 - released))
+            await page.clock.run_for(4_000)
         assert asked == []
 
 
