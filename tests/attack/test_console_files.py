@@ -70,6 +70,18 @@ async def test_who_hangs_up_in_the_middle_of_a_form_fills_no_log(
     [
         pytest.param(b"token=\xff", "application/x-www-form-urlencoded", 400, id="no text"),
         pytest.param(b"token=x", "application/x-www-form-urlencoded; charset=hex", 400, id="of no encoding"),
+        pytest.param(
+            b"token=x",
+            "application/x-www-form-urlencoded; charset*=utf-8''utf-8%00",
+            400,
+            id="of an encoding that is none",
+        ),
+        pytest.param(
+            b"token=x",
+            "application/x-www-form-urlencoded; charset*=punycode''a",
+            400,
+            id="of an unreadable name",
+        ),
         pytest.param(b"token=x", "multipart/form-data; boundary=x", 415, id="in parts that are none"),
     ],
 )

@@ -291,6 +291,21 @@ async def test_a_try_that_fails_now_and_then_delays_a_takeover_by_no_more_than_i
     assert turn == 9
 
 
+async def test_who_cannot_reach_the_lease_tends_on_until_the_longest_try_is_over(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock)
+    await one.attempt()
+    clock.advance(20)
+    keeper.away = True
+    assert not await one.attempt()
+    timings = Timings.of(15)
+    clock.advance(timings.retry_s + 3 * timings.try_s)  # a reading, a probe and a write, each answered late
+    assert one.leadership.may_tend()
+    clock.advance(timings.retry_s)
+    assert not one.leadership.may_tend()
+
+
 async def test_a_leader_that_was_frozen_tends_nothing_before_it_has_looked(
     keeper: HeldLease, clock: ManualClock
 ) -> None:

@@ -99,6 +99,28 @@ async def test_what_a_process_prints_as_the_last_is_not_lost(
             assert "the last word" in [line async for line in lines]
 
 
+async def test_a_file_that_was_put_in_the_place_of_a_log_is_read_though_the_process_has_ended(
+    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_pool(tmp_path, recorder, replicas=1) as pool:
+        await until(lambda: pool.replicas[0].ready)
+        fleet = LocalFleet(pool)
+        (pod,) = await fleet.pods()
+
+        asked = iter(("at the start", "when all is read"))
+
+        def replace_and_end(pod: str) -> bool:
+            if (when := next(asked, "")) == "when all is read":
+                path = tmp_path / "logs" / f"{pod}.log"
+                path.unlink()
+                path.write_text("in another file\n")
+            return when == "at the start"
+
+        monkeypatch.setattr(fleet, "_runs", replace_and_end)
+        async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 0, follow=True)) as lines:
+            assert "in another file" in [line async for line in lines]
+
+
 async def test_only_logs_of_the_pools_own_processes_are_opened(tmp_path: Path, recorder: Recorder) -> None:
     (tmp_path / "secret.log").write_text("a secret\n")
     async with running_pool(tmp_path, recorder, replicas=1) as pool:

@@ -148,6 +148,9 @@ async def test_a_bypass_is_for_its_method_alone(fronted: Fronted) -> None:
     browser = fronted.browser()
     assert (await browser.ask("/cactus/hook", method="POST", data="paid"))[0].status == 200
     assert (await browser.ask("/cactus/hook"))[0].status == 429
+    for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+        answer, _ = await browser.ask("/cactus/hook", {name: "DELETE"}, method="POST", data="paid")
+        assert answer.status == 429, name
 
 
 SPELLINGS = [

@@ -16,6 +16,7 @@ from tests.waitingroom.samples import onsale
 from waitingroom.gate.trust import TrustedProxies
 from waitingroom.web.limits import ClientBuckets, Clients, Limit
 
+_URLENCODED = "application/x-www-form-urlencoded"
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8:ffff::/48"])
 
 
@@ -120,8 +121,15 @@ async def test_a_refused_join_takes_no_number(tmp_path: Path, store_url: str, cl
 
 
 @pytest.mark.parametrize(
-    ("form", "encoding"),
-    [(b"code=\xff", ""), (b"code=x", "; charset=nonsense"), (b"code=x", "; charset=hex")],
+    ("form", "kind"),
+    [
+        (b"code=\xff", _URLENCODED),
+        (b"code=x", f"{_URLENCODED}; charset=nonsense"),
+        (b"code=x", f"{_URLENCODED}; charset=hex"),
+        (b"code=x", f"{_URLENCODED}; charset*=utf-8''utf-8%00"),
+        (b"code=x", f"{_URLENCODED}; charset*=punycode''a"),
+        (b"{}", "multipart/form-data; boundary=x"),
+    ],
 )
 @pytest.mark.parametrize("path", ["join", "enter", "code", "move"])
 async def test_a_form_that_is_no_text_is_the_senders_mistake_and_fills_no_log(
@@ -131,9 +139,9 @@ async def test_a_form_that_is_no_text_is_the_senders_mistake_and_fills_no_log(
     capsys: pytest.CaptureFixture[str],
     path: str,
     form: bytes,
-    encoding: str,
+    kind: str,
 ) -> None:
-    told = {"Content-Type": f"application/x-www-form-urlencoded{encoding}", "Accept": "text/html"}
+    told = {"Content-Type": kind, "Accept": "text/html"}
     async with (
         living(tmp_path, store_url, onsale()) as here,
         aiohttp.ClientSession(headers=told) as stranger,

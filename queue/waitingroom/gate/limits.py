@@ -14,8 +14,8 @@ class ProxyLimits:
         read_s: between two pieces of the shop's answer, and until its first.
         total_s: for the whole exchange; it would cut long downloads, so there is none by default.
         body_s: between two pieces of a buyer's request body, and until the buyer takes the next piece of the answer, or message
-            of a WebSocket: a connection to the shop is held meanwhile. A body which comes at less than 500 bytes/s is waited for
-            hardly longer than that in all.
+            of a WebSocket: a connection to the shop is held meanwhile. In all, a body is waited for
+            that long and a second for every 500 bytes of it.
         max_body_bytes: a larger request body is refused with 413.
         max_line_bytes: length of the request line and of one header line.
         max_message_bytes: length of one WebSocket message.

@@ -188,6 +188,11 @@ class Shield:
                 await request.read()
             if request.content_type == _FORM:
                 await request.post()  # kept with the request: handlers get a form that could be read
+            elif request.content_type.startswith("multipart/"):
+                detail = f"A form is sent as {_FORM}, not in parts."
+                response = problem(HTTPStatus.BAD_REQUEST, "Bad request", detail)
+                response.force_close()
+                return response
         except TimeoutError:
             response = problem(
                 HTTPStatus.REQUEST_TIMEOUT, "Too slow", "The body of the request did not arrive in time."
@@ -195,7 +200,8 @@ class Shield:
         except (ConnectionError, RequestPayloadError):
             # Malformed, or the client has gone: it is no defect, and nobody may fill the log with it.
             response = problem(HTTPStatus.BAD_REQUEST, "Bad request", "The body of the request is not whole.")
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
+            # Of names of encodings, those which nobody knows and those which no name can be.
             detail = "The form is not text in the encoding that it names; send it in UTF-8."
             response = problem(HTTPStatus.BAD_REQUEST, "Bad request", detail)
         else:

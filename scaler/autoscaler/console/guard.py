@@ -155,11 +155,11 @@ async def _read_form(request: web.Request) -> None:
         HTTPRequestTimeout, HTTPBadRequest: it did not come, or is no text.
         HTTPUnsupportedMediaType: it comes in parts, as none of our pages sends it.
     """
-    if request.content_type.startswith("multipart/"):
-        raise web.HTTPUnsupportedMediaType(
-            text="Send the form as application/x-www-form-urlencoded. Nothing was done."
-        )
     try:
+        if request.content_type.startswith("multipart/"):
+            raise web.HTTPUnsupportedMediaType(
+                text="Send the form as application/x-www-form-urlencoded. Nothing was done."
+            )
         async with asyncio.timeout(FORM_WITHIN_S):
             await request.read()
         await request.post()
@@ -167,7 +167,7 @@ async def _read_form(request: web.Request) -> None:
         raise web.HTTPRequestTimeout(text="The form did not arrive in time. Nothing was done.") from error
     except (ConnectionError, RequestPayloadError) as error:
         raise web.HTTPBadRequest(text="The form is not whole. Nothing was done.") from error
-    except (LookupError, UnicodeError) as error:
+    except (LookupError, ValueError) as error:
         raise web.HTTPBadRequest(
             text="The form is not text in the encoding that it names. Nothing was done."
         ) from error

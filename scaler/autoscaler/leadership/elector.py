@@ -33,6 +33,8 @@ from autoscaler.leadership.standing import Leadership
 JITTER = 0.2
 """Of the pause between tries, so that candidates which started together do not try together for ever (client-go's 1.2)."""
 RELEASE_TRIES = 3
+MOST_ANSWERS = 3
+"""How many answers one try waits for at the most: a reading, a probe whether anything is written, and the write."""
 
 Answer = TypeVar("Answer")
 
@@ -98,7 +100,7 @@ class Elector:
                 self._sighting = unseen(self._sighting, self._answered_s, now_s)
             self._answered_s = now_s
             self._instrument.record(LeaseFailed(brief(error)))
-            until_next_s = self._timings.retry_s * (1 + JITTER) + self._timings.try_s
+            until_next_s = self._timings.retry_s * (1 + JITTER) + MOST_ANSWERS * self._timings.try_s
             self.leadership.unsettled(self._clock.monotonic_s() + until_next_s)
             self._tell(brief(error))
         else:

@@ -60,11 +60,11 @@ class LocalFleet:
                         yield clean_line(raw)
                     rest = rest[-CHUNK:]
                     continue
-                if not runs:
-                    return
                 if moved:
                     file.close()
                     file = await asyncio.to_thread(_open, path)
+                elif not runs:
+                    return
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
             file.close()
