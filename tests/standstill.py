@@ -22,7 +22,10 @@ class Watch:
 
     def __init__(self) -> None:
         self._began_s = time.monotonic()
-        self._stood_s = 0.0, self._began_s + _TICK_S  # by then, and when the thread is due to wake
+        self._stood_and_due_s = (
+            0.0,
+            self._began_s + _TICK_S,
+        )  # by its last waking, and when it is due to wake again
         self._longest_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="standstill", daemon=True)
@@ -41,7 +44,7 @@ class Watch:
     def ran_s(self) -> float:
         """Seconds for which the machine ran."""
         now_s = time.monotonic()
-        stood_s, due_s = self._stood_s
+        stood_s, due_s = self._stood_and_due_s
         # Whoever asks may have woken before the thread has.
         return now_s - self._began_s - stood_s - max(0.0, now_s - due_s)
 
@@ -53,9 +56,9 @@ class Watch:
     def _tick(self) -> None:
         while not self._ended.wait(_TICK_S):
             now_s = time.monotonic()
-            stood_s, due_s = self._stood_s
+            stood_s, due_s = self._stood_and_due_s
             late_s = max(0.0, now_s - due_s)
-            self._stood_s = stood_s + late_s, now_s + _TICK_S
+            self._stood_and_due_s = stood_s + late_s, now_s + _TICK_S
             self._longest_s = max(self._longest_s, late_s)
 
 
