@@ -22,10 +22,8 @@ class Watch:
 
     def __init__(self) -> None:
         self._began_s = time.monotonic()
-        self._stood_and_due_s = (
-            0.0,
-            self._began_s + _TICK_S,
-        )  # by its last waking, and when it is due to wake again
+        # By the last waking, and when the next one is due: read in one step, as another thread writes them.
+        self._stood_and_due_s = 0.0, self._began_s + _TICK_S
         self._longest_s = 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="standstill", daemon=True)
