@@ -206,7 +206,7 @@ def _connect(settings: QueueSettings) -> StoreClient:
     url = settings.store
     try:
         check_closed(read_address(url), allow_open=settings.allow_open_store)
-        return connect(url)
+        return connect(url, allow_open=settings.allow_open_store)
     except ValueError as error:
         raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
 

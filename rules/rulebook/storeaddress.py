@@ -127,14 +127,22 @@ def check_closed(address: Address, *, allow_open: bool) -> None:
     Raises:
         ValueError: it is such a one; the message says what to do.
     """
-    if allow_open or address.password or "ssl_certfile" in address.options:
+    for host, _ in address.hosts:
+        check_host(address, host, allow_open=allow_open)
+
+
+def check_host(address: Address, host: str, *, allow_open: bool) -> None:
+    """The same of one server, also of those which Sentinels or a cluster name.
+
+    Raises:
+        ValueError: it is such a one.
+    """
+    if allow_open or address.password or "ssl_certfile" in address.options or _is_here(host):
         return
-    away = [host for host, _ in address.hosts if not _is_here(host)]
-    if away:
-        raise ValueError(
-            f"no password for {away[0]}, and whoever can write to the store can let in anybody: give one "
-            "(redis://user:password@host), or --allow-open-store if nobody else can reach it"
-        )
+    raise ValueError(
+        f"no password for {host}, and whoever can write to the store can let in anybody: give one "
+        "(redis://user:password@host), or --allow-open-store if nobody else can reach it"
+    )
 
 
 def public_form(url: str) -> str:

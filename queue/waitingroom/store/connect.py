@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis
@@ -19,10 +20,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as StoreConnectionError
 from redis.exceptions import ReadOnlyError, RedisClusterException, RedisError
 
-from rulebook.storeaddress import Address, read_address
+from rulebook.storeaddress import Address, check_host, read_address
 from waitingroom.store.turnstile import Turnstile
 
 Value = TypeVar("Value")
+
+CheckHost = Callable[[str], None]
+"""Raises a ValueError for a server that must not be taken."""
 
 _CONNECTIONS = 64
 _COMMANDS_AT_ONCE = 48  # the rest is for whoever holds a connection for longer
@@ -39,18 +43,21 @@ class Sentinels(Sentinel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # the library gives it no types
         self._named = tuple(self.sentinels)
+        self.check: CheckHost = lambda host: None
 
     async def discover_master(self, service_name: str) -> Any:
         """Ask one after another where the master is.
 
         Raises:
-            RedisError: none of them knows.
+            RedisError: none of them knows, or it is one that must not be taken.
         """
         try:
-            return await super().discover_master(service_name)
+            host, port = await super().discover_master(service_name)
         finally:
             first = self.sentinels[0]
             self.sentinels = [first, *(each for each in self._named if each is not first)]
+        _see(self.check, host)
+        return host, port
 
 
 class SentinelPool(SentinelConnectionPool):
@@ -117,7 +124,8 @@ class SentinelClient(ServerClient):
 class ClusterClient(RedisCluster):
     """A client of a cluster, whose errors are all `RedisError`s."""
 
-    def __init__(self, address: Address, options: dict[str, Any]) -> None:
+    def __init__(self, address: Address, options: dict[str, Any], check: CheckHost) -> None:
+        self._check = check
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
             # Where a part of the slots has no server, the onsales in the others go on.
@@ -134,14 +142,25 @@ class ClusterClient(RedisCluster):
         """Ask the cluster for its servers, if that has to be done.
 
         Raises:
-            RedisError: none of them could tell.
+            RedisError: none of them could tell, or it told of one that must not be taken.
         """
         try:
             await super().initialize(*args, **kwargs)
         except (RedisClusterException, IndexError) as error:
             # An IndexError of the library's: the server which answered knows of no master.
             raise StoreConnectionError(f"cluster: {error}") from error
+        finally:
+            # Also where it failed: one of these may not have answered, and need not be asked again.
+            await self._see_servers()
         return self
+
+    async def _see_servers(self) -> None:
+        try:
+            for node in self.get_nodes():
+                _see(self._check, node.host)
+        except StoreConnectionError:
+            await self.aclose()  # the next call asks anew, and looks again
+            raise
 
     async def aclose(self) -> None:
         """Close all connections, also those of a client which was about to ask for the servers again."""
@@ -182,19 +201,23 @@ StoreClient = Redis | ClusterClient
 """What `connect` returns; scripts run on each alike."""
 
 
-def connect(url: str, *, timeout_s: float = 2.0) -> StoreClient:
+def connect(url: str, *, timeout_s: float = 2.0, allow_open: bool = False) -> StoreClient:
     """Open a client for an address of a form that `rulebook.storeaddress` knows; nothing is sent yet.
+
+    A server that Sentinels or a cluster name is taken only if there is a password for it, it is on this machine, or `allow_open`
+    says so: else the store does not answer, with that reason.
 
     Raises:
         ValueError: the address is of none of these forms.
     """
     address = read_address(url)
+    check = partial(check_host, address, allow_open=allow_open)
     options = address.client_options(timeout_s=timeout_s, connections=_CONNECTIONS)
     match address.kind:
         case "cluster":
-            return ClusterClient(address, options)
+            return ClusterClient(address, options, check)
         case "sentinel":
-            return _open_sentinel(address, options)
+            return _open_sentinel(address, options, check)
     # A name or a virtual address may lead to another server by now: a new connection finds out.
     client = ServerClient(
         db=address.db, retry=_OnceMore(), retry_on_error=[ReadOnlyError], **address.single_place(), **options
@@ -221,10 +244,11 @@ async def server_of(client: StoreClient, key: str) -> AsyncIterator[Redis]:
         await server.aclose()
 
 
-def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
+def _open_sentinel(address: Address, options: dict[str, Any], check: CheckHost) -> SentinelClient:
     sentinels = Sentinels(
         address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": _OnceMore()}
     )
+    sentinels.check = check
     client: SentinelClient = sentinels.master_for(
         address.master,
         redis_class=SentinelClient,
@@ -236,6 +260,13 @@ def _open_sentinel(address: Address, options: dict[str, Any]) -> SentinelClient:
     client.sentinels = sentinels
     client.turnstile = Turnstile(_COMMANDS_AT_ONCE, options["socket_timeout"])
     return client
+
+
+def _see(check: CheckHost, host: str) -> None:
+    try:
+        check(host)
+    except ValueError as error:
+        raise StoreConnectionError(str(error)) from error
 
 
 class _OnceMore(Retry):

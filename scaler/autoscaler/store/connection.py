@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -16,7 +17,7 @@ from redis.exceptions import NoScriptError, ReadOnlyError
 
 from autoscaler.errors import ConfigurationError
 from autoscaler.store.servers import ClusterClient, OnceMore, open_master
-from rulebook.storeaddress import check_closed, public_form, read_address
+from rulebook.storeaddress import check_closed, check_host, public_form, read_address
 
 TIMEOUT_S = 2.0
 CONNECTIONS = 64
@@ -39,10 +40,11 @@ def open_client(url: str, *, allow_open: bool = False) -> StoreClient:
     except ValueError as error:
         raise ConfigurationError(f"store {public_form(url)!r}: {error}") from error
     options = address.client_options(timeout_s=TIMEOUT_S, connections=CONNECTIONS)
+    check = partial(check_host, address, allow_open=allow_open)
     if address.kind == "cluster":
-        return ClusterClient(address, options)
+        return ClusterClient(address, options, check)
     if address.kind == "sentinel":
-        return open_master(address, options)
+        return open_master(address, options, check)
     # A name or a virtual address may lead to another server by now: a new connection finds out.
     return Redis(
         db=address.db,

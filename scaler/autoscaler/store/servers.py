@@ -23,6 +23,9 @@ from rulebook.storeaddress import Address
 
 Value = TypeVar("Value")
 
+CheckHost = Callable[[str], None]
+"""Raises a ValueError for a server that must not be taken."""
+
 ASK_EVERY_S = 1.0
 
 
@@ -61,18 +64,21 @@ class Sentinels(Sentinel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]  # the library gives it no types
         self._named = tuple(self.sentinels)
+        self.check: CheckHost = lambda host: None
 
     async def discover_master(self, service_name: str) -> Any:
         """Ask one after another where the master is.
 
         Raises:
-            RedisError: none of them knows.
+            RedisError: none of them knows, or it is one that must not be taken.
         """
         try:
-            return await super().discover_master(service_name)
+            host, port = await super().discover_master(service_name)
         finally:
             first = self.sentinels[0]
             self.sentinels = [first, *(each for each in self._named if each is not first)]
+        _see(self.check, host)
+        return host, port
 
 
 class MasterPool(SentinelConnectionPool):
@@ -117,7 +123,8 @@ class MasterClient(Redis):
 class ClusterClient(RedisCluster):
     """A client of a cluster, whose errors are all `RedisError`s."""
 
-    def __init__(self, address: Address, options: dict[str, Any]) -> None:
+    def __init__(self, address: Address, options: dict[str, Any], check: CheckHost) -> None:
+        self._check = check
         super().__init__(
             startup_nodes=[ClusterNode(host, port) for host, port in address.hosts],
             # Where a part of the slots has no server, what lies in the others goes on.
@@ -132,14 +139,25 @@ class ClusterClient(RedisCluster):
         """Ask the cluster for its servers, if that has to be done.
 
         Raises:
-            RedisError: none of them could tell.
+            RedisError: none of them could tell, or it told of one that must not be taken.
         """
         try:
             await super().initialize(*args, **kwargs)
         except (RedisClusterException, IndexError) as error:
             # An IndexError of the library's: the server which answered knows of no master.
             raise StoreConnectionError(f"cluster: {error}") from error
+        finally:
+            # Also where it failed: one of these may not have answered, and need not be asked again.
+            await self._see_servers()
         return self
+
+    async def _see_servers(self) -> None:
+        try:
+            for node in self.get_nodes():
+                _see(self._check, node.host)
+        except StoreConnectionError:
+            await self.aclose()  # the next call asks anew, and looks again
+            raise
 
     async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
         """Run a command on the server of its key.
@@ -160,11 +178,12 @@ class ClusterClient(RedisCluster):
         await self.nodes_manager.aclose("startup_nodes")
 
 
-def open_master(address: Address, options: dict[str, Any]) -> MasterClient:
+def open_master(address: Address, options: dict[str, Any], check: CheckHost) -> MasterClient:
     """Make a client of the master; nothing is sent yet."""
     sentinels = Sentinels(
         address.hosts, sentinel_kwargs={**address.sentinel_options(options), "retry": OnceMore()}
     )
+    sentinels.check = check
     client: MasterClient = sentinels.master_for(
         address.master,
         redis_class=MasterClient,
@@ -175,3 +194,10 @@ def open_master(address: Address, options: dict[str, Any]) -> MasterClient:
     )
     client.sentinels = sentinels
     return client
+
+
+def _see(check: CheckHost, host: str) -> None:
+    try:
+        check(host)
+    except ValueError as error:
+        raise StoreConnectionError(str(error)) from error
