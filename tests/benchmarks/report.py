@@ -40,6 +40,7 @@ _CROWD_ROWS = {
     "crowd_status_p99": "99 %",
     "crowd_driver_late": "the driver itself late, ms, 99 %",
     "crowd_room_cpu": "room while they wait, of a core",
+    "crowd_room_cpu_again": "the same once more, behind all others",
     "crowd_store_cpu": "store while they wait, of a core",
     "crowd_store_commands_per_s": "commands of the store, /s",
     "crowd_store_bytes": "store bytes a waiting buyer",

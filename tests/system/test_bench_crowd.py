@@ -57,6 +57,21 @@ def test_a_crowd_joins_waits_and_enters_and_no_promise_is_broken(tmp_path: Path)
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+def test_behind_the_largest_crowd_the_smallest_comes_once_more(tmp_path: Path) -> None:
+    file = tmp_path / "figures"
+    arguments = ["--buyers", "1001", "--joins", "1000", "--seconds", "2", "--json", str(file)]
+    status, told = run(arguments)
+    assert status == 0, told
+    figures = read_figures(file.read_text().splitlines())
+    first, larger, again = [figure for figure in figures if figure.name.startswith("crowd_room_cpu")]
+    assert (first.of, larger.of, again.of) == ("1000 buyers", "1001 buyers", "1000 buyers")
+    assert again.name == "crowd_room_cpu_again"
+    assert again.n > 0
+    assert larger.baseline == again.baseline == first.value
+    assert again.ratio == pytest.approx(again.value / first.value)
+
+
 def test_the_crowds_grow_tenfold_up_to_the_largest() -> None:
     assert CrowdOptions(buyers=1_000_000).sizes == [1_000, 10_000, 100_000, 1_000_000]
     assert CrowdOptions(buyers=25_000).sizes == [1_000, 10_000, 25_000]

@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tidegate.bench.driver import DriverOptions
 from tidegate.bench.errors import BenchError
 from tidegate.bench.figures import Figure
 from tidegate.bench.options import CrowdOptions
-from tidegate.bench.outcome import Outcome, Spent, figures_of
+from tidegate.bench.outcome import Outcome, Spent, figure_again, figures_of
 from tidegate.bench.processes import cpu_s
 from tidegate.bench.releases import Look
 from tidegate.bench.venue import BURST, ONSALE, Venue, open_venue
@@ -36,22 +36,34 @@ _USED_UP = 0.2
 async def play_crowds(options: CrowdOptions, say: Callable[[Figure], None]) -> list[Figure]:
     """Play a crowd of each size, and `say` each figure as soon as it is known.
 
+    The smallest comes once more behind the largest: what it costs then tells how much the machine itself has changed meanwhile.
+
     Raises:
         BenchError, DemoError: a process ended early.
     """
     figures: list[Figure] = []
     smallest: Outcome | None = None
-    for size in options.sizes:
-        with tempfile.TemporaryDirectory(prefix="tidegate-crowd-") as folder:
-            outcome = await _play(options, size, Path(folder))
-        smallest = smallest or outcome
-        for figure in figures_of(outcome, smallest):
+
+    def tell(told: Iterable[Figure]) -> None:
+        for figure in told:
             figures.append(figure)
             say(figure)
+
+    for size in options.sizes:
+        outcome = await _play(options, size)
+        smallest = smallest or outcome
+        tell(figures_of(outcome, smallest))
+    if smallest is not None and len(options.sizes) > 1:
+        tell([figure_again(await _play(options, options.sizes[0]), smallest)])
     return figures
 
 
-async def _play(options: CrowdOptions, buyers: int, folder: Path) -> Outcome:
+async def _play(options: CrowdOptions, buyers: int) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix="tidegate-crowd-") as folder:
+        return await _play_in(Path(folder), options, buyers)
+
+
+async def _play_in(folder: Path, options: CrowdOptions, buyers: int) -> Outcome:
     rate_per_s = _rate_per_s(options)
     async with open_venue(
         folder,

@@ -187,6 +187,21 @@ def _of_waiting(outcome: Outcome, smallest: Outcome) -> list[Figure]:
     ]
 
 
+def figure_again(again: Outcome, smallest: Outcome) -> Figure:
+    """Return what the room takes before a crowd that comes once more, to what it took before the same the first time."""
+    room, before = _share(again.watching, "room_s"), _share(smallest.watching, "room_s")
+    return Figure(
+        "crowd_room_cpu_again",
+        room,
+        "of a core",
+        again.watched["kinds"].get("status", {"count": 0})["count"],
+        before,
+        room / before if before else None,
+        "the same crowd once more, behind all others; baseline: the first time",
+        name_of(again.buyers),
+    )
+
+
 def _of_asking_again(outcome: Outcome) -> list[Figure]:
     """Hold when buyers were told to ask again against what is due to their positions.
 
