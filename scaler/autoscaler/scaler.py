@@ -69,7 +69,7 @@ async def open_scaler(
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         room = RoomSource(FigureReader(client), clock)
         instruments = Instruments((instrument,))
-        leadership = await stack.enter_async_context(open_leadership(settings, client, clock, instruments))
+        leadership = await stack.enter_async_context(open_leadership(settings, clock, instruments))
         keeper = await stack.enter_async_context(open_keeper(settings, client, clock))
         keeping = None
         if keeper is not None:

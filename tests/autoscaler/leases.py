@@ -21,6 +21,8 @@ class HeldLease:
         self.read_only = False
         self.loses_answers = False
         self.takes_s = 0.0
+        self.opening_s = 0.0
+        self.is_open = False
         self.writes = 0
         self.while_writing: Callable[[], None] = lambda: None
 
@@ -49,6 +51,9 @@ class HeldLease:
         self.lease = replace(self.lease, version=str(self.writes))
 
     async def _answer(self) -> None:
+        if not self.is_open:
+            await asyncio.sleep(self.opening_s)
+            self.is_open = True
         if self.takes_s:
             await asyncio.sleep(self.takes_s)
         if self.away:

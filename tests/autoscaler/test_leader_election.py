@@ -476,6 +476,22 @@ async def test_where_each_answer_takes_nearly_a_tries_time_somebody_leads_all_th
     assert one.recorder.of(LeaseFailed) == []
 
 
+async def test_a_try_that_came_too_late_leaves_its_connection_to_the_next(
+    keeper: HeldLease, clock: ManualClock
+) -> None:
+    one = Candidate(keeper, "one", clock, lease_s=3.0)
+    keeper.opening_s = 1.5  # of 1
+    assert not await one.attempt()
+    assert [failed.error for failed in one.recorder.of(LeaseFailed)] == ["no answer within 1 s"]
+    await until(lambda: keeper.is_open)  # nobody waits for it any more
+    assert await one.attempt()
+    keeper.opening_s, keeper.is_open = 60.0, False
+    await one.attempt()
+    assert len(one.recorder.of(LeaseFailed)) == 2
+    keeper.opening_s = 0.0
+    await asyncio.wait_for(one.elector.resign(), 30)  # waits for nothing that is late
+
+
 async def test_a_term_that_cannot_be_raised_for_want_of_an_answer_is_an_error_of_ours(
     keeper: HeldLease, clock: ManualClock
 ) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable
-from typing import Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 from autoscaler.clock import Clock
+from autoscaler.ending import end_tasks
 from autoscaler.errors import AutoscalerError, LeaseTaken, LeaseUnanswered, NotLeading, brief
 from autoscaler.instrumentation.events import Instrument, LeadershipChanged, LeaseFailed
 from autoscaler.leadership.lease import (
@@ -81,6 +82,7 @@ class Elector:
         self._told: tuple[bool, bool, str, int] | None = None
         # A renewal and an outbidding must not cross: each writes in the place of what the other has written.
         self._writing = asyncio.Lock()
+        self._late: set[asyncio.Task[Any]] = set()
 
     async def run(self) -> None:
         """Stand for election until cancelled."""
@@ -111,6 +113,7 @@ class Elector:
         """Stop leading, and give the lease back if it is ours, so that the next takes over at once. Nothing is raised."""
         was_on_duty = self.leadership.on_duty
         self.leadership.yield_to("")
+        await end_tasks(self._late)
         try:
             async with self._writing, asyncio.timeout(self._timings.renew_within_s):
                 if was_on_duty:
@@ -173,14 +176,36 @@ class Elector:
             self._last_term = max(lease.term, self._last_term or 0)
         return self._sighting
 
-    async def _answer(self, request: Awaitable[Answer]) -> Answer:
-        """Wait for one answer. Each has its own time: where all are slow, a reading must not use up the time of the write."""
-        within_s = self._timings.try_s
+    async def _answer(self, request: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for one answer. Each has its own time: where all are slow, a reading must not use up the time of the write.
+
+        One that is late is not cut off, though nobody waits for it any more: its connection would be closed with it, and the next
+        try would begin with opening another. Where each answer is slow, none would ever come in time again. A late write does no
+        harm: it is carried out only in the place of the very form that was seen.
+        """
+        asking = asyncio.create_task(self._until_too_late(request))
         try:
-            async with asyncio.timeout(within_s):
+            done, _ = await asyncio.wait({asking}, timeout=self._timings.try_s)
+        except BaseException:
+            asking.cancel()
+            raise
+        if done:
+            return asking.result()
+        self._late.add(asking)
+        asking.add_done_callback(self._forget)
+        raise LeaseUnanswered(f"no answer within {self._timings.try_s:g} s")
+
+    async def _until_too_late(self, request: Coroutine[Any, Any, Answer]) -> Answer:
+        try:
+            async with asyncio.timeout(self._timings.lease_s):
                 return await request
         except TimeoutError as error:
-            raise LeaseUnanswered(f"no answer within {within_s:g} s") from error
+            raise LeaseUnanswered(f"no answer within {self._timings.lease_s:g} s") from error
+
+    def _forget(self, late: asyncio.Task[Any]) -> None:
+        self._late.discard(late)
+        if not late.cancelled():
+            late.exception()  # what became of it, the next try sees at the lease
 
     async def _raise_term(self, above: int) -> None:
         async with self._writing:

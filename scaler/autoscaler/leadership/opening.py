@@ -16,7 +16,7 @@ from autoscaler.leadership.elector import Elector, LeaseKeeper
 from autoscaler.leadership.lease import Timings
 from autoscaler.leadership.standing import Leadership
 from autoscaler.settings import LeaseIn, ScalerSettings
-from autoscaler.store.connection import StoreClient
+from autoscaler.store.connection import open_client
 from autoscaler.store.lease import StoreLease
 
 
@@ -27,14 +27,14 @@ def new_identity() -> str:
 
 @asynccontextmanager
 async def open_leadership(
-    settings: ScalerSettings, store: StoreClient, clock: Clock, instrument: Instrument
+    settings: ScalerSettings, clock: Clock, instrument: Instrument
 ) -> AsyncIterator[Leadership]:
     """Stand for election until the context ends, and then resign. The first try is over before the context begins.
 
     A single evaluation (`once`) is made without an election: whoever asks for it means it.
 
     Raises:
-        ConfigurationError: no cluster is known, where the lease is to be kept in one.
+        ConfigurationError: no cluster is known, where the lease is to be kept in one; or the store's URL is none.
     """
     if settings.leader is LeaseIn.NONE or settings.once:
         alone = Leadership.undisputed(clock, new_identity())
@@ -52,6 +52,10 @@ async def open_leadership(
 
             keeper = await stack.enter_async_context(open_lease(settings, clock, instrument))
         else:
+            # A connection of its own: where the store is slow, the rules' calls take all others, and a lease that has to wait for
+            # one, or to open one, is not renewed in time.
+            store = open_client(settings.store_url, allow_open=settings.allow_open_store)
+            stack.push_async_callback(store.aclose)
             keeper = StoreLease(store, settings.lease_name)
         timings = Timings.of(settings.lease_s)
         elector = Elector(keeper, new_identity(), timings, clock=clock, instrument=instrument)
