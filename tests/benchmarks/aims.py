@@ -314,8 +314,8 @@ AIMS: tuple[Aim, ...] = (
         0.02,
         least=100,
         missed=(
-            "it is not known what grows. Of Python's own objects tracemalloc shows connections to the API server alone, a quarter of "
-            "a megabyte each with TLS; they are 64 at the most by now, and it grows as before"
+            "it is not known what grows. Of Python's own objects tracemalloc shows connections to the API server alone, a "
+            "quarter of a megabyte each with TLS; they are 64 at the most by now, and it grows as before"
         ),
     ),
     Aim("scaler", "rounds of rules that failed: none", "loop_failed", 0.0),
