@@ -314,8 +314,8 @@ AIMS: tuple[Aim, ...] = (
         0.02,
         least=100,
         missed=(
-            "it is not known what grows. Of Python's own objects tracemalloc shows connections to the API server alone, a "
-            "quarter of a megabyte each with TLS; they are 64 at the most by now, and it grows as before"
+            "most of it is connections to the API server, a quarter of a megabyte each with TLS, of which there are as many as "
+            "there ever were requests at once: with at most 4 of them in place of 64, it is 1.3 % (of 300 rules; 3.3 % with 64)"
         ),
     ),
     Aim("scaler", "rounds of rules that failed: none", "loop_failed", 0.0),
