@@ -69,7 +69,7 @@ def test_behind_the_largest_crowd_the_smallest_comes_once_more(tmp_path: Path) -
     assert again.name == "crowd_room_cpu_again"
     assert again.n > 0
     assert larger.baseline == again.baseline == first.value
-    assert again.ratio == pytest.approx(again.value / first.value)
+    assert again.ratio == pytest.approx(again.value / first.value, rel=1e-3)  # written with six figures
 
 
 def test_the_crowds_grow_tenfold_up_to_the_largest() -> None:
