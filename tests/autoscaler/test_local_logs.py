@@ -1,6 +1,7 @@
 """What a local process prints: its last lines, what comes after them, and nothing that a terminal or a page would obey."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -78,8 +79,19 @@ async def test_the_log_of_a_process_that_was_stopped_ends(tmp_path: Path, record
             assert all("asked to end" in line for line in [line async for line in lines])
 
 
-async def test_what_a_process_prints_as_the_last_is_not_lost(
-    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+def append(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("the last word\n")
+
+
+def put_another_in_its_place(path: Path) -> None:
+    path.unlink()
+    path.write_text("the last word\n")
+
+
+@pytest.mark.parametrize("write", [append, put_another_in_its_place])
+async def test_what_is_written_as_the_last_is_not_lost(
+    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
 ) -> None:
     async with running_pool(tmp_path, recorder, replicas=1) as pool:
         await until(lambda: pool.replicas[0].ready)
@@ -88,37 +100,14 @@ async def test_what_a_process_prints_as_the_last_is_not_lost(
 
         asked = iter(("at the start", "when all is read"))
 
-        def print_and_end(pod: str) -> bool:
+        def write_and_end(pod: str) -> bool:
             if (when := next(asked, "")) == "when all is read":
-                with (tmp_path / "logs" / f"{pod}.log").open("a") as file:
-                    file.write("the last word\n")
+                write(tmp_path / "logs" / f"{pod}.log")
             return when == "at the start"
 
-        monkeypatch.setattr(fleet, "_runs", print_and_end)
+        monkeypatch.setattr(fleet, "_runs", write_and_end)
         async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 0, follow=True)) as lines:
             assert "the last word" in [line async for line in lines]
-
-
-async def test_a_file_that_was_put_in_the_place_of_a_log_is_read_though_the_process_has_ended(
-    tmp_path: Path, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running_pool(tmp_path, recorder, replicas=1) as pool:
-        await until(lambda: pool.replicas[0].ready)
-        fleet = LocalFleet(pool)
-        (pod,) = await fleet.pods()
-
-        asked = iter(("at the start", "when all is read"))
-
-        def replace_and_end(pod: str) -> bool:
-            if (when := next(asked, "")) == "when all is read":
-                path = tmp_path / "logs" / f"{pod}.log"
-                path.unlink()
-                path.write_text("in another file\n")
-            return when == "at the start"
-
-        monkeypatch.setattr(fleet, "_runs", replace_and_end)
-        async with asyncio.timeout(60), aclosing(fleet.log(pod.name, 0, follow=True)) as lines:
-            assert "in another file" in [line async for line in lines]
 
 
 async def test_only_logs_of_the_pools_own_processes_are_opened(tmp_path: Path, recorder: Recorder) -> None:

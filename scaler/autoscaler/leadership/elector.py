@@ -35,7 +35,7 @@ JITTER = 0.2
 """Of the pause between tries, so that candidates which started together do not try together for ever (client-go's 1.2)."""
 RELEASE_TRIES = 3
 MOST_ANSWERS = 3
-"""How many answers one try waits for at the most: a reading, a probe whether anything is written, and the write."""
+"""How many answers one try waits for at the most: a renewal, a reading where that met another form, and the write."""
 
 Answer = TypeVar("Answer")
 
